@@ -1,0 +1,105 @@
+"""Every error hubsec raises.
+
+One root, :class:`HubsecError`, so that an app can catch the project's errors with one clause and tell them from
+everybody else's. A message says what happened and what to do next; the facts behind it are attributes, so that
+nobody has to parse text. No message, attribute or cause ever carries a secret.
+"""
+
+from __future__ import annotations
+
+
+class HubsecError(Exception):
+    """Root of all errors that hubsec raises on purpose."""
+
+
+class StickerError(HubsecError):
+    """The text of a sticker, QR code or install code could not be taken.
+
+    `reason` is one sentence for a person; the text itself is a secret and is not kept.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class PolicyError(HubsecError):
+    """A policy can't be used.
+
+    `file`, `line` and `key` say where (each None when unknown); `allowed` lists what may stand there.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        key: str | None = None,
+        allowed: tuple[str, ...] = (),
+    ) -> None:
+        place = ":".join(str(part) for part in (file, line) if part is not None)
+        text = f"{place}: " if place else ""
+        text += f"{key}: {problem}" if key else problem
+        if allowed:
+            text += f" Allowed: {', '.join(allowed)}."
+        super().__init__(text)
+        self.problem = problem
+        self.file = file
+        self.line = line
+        self.key = key
+        self.allowed = allowed
+
+
+class StoreError(HubsecError):
+    """What must be durable could not be written or read. Joining stays closed until it can."""
+
+
+class SealError(StoreError):
+    """A sealed value could not be opened: wrong key file, or the row was tampered with."""
+
+
+class Refused(HubsecError):
+    """A guard stood in the way: the policy does not allow what was asked.
+
+    `rule` names the policy's rule, `reason` says why in one sentence. Nothing was done.
+    """
+
+    def __init__(self, reason: str, *, rule: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.rule = rule
+
+
+class Quarantined(Refused):
+    """The device is quarantined: nothing goes to it and nothing from it is passed on.
+
+    `device` is its identity.
+    """
+
+    def __init__(self, device: str, reason: str) -> None:
+        super().__init__(f"{device} is quarantined: {reason}", rule="quarantine")
+        self.device = device
+
+
+class RadioError(HubsecError):
+    """The radio did not do what was asked, or is not there."""
+
+
+class NotEnforceable(RadioError):
+    """This radio can't enforce what was asked; hubsec refuses instead of pretending.
+
+    `capability` names what is missing.
+    """
+
+    def __init__(self, reason: str, *, capability: str) -> None:
+        super().__init__(reason)
+        self.capability = capability
+
+
+class AdmissionEnded(HubsecError):
+    """An admission ended without the device. `outcome` says how: expired, refused, cancelled, failed."""
+
+    def __init__(self, reason: str, *, outcome: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
