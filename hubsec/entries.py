@@ -1,0 +1,49 @@
+"""A row of the allowlist, as everybody but the store sees it: without its secret."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from hubsec.identity import CredentialKind, Identity, Mark, Network
+
+
+class Use(enum.StrEnum):
+    """How often an entry lets its device in."""
+
+    SINGLE = "single"
+    """Once: the first join spends it. The device stays known, and may rejoin."""
+    STANDING = "standing"
+    """Again and again, until it expires or is revoked."""
+
+
+class Pinned(msgspec.Struct, frozen=True, kw_only=True):
+    """What the device said of itself at its first identification. None: it did not say."""
+
+    device_class: str | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One device that may be here: who, by which credential, who said so, until when.
+
+    Times are seconds since the epoch, UTC. `joined_at` is None until it has been let in. `quarantined` is the reason of
+    a quarantine, None when there is none. `device_class` and `maker` are what the operator expects, None for anything.
+    """
+
+    device: Identity
+    network: Network
+    credential: CredentialKind
+    label: str
+    approved_by: str
+    approved_at: float
+    expires_at: float | None = None
+    use: Use = Use.STANDING
+    device_class: str | None = None
+    maker: str | None = None
+    joined_at: float | None = None
+    marks: frozenset[Mark] = frozenset()
+    pinned: Pinned | None = None
+    quarantined: str | None = None

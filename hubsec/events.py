@@ -1,0 +1,274 @@
+"""Everything that hubsec tells, as types.
+
+Every event carries `time` (seconds since the epoch, UTC), `radio` (its name, empty for the hub itself), `device`
+(identity, or None) and `correlation`: one text for all that belongs to one story, such as an admission from its opening
+to the device's link key. Subscribe to a type, or to a base type for all below it. No event carries a secret.
+
+`enforced` is False where the hub only observes: the event then says what would have been done.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from hubsec.identity import CredentialKind, Identity, Mark
+from hubsec.requests import JoinKind, LinkKeyState, OpenKind
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    """Root of all events."""
+
+    time: float
+    radio: str = ""
+    device: Identity | None = None
+    correlation: str = ""
+
+
+# Joining
+
+
+class JoinEvent(Event, frozen=True, kw_only=True):
+    """A device asks in, comes in, or is kept out."""
+
+
+class AdmissionOpened(JoinEvent, frozen=True, kw_only=True, tag="admission-opened"):
+    """One device may join until `closes_at`. `exposed`: by approval, so a listener gets the network key."""
+
+    name: str
+    credential: CredentialKind
+    closes_at: float
+    exposed: bool
+
+
+class AdmissionClosed(JoinEvent, frozen=True, kw_only=True, tag="admission-closed"):
+    """An admission ended. `outcome`: joined, expired, cancelled, refused or failed."""
+
+    outcome: str
+    reason: str
+
+
+class Denied(JoinEvent, frozen=True, kw_only=True, tag="denied"):
+    """A device asked for the key and got nothing."""
+
+    reason: str
+    rule: str
+    kind: JoinKind
+    parent: Identity | None = None
+    enforced: bool = True
+
+
+class Knocked(JoinEvent, frozen=True, kw_only=True, tag="knocked"):
+    """An unapproved device asked while an operator listens; it got nothing. `maker` is the address block's owner, if known."""
+
+    maker: str | None
+    parent: Identity | None
+    enforced: bool = True
+
+
+class KeySent(JoinEvent, frozen=True, kw_only=True, tag="key-sent"):
+    """The network key went to one device, after its decision was durable. `exposed`: under a public key."""
+
+    rule: str
+    reason: str
+    credential: CredentialKind
+    exposed: bool
+
+
+class Joined(JoinEvent, frozen=True, kw_only=True, tag="joined"):
+    """A device is in, as its policy asks. `link_key`: how its exchange ended."""
+
+    name: str
+    credential: CredentialKind
+    link_key: LinkKeyState
+    marks: frozenset[Mark] = frozenset()
+
+
+class Rejoined(JoinEvent, frozen=True, kw_only=True, tag="rejoined"):
+    """A known device came back."""
+
+    kind: JoinKind
+    parent: Identity | None = None
+
+
+class Left(JoinEvent, frozen=True, kw_only=True, tag="left"):
+    """A device says that it left. Its entry stays: the word of a leave frame is not proof."""
+
+
+# Devices that are on the network
+
+
+class DeviceEvent(Event, frozen=True, kw_only=True):
+    """Something about a device that is on the network."""
+
+
+class Marked(DeviceEvent, frozen=True, kw_only=True, tag="marked"):
+    """A device is exposed or weak from now on."""
+
+    mark: Mark
+    reason: str
+
+
+class Quarantined(DeviceEvent, frozen=True, kw_only=True, tag="quarantined"):
+    """A device was shut off. On Zigbee it still holds the network key."""
+
+    reason: str
+    rule: str
+    enforced: bool = True
+
+
+class Released(DeviceEvent, frozen=True, kw_only=True, tag="released"):
+    """A quarantine ended."""
+
+    by: str
+
+
+class Evicted(DeviceEvent, frozen=True, kw_only=True, tag="evicted"):
+    """A device was told to leave. `confirmed`: it, or its parent, said that it did. On Zigbee it still holds the network key
+    either way, until that is rotated."""
+
+    reason: str
+    confirmed: bool
+    still_holds_network_key: bool
+    enforced: bool = True
+
+
+class IdentityPinned(DeviceEvent, frozen=True, kw_only=True, tag="identity-pinned"):
+    """What a device says of itself was written down, and is held against it from now on."""
+
+    device_class: str | None
+    manufacturer: str | None
+    model: str | None
+
+
+class IdentityChanged(DeviceEvent, frozen=True, kw_only=True, tag="identity-changed"):
+    """A device says something else of itself than what is pinned."""
+
+    field: str
+    pinned: str | None
+    seen: str | None
+
+
+# The network and its guard
+
+
+class NetworkEvent(Event, frozen=True, kw_only=True):
+    """How a network stands, or who tried to change that."""
+
+
+class GuardAttached(NetworkEvent, frozen=True, kw_only=True, tag="guard-attached"):
+    """The guard stands. `gaps`: what it can't hold here, by name."""
+
+    way: str
+    gaps: tuple[str, ...] = ()
+
+
+class GuardDetached(NetworkEvent, frozen=True, kw_only=True, tag="guard-detached"):
+    """The guard left. `restored`: policies and methods read back as they were before."""
+
+    restored: bool
+    reason: str
+
+
+class OpenRefused(NetworkEvent, frozen=True, kw_only=True, tag="open-refused"):
+    """Somebody asked to open the network, and it stayed shut."""
+
+    kind: OpenKind
+    asker: str
+    reason: str
+    rule: str
+    enforced: bool = True
+
+
+class RogueOpening(NetworkEvent, frozen=True, kw_only=True, tag="rogue-opening"):
+    """A node told the routers to open. `closed`: hubsec told them to close again."""
+
+    seconds: int
+    closed: bool
+
+
+class ListeningOpened(NetworkEvent, frozen=True, kw_only=True, tag="listening-opened"):
+    """Knocks are heard until `closes_at`. Nobody gets a key by knocking."""
+
+    by: str
+    closes_at: float
+
+
+class ListeningClosed(NetworkEvent, frozen=True, kw_only=True, tag="listening-closed"):
+    """Knocks are heard no more."""
+
+    reason: str
+
+
+class Drifted(NetworkEvent, frozen=True, kw_only=True, tag="drifted"):
+    """A setting of the trust center was found otherwise than hubsec left it. `restored`: read back as it should be."""
+
+    setting: str
+    expected: str
+    found: str
+    restored: bool
+
+
+class Exposed(NetworkEvent, frozen=True, kw_only=True, tag="exposed"):
+    """The network key must be taken to be known to whoever listened."""
+
+    reason: str
+
+
+class AdoptionListed(NetworkEvent, frozen=True, kw_only=True, tag="adoption-listed"):
+    """The network has devices that hubsec does not know; they go on working, and an operator is to confirm the list."""
+
+    devices: tuple[Identity, ...]
+
+
+class AdoptionConfirmed(NetworkEvent, frozen=True, kw_only=True, tag="adoption-confirmed"):
+    """An operator confirmed these devices as the baseline."""
+
+    devices: tuple[Identity, ...]
+    by: str
+
+
+class Malformed(NetworkEvent, frozen=True, kw_only=True, tag="malformed"):
+    """Something arrived that makes no sense. `count`: how often so far, from this device, at this layer."""
+
+    layer: str
+    reason: str
+    count: int
+
+
+class RadioLost(NetworkEvent, frozen=True, kw_only=True, tag="radio-lost"):
+    """The radio is gone, or did not start. `left_refusing`: it was last read back as refusing all joins."""
+
+    reason: str
+    left_refusing: bool
+
+
+# hubsec itself
+
+
+class HubEvent(Event, frozen=True, kw_only=True):
+    """Something about hubsec itself."""
+
+
+class StoreAlarm(HubEvent, frozen=True, kw_only=True, tag="store-alarm"):
+    """Nothing can be recorded: joining is closed; adopted devices go on."""
+
+    reason: str
+
+
+class StoreRecovered(HubEvent, frozen=True, kw_only=True, tag="store-recovered"):
+    """Records are durable again."""
+
+
+class SubscriberFailed(HubEvent, frozen=True, kw_only=True, tag="subscriber-failed"):
+    """A subscriber raised. The others got their event."""
+
+    subscriber: str
+    error: str
+    event: str
+
+
+class SubscriberSlow(HubEvent, frozen=True, kw_only=True, tag="subscriber-slow"):
+    """A stream's mailbox overflowed; `dropped` events were lost to it alone."""
+
+    subscriber: str
+    dropped: int

@@ -1,0 +1,168 @@
+"""The shelf: what a radio must be, and what it may ask of its hub.
+
+A radio is an object that is given to a hub. It turns what it sees into requests, asks, and enforces. It never decides,
+and never acts on a key before the hub's answer, which is durable when it arrives.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from hubsec.decisions import Decision
+from hubsec.entries import Entry
+from hubsec.events import Event
+from hubsec.identity import CredentialKind, Identity, Mode, Network, Standing
+from hubsec.requests import Request
+from hubsec.secret import Secret
+
+
+class Support(enum.StrEnum):
+    """How well a radio library can do a thing."""
+
+    YES = "yes"
+    PARTLY = "partly"
+    NO = "no"
+
+
+class Capability(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a policy may ask of a radio. `note` says what is behind a `partly` or a `no`."""
+
+    support: Support
+    note: str = ""
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What one radio library can do, as measured or read from its source. `enforced`: hubsec enforces on it today."""
+
+    library: str
+    enforced: bool
+    link_key_join: Capability
+    refuse_default_key: Capability
+    deferred_approval: Capability
+    rotation: Capability
+    forced_remove: Capability
+    key_table_read: Capability
+
+
+class AdmissionOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Let this one device in, for this long. The radio holds it in memory only.
+
+    `link_key` is the 16-byte key under which the network key goes out: made from the install code, or the public one for
+    an approval. `window` seconds the association may take, `exchange_limit` seconds the link key exchange after it.
+    `parents` are the routers it may come through (the coordinator included, as its identity); None means any.
+    """
+
+    admission: str
+    device: Identity
+    name: str
+    credential: CredentialKind
+    link_key: Secret
+    window: float
+    exchange_limit: float
+    parents: frozenset[Identity] | None = None
+
+
+class SeenDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that the radio's network has, whether or not hubsec knows it."""
+
+    device: Identity
+    name: str
+    manufacturer: str | None = None
+    model: str | None = None
+    device_class: str | None = None
+
+
+class Eviction(msgspec.Struct, frozen=True, kw_only=True):
+    """How an eviction ended. `confirmed`: the device left, as it or its parent said; `detail` for a person."""
+
+    confirmed: bool
+    still_holds_network_key: bool
+    detail: str
+
+
+class RadioPosture(msgspec.Struct, frozen=True, kw_only=True):
+    """How a radio stands, as read back from it just now.
+
+    `closed`: the trust center refuses everybody. `open_to` lists the devices that may join now. `listening`: knocks are
+    heard. `gaps`: what can't be held here, by name. `settings`: each setting with the value read back.
+    """
+
+    network: Network
+    running: bool
+    closed: bool
+    listening: bool
+    open_to: tuple[Identity, ...] = ()
+    gaps: tuple[str, ...] = ()
+    settings: dict[str, str] = {}
+
+
+class Authority(Protocol):
+    """What a radio may ask of its hub."""
+
+    @property
+    def mode(self) -> Mode:
+        """Whether decisions are to be carried out."""
+
+    def now(self) -> float:
+        """Seconds since the epoch, UTC: the clock that events carry."""
+
+    async def judge(self, request: Request) -> Decision:
+        """The decision, recorded durably before this returns.
+
+        Raises :class:`~hubsec.errors.StoreError` when it could not be recorded: the radio then does what it would do for a
+        :class:`~hubsec.decisions.Deny`.
+        """
+
+    def standing(self, device: Identity) -> Standing:
+        """How `device` stands. Constant time, no I/O: it is asked for every frame."""
+
+    def entry(self, device: Identity) -> Entry | None:
+        """The allowlist's row, or None."""
+
+    def publish(self, event: Event) -> None:
+        """Put an event on the bus. Never raises, never blocks."""
+
+
+@runtime_checkable
+class Radio(Protocol):
+    """One network's enforcement point. Every method may raise :class:`~hubsec.errors.RadioError`."""
+
+    @property
+    def name(self) -> str:
+        """What events call it; unique in a hub."""
+
+    @property
+    def network(self) -> Network:
+        """Which network it is on."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+
+    async def open(self, authority: Authority) -> None:
+        """Start, or attach; when it returns the guard stands and is read back. On any failure it leaves the trust center refusing."""
+
+    async def close(self) -> None:
+        """Stop, or detach and leave what was there before. Idempotent."""
+
+    async def admit(self, order: AdmissionOrder) -> None:
+        """Open for that one device. The outcome arrives through `judge` and as events of the order's correlation."""
+
+    async def withdraw(self, admission: str, reason: str) -> None:
+        """End an admission early; nothing happens if it has ended. A device that already has the key goes on to its exchange."""
+
+    async def listen(self, seconds: float, *, by: str) -> None:
+        """Hear knocks for that long; 0 stops."""
+
+    async def evict(self, device: Identity) -> Eviction:
+        """Make it leave, through its parent; says whether it did."""
+
+    def devices(self) -> Sequence[SeenDevice]:
+        """Every device that the network is known to have, the coordinator left out."""
+
+    async def posture(self) -> RadioPosture:
+        """How the radio stands, read back from it now."""
