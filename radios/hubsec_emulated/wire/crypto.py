@@ -96,7 +96,9 @@ def install_code_key(code_with_crc: bytes) -> bytes:
     `code_with_crc` is 6, 8, 12 or 16 bytes and their two CRC bytes; FrameError when length or CRC is wrong.
     """
     if len(code_with_crc) - 2 not in INSTALL_CODE_SIZES:
-        raise FrameError(f"An install code has 6, 8, 12 or 16 bytes and a CRC of 2, not {len(code_with_crc)}.")
+        raise FrameError(
+            f"An install code has 6, 8, 12 or 16 bytes and a CRC of 2, not {len(code_with_crc)}."
+        )
     if install_code_crc(code_with_crc[:-2]) != code_with_crc[-2:]:
         raise FrameError("The CRC of the install code is wrong.")
     return aes_mmo(code_with_crc)
