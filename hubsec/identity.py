@@ -72,6 +72,7 @@ class Standing(enum.StrEnum):
 
     APPROVED = "approved"
     ADOPTED = "adopted"
+    """It was here before hubsec, and is confirmed, or waits for that."""
     QUARANTINED = "quarantined"
     UNKNOWN = "unknown"
-    """No entry. Before adoption is confirmed that is everybody; after it, what the policy makes of it."""
+    """No entry, and the policy has not been asked about it yet."""

@@ -87,11 +87,14 @@ class Eviction(msgspec.Struct, frozen=True, kw_only=True):
 class RadioPosture(msgspec.Struct, frozen=True, kw_only=True):
     """How a radio stands, as read back from it just now.
 
-    `closed`: the trust center refuses everybody. `open_to` lists the devices that may join now. `listening`: knocks are
+    `network_id` names the network for good (Zigbee: the extended PAN id as 16 hex digits; Z-Wave: the home id). `formed`: this
+    radio formed it since it was opened, so there can be no devices from before. `closed`: the trust center refuses everybody. `open_to` lists the devices that may join now. `listening`: knocks are
     heard. `gaps`: what can't be held here, by name. `settings`: each setting with the value read back.
     """
 
     network: Network
+    network_id: str
+    formed: bool
     running: bool
     closed: bool
     listening: bool
@@ -118,7 +121,11 @@ class Authority(Protocol):
         """
 
     def standing(self, device: Identity) -> Standing:
-        """How `device` stands. Constant time, no I/O: it is asked for every frame."""
+        """How `device` stands. Constant time, no I/O: ask it for every frame and keep no answer.
+
+        Until adoption is confirmed nobody is unknown. UNKNOWN asks for one :class:`~hubsec.requests.PresenceRequest`; from its
+        decision on this answers otherwise.
+        """
 
     def entry(self, device: Identity) -> Entry | None:
         """The allowlist's row, or None."""
