@@ -1,0 +1,56 @@
+# Needs Python 3.12 or newer, make and git. The first target that is called makes .venv; `make PYTHON=…` picks its Python.
+
+BIN := .venv/bin
+READY := .venv/ready
+GROUPS := test lint docs bench
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit lint format docs bench generate ci clean
+
+help:  ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+$(READY): pyproject.toml constraints.txt .ci/venv
+	@PYTHON="$(PYTHON)" .ci/venv .venv -e ".[zigbee,emulated]" $(GROUPS:%=--group %)
+	@touch $@
+
+demo: $(READY)  ## Show an emulated house let a lamp in and keep a stranger out
+	@$(BIN)/python -m examples.demo
+
+test: $(READY)  ## Run every test
+	@$(BIN)/python -m pytest $(ARGS)
+
+unit: $(READY)  ## Run the fast tests only
+	@$(BIN)/python -m pytest -m "not slow and not hosts" $(ARGS)
+
+lint: $(READY)  ## Check style, types, architecture and dead code
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/vulture && echo "vulture: nothing unused."
+
+format: $(READY)  ## Mend what can be mended by itself
+	@$(BIN)/ruff check --fix --exit-zero --quiet
+	@$(BIN)/ruff format
+
+docs: $(READY)  ## Build the documentation into site/
+	@$(BIN)/mkdocs build --strict --quiet && echo "docs: site/index.html"
+
+generate: $(READY)  ## Write the parts of docs/ that come from the code
+	@$(BIN)/python -m hubsec.events_schema docs/events.schema.json
+
+bench: $(READY) .venv-bench/ready  ## Measure against peers and limits; writes build/bench.json
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+# Home Assistant pins its own versions of everything, so its bus is measured from an environment of its own. Without it
+# the table says that those rows were not run.
+.venv-bench/ready: pyproject.toml .ci/venv
+	@PYTHON="$(PYTHON)" .ci/venv .venv-bench --group bench-ha || echo "bench: no Home Assistant to compare with" >&2
+	@mkdir -p .venv-bench && touch $@
+
+ci:  ## Do in a clean clone of HEAD what the build server does
+	@.ci/run
+
+clean:  ## Remove what was built
+	rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,121 @@
+"""What every test is held to: it leaves nothing running, warns of nothing, and logs nothing that can't be formatted.
+
+A test that breaks one of these fails in its teardown. `tests/house/test_guards.py` shows that each guard fires.
+Warnings and exceptions that nobody could catch are errors by `filterwarnings` in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+THREAD_GRACE = 1.0
+"""Seconds that a thread which has been told to stop may take to be gone."""
+
+PROJECT_LOGGERS = ("hubsec", "hubsec_zigbee", "hubsec_emulated", "hubsec_policies")
+
+_trouble: list[str] = []
+_close_runner = asyncio.Runner.close
+
+
+def _checked_close(runner: asyncio.Runner) -> None:
+    """Close an asyncio runner as always, but note first what is still alive in its loop."""
+    loop = getattr(runner, "_loop", None)  # None in a runner that was never entered, or is closed already
+    if loop is not None:
+        _trouble.extend(f"stray task: {task!r}" for task in asyncio.all_tasks(loop))
+        timers = getattr(loop, "_scheduled", ())
+        _trouble.extend(f"stray timer: {timer!r}" for timer in timers if not timer.cancelled())
+    _close_runner(runner)
+
+
+class _LogGuard(logging.Handler):
+    """Formats every record, whoever made it, and notes those that can't be; notes what asyncio complains of too."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            message = record.getMessage()
+        except Exception as error:  # noqa: BLE001 - whatever str() or % raises is the finding
+            _trouble.append(f"bad log call at {record.pathname}:{record.lineno}: {record.msg!r}: {error!r}")
+            return
+        if record.name == "asyncio" and record.levelno >= logging.ERROR:
+            _trouble.append(f"asyncio: {message}")
+
+
+_log_guard = _LogGuard()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    del config
+    asyncio.Runner.close = _checked_close  # type: ignore[method-assign]
+    logging.getLogger().addHandler(_log_guard)
+    for name in PROJECT_LOGGERS:
+        logging.getLogger(name).setLevel(
+            logging.DEBUG
+        )  # so that debug calls are formatted and checked as well
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    del config
+    asyncio.Runner.close = _close_runner  # type: ignore[method-assign]
+    logging.getLogger().removeHandler(_log_guard)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    _trouble.clear()
+    item.stash[_THREADS] = frozenset(threading.enumerate())
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    result = yield
+    gc.collect(1)  # exceptions that nobody fetched are told when their task is collected
+    deadline = time.monotonic() + THREAD_GRACE
+    for thread in set(threading.enumerate()) - item.stash[_THREADS]:
+        thread.join(max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
+            _trouble.append(f"stray thread: {thread!r}")
+    if _trouble:
+        text = "\n".join(_trouble)
+        _trouble.clear()
+        pytest.fail(f"The test left something behind.\n{text}", pytrace=False)
+    return result
+
+
+_THREADS = pytest.StashKey[frozenset[threading.Thread]]()
+
+# A skipped test proves nothing. Where everything that tests need ought to be there, HUBSEC_NO_SKIP=1 makes skips, and
+# expected failures, failures.
+
+
+def _skip_is_failure(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.skipped and os.environ.get("HUBSEC_NO_SKIP") == "1":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"Skipped under HUBSEC_NO_SKIP: {reason}"
+        report.__dict__.pop("wasxfail", None)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _skip_is_failure(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _skip_is_failure(report)
+    return report
