@@ -260,11 +260,11 @@ class StoreRecovered(HubEvent, frozen=True, kw_only=True, tag="store-recovered")
 
 
 class SubscriberFailed(HubEvent, frozen=True, kw_only=True, tag="subscriber-failed"):
-    """A subscriber raised. The others got their event."""
+    """A subscriber raised. The others got their event. `during`: the type of the event that it was given."""
 
     subscriber: str
     error: str
-    event: str
+    during: str
 
 
 class SubscriberSlow(HubEvent, frozen=True, kw_only=True, tag="subscriber-slow"):
