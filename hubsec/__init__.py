@@ -1,0 +1,85 @@
+"""hubsec: policies say, hubsec decides, radios enforce.
+
+Everything an app needs is here; radios come from their own packages (`hubsec_zigbee`). Importing this loads no radio stack, no
+YAML and no cryptography: names are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hubsec.admission import Admission, Outcome
+    from hubsec.allowlist import Allowlist
+    from hubsec.bus import Bus, EventStream, Overflow
+    from hubsec.decisions import Allow, Decision, Deny, Evict, Knock, Quarantine
+    from hubsec.device import Device, Security
+    from hubsec.entries import Entry, Pinned, Use
+    from hubsec.errors import (
+        AdmissionEnded,
+        HubsecError,
+        NotEnforceable,
+        PolicyError,
+        RadioError,
+        Refused,
+        SealError,
+        StickerError,
+        StoreError,
+    )
+    from hubsec.hub import Hub
+    from hubsec.identity import CredentialKind, Identity, Mark, Mode, Network, Standing
+    from hubsec.policy import Policy, decide, load_policy
+    from hubsec.posture import NetworkPosture, Posture
+    from hubsec.radio import Radio
+    from hubsec.secret import Secret
+    from hubsec.stickers import Sticker, read_sticker
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "hubsec.admission": ("Admission", "Outcome"),
+    "hubsec.allowlist": ("Allowlist",),
+    "hubsec.bus": ("Bus", "EventStream", "Overflow"),
+    "hubsec.decisions": ("Allow", "Decision", "Deny", "Evict", "Knock", "Quarantine"),
+    "hubsec.device": ("Device", "Security"),
+    "hubsec.entries": ("Entry", "Pinned", "Use"),
+    "hubsec.errors": (
+        "AdmissionEnded",
+        "HubsecError",
+        "NotEnforceable",
+        "PolicyError",
+        "RadioError",
+        "Refused",
+        "SealError",
+        "StickerError",
+        "StoreError",
+    ),
+    "hubsec.hub": ("Hub",),
+    "hubsec.identity": ("CredentialKind", "Identity", "Mark", "Mode", "Network", "Standing"),
+    "hubsec.policy": ("Policy", "decide", "load_policy"),
+    "hubsec.posture": ("NetworkPosture", "Posture"),
+    "hubsec.radio": ("Radio",),
+    "hubsec.secret": ("Secret",),
+    "hubsec.stickers": ("Sticker", "read_sticker"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: PLE0604  # every name is listed in _HOMES, a literal above
+    "__version__",
+    *sorted(_HOME_OF),
+]
+
+
+def __getattr__(name: str) -> object:
+    try:
+        module = _HOME_OF[name]
+    except KeyError:
+        raise AttributeError(f"module 'hubsec' has no attribute {name!r}") from None
+    value: object = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

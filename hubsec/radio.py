@@ -53,7 +53,7 @@ class AdmissionOrder(msgspec.Struct, frozen=True, kw_only=True):
 
     `link_key` is the 16-byte key under which the network key goes out: made from the install code, or the public one for
     an approval. `window` seconds the association may take, `exchange_limit` seconds the link key exchange after it.
-    `parents` are the routers it may come through (the coordinator included, as its identity); None means any.
+    `parents` are the routers that it may come through besides the coordinator: None means any, an empty set none.
     """
 
     admission: str

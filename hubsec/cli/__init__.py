@@ -1,0 +1,64 @@
+"""The `hubsec` program.
+
+Commands that need a radio or the emulation come from whoever brings them, through the entry point group
+`hubsec.commands`; the core's own are in this package.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import entry_points
+
+import typer
+
+import hubsec
+from hubsec.cli import radios
+from hubsec.errors import HubsecError
+from hubsec.policy import command as policy
+
+COMMANDS = "hubsec.commands"
+EXIT_FAILED = 1
+
+
+def application() -> typer.Typer:
+    """The program with every command that is installed."""
+    app = typer.Typer(
+        name="hubsec",
+        help="Enforces who may join a Zigbee or Z-Wave network.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    app.command("version", help="Print the version.")(_version)
+    app.command("radios", help="Say what each radio library can enforce.")(radios.show)
+    app.add_typer(policy.app, name="policy", help="Read, check and test policies.")
+    for point in sorted(entry_points(group=COMMANDS), key=lambda point: point.name):
+        try:
+            command = point.load()
+        except ModuleNotFoundError as missing:
+            app.command(point.name, help=f"Needs the package {missing.name}, which is not installed.")(
+                _unavailable(point.name, str(missing.name))
+            )
+        else:
+            app.add_typer(command, name=point.name)
+    return app
+
+
+def _version() -> None:
+    typer.echo(hubsec.__version__)
+
+
+def _unavailable(name: str, package: str) -> typer.models.CommandFunctionType:  # type: ignore[valid-type]  # typer exports no name for it
+    def command() -> None:
+        raise HubsecError(f"`hubsec {name}` needs the package {package}: install hubsec with the extra that brings it.")
+
+    return command
+
+
+def main() -> None:
+    """Run the program; an error of hubsec's is one line on stderr and exit code 1."""
+    try:
+        application()()
+    except HubsecError as error:
+        print(f"hubsec: {error}", file=sys.stderr)
+        sys.exit(EXIT_FAILED)
