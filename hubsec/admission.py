@@ -11,7 +11,6 @@ from hubsec.device import Device
 from hubsec.entries import Entry
 from hubsec.errors import AdmissionEnded
 from hubsec.identity import CredentialKind
-from hubsec.policy import AdmissionTerms
 from hubsec.radio import AdmissionOrder
 
 
@@ -42,16 +41,13 @@ class Admission:
     network key. `closes_at` is seconds since the epoch, UTC, once open.
     """
 
-    def __init__(
-        self, opener: _Opener, order: AdmissionOrder, entry: Entry, terms: AdmissionTerms, *, radio: str
-    ) -> None:
+    def __init__(self, opener: _Opener, order: AdmissionOrder, entry: Entry, *, radio: str) -> None:
         self._opener = opener
         self._ended = asyncio.Event()
         self._device: Device | None = None
         self._reason = ""
         self.order = order
         self.entry = entry
-        self.terms = terms
         self.radio = radio
         self.exposed = order.credential is CredentialKind.APPROVAL
         self.closes_at: float | None = None

@@ -7,7 +7,8 @@ on it never runs ahead of the record.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from collections import deque
+from typing import TYPE_CHECKING, Final, assert_never
 
 from hubsec.decisions import Allow, Decision, Deny, Evict, Knock, Quarantine
 from hubsec.entries import Entry, Pinned
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from hubsec.hub import Hub
     from hubsec.radio import Radio
 
+# The span, in seconds, that a policy's rate of knocks is counted over; see hubsec.policy.Context.
+KNOCK_SPAN: Final = 60.0
+
 
 class HubAuthority:
     """What one radio may ask of its hub (:class:`hubsec.radio.Authority`)."""
@@ -42,6 +46,7 @@ class HubAuthority:
         self.exposed = False
         self.listening = False
         self._judged: dict[Identity, Standing] = {}
+        self._knocks: deque[float] = deque()
 
     @property
     def mode(self) -> Mode:
@@ -83,6 +88,8 @@ class HubAuthority:
     async def judge(self, request: Request) -> Decision:
         """The decision, recorded, with what follows from it for the allowlist recorded too."""
         decision = decide(request, self._hub.policy, self._context())
+        if isinstance(decision, Knock):
+            self._knocks.append(self.now())
         device = getattr(request, "device", None)
         await self._hub.recorded(
             self._hub.store.record(
@@ -105,10 +112,17 @@ class HubAuthority:
         return Context(
             now=self.now(),
             entries=self._hub.allowlist,
-            admissions=self._hub.open_terms,
+            admissions=self._hub.open_admissions,
             listening=self.listening,
             adopted=self.adopted,
+            knocks=self._recent_knocks(),
         )
+
+    def _recent_knocks(self) -> int:
+        oldest = self.now() - KNOCK_SPAN
+        while self._knocks and self._knocks[0] < oldest:
+            self._knocks.popleft()
+        return len(self._knocks)
 
     async def _apply(self, request: Request, decision: Decision) -> None:
         match request:

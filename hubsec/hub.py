@@ -43,7 +43,7 @@ from hubsec.events import (
     StoreRecovered,
 )
 from hubsec.identity import CredentialKind, Identity, Mode, Network
-from hubsec.policy import AdmissionTerms, Policy, load_policy
+from hubsec.policy import OpenAdmission, Policy, load_policy
 from hubsec.posture import NetworkPosture, Posture
 from hubsec.radio import AdmissionOrder, Eviction, Radio
 from hubsec.secret import Secret
@@ -102,7 +102,7 @@ class Hub:
         self._policy: Policy | None = None
         self._store: AsyncStore | None = None
         self._allowlist: Allowlist | None = None
-        self.open_terms: dict[Identity, AdmissionTerms] = {}
+        self.open_admissions: dict[Identity, OpenAdmission] = {}
 
     # What it is made of
 
@@ -291,7 +291,7 @@ class Hub:
         radio: str | None,
     ) -> Admission:
         chosen = self._radio(radio) if radio else self._radio_on(network)
-        terms = self.policy.terms(credential, device_class)
+        terms = self.policy.terms(credential, device_class, maker)
         order = AdmissionOrder(
             admission=f"admission-{secrets.token_hex(4)}",
             device=device,
@@ -314,7 +314,7 @@ class Hub:
             device_class=device_class,
             maker=maker,
         )
-        return Admission(self, order, entry, terms, radio=chosen.name)
+        return Admission(self, order, entry, radio=chosen.name)
 
     async def open_admission(self, admission: Admission) -> None:
         """Record it, open the radio, say so. :class:`Admission` calls this on entering its block."""
@@ -331,14 +331,20 @@ class Hub:
         secret = admission.order.link_key if admission.order.credential is CredentialKind.INSTALL_CODE else None
         await self.recorded(self.allowlist.add(admission.entry, secret))
         self._admissions[device] = admission
-        self.open_terms[device] = admission.terms
+        opened_at = self.now()
+        self.open_admissions[device] = OpenAdmission(
+            credential=admission.order.credential,
+            opened_at=opened_at,
+            expires_at=opened_at + admission.order.window,
+            radio=radio.name,
+        )
         try:
             await radio.admit(admission.order)
         except BaseException:
             await self._forget_admission(admission, before)
             raise
         admission.before = before
-        admission.closes_at = self.now() + admission.order.window
+        admission.closes_at = opened_at + admission.order.window
         self._timers[admission.id] = asyncio.get_running_loop().call_later(
             admission.order.window, self._window_over, admission
         )
@@ -379,7 +385,7 @@ class Hub:
         """Take a finished admission out; an entry made for it that let nobody in goes with it."""
         device = admission.order.device
         self._admissions.pop(device, None)
-        self.open_terms.pop(device, None)
+        self.open_admissions.pop(device, None)
         timer = self._timers.pop(admission.id, None)
         if timer is not None:
             timer.cancel()
@@ -435,7 +441,8 @@ class Hub:
         """
         chosen = self._radio(radio) if radio else self._radio_on(Network.ZIGBEE)
         authority = self._authorities[chosen.name]
-        length = self.policy.listening(seconds)
+        length = self.policy.listening_length if seconds is None else seconds
+        self.policy.check_listening(length)
         async with self._bus.events(Knocked, capacity=KNOCKS_KEPT, overflow=Overflow.DROP_NEWEST) as knocks:
             authority.listening = True
             try:

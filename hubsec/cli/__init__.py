@@ -7,6 +7,7 @@ Commands that need a radio or the emulation come from whoever brings them, throu
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib.metadata import entry_points
 
 import typer
@@ -48,7 +49,7 @@ def _version() -> None:
     typer.echo(hubsec.__version__)
 
 
-def _unavailable(name: str, package: str) -> typer.models.CommandFunctionType:  # type: ignore[valid-type]  # typer exports no name for it
+def _unavailable(name: str, package: str) -> Callable[[], None]:
     def command() -> None:
         raise HubsecError(f"`hubsec {name}` needs the package {package}: install hubsec with the extra that brings it.")
 

@@ -1,0 +1,275 @@
+"""The hub's promises, on a radio without air: each way in stands beside the one that must stay shut."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from hubsec import AdmissionEnded, Hub, Mark, Mode, Outcome, RadioError, Refused, Standing, StickerError
+from hubsec.decisions import Allow, Deny, Evict, Knock, Quarantine
+from hubsec.errors import StoreError
+from hubsec.events import (
+    AdmissionClosed,
+    AdmissionOpened,
+    AdoptionConfirmed,
+    AdoptionListed,
+    Denied,
+    Event,
+    Exposed,
+    Knocked,
+    StoreAlarm,
+)
+from hubsec.identity import CredentialKind, Identity
+from hubsec.policy import load_policy
+from hubsec.radio import SeenDevice
+from hubsec.requests import LinkKeyState, PresenceRequest
+
+from .conftest import LAMP, STRANGER, FakeRadio
+
+# Zigbee Base Device Behavior 3.0.1, 10.1: the specification's own example of an install code.
+CODE = "83FED3407A939723A5C639B26916D505C3B5"
+STICKER = f"Z:{LAMP.replace(':', '').upper()}$I:{CODE}"
+
+
+def collect(hub: Hub) -> list[Event]:
+    events: list[Event] = []
+    hub.on(Event, events.append)
+    return events
+
+
+async def test_the_admitted_device_gets_in_and_the_stranger_gets_nothing(hub: Hub, radio: FakeRadio) -> None:
+    events = collect(hub)
+    async with hub.admit(STICKER, name="Hall lamp") as admission:
+        assert isinstance(await radio.join(STRANGER), Deny)
+        assert isinstance(await radio.join(LAMP), Allow)
+        await radio.exchange(LAMP)
+        device = await admission.joined()
+    assert device.name == "Hall lamp"
+    assert radio.keys_out == [LAMP]
+    assert [e.device for e in events if isinstance(e, Denied)] == [STRANGER]
+    assert [e.outcome for e in events if isinstance(e, AdmissionClosed)] == ["joined"]
+    opened = next(e for e in events if isinstance(e, AdmissionOpened))
+    assert not opened.exposed
+    assert "install code" in str(device.security)
+
+
+async def test_outside_its_block_an_admission_is_shut(hub: Hub, radio: FakeRadio) -> None:
+    async with hub.admit(STICKER, name="Hall lamp") as admission:
+        assert radio.orders
+    assert radio.withdrawn == [admission.id]
+    assert isinstance(await radio.join(LAMP), Deny)
+    assert radio.keys_out == []
+    assert LAMP not in hub.allowlist
+    with pytest.raises(AdmissionEnded, match="left before") as caught:
+        await admission.joined()
+    assert caught.value.outcome == Outcome.CANCELLED
+
+
+async def test_a_window_ends_by_itself(radio: FakeRadio, tmp_path: Path) -> None:
+    policy = load_policy("home")
+    async with Hub(radio, policy=policy, home=tmp_path / "hub") as hub:
+        admission = hub.admit(STICKER, name="Hall lamp")
+        admission.order = _with_window(admission.order, 0.05)
+        async with admission:
+            with pytest.raises(AdmissionEnded) as caught:
+                await admission.joined()
+        assert caught.value.outcome == Outcome.EXPIRED
+        assert radio.withdrawn == [admission.id]
+
+
+def _with_window(order: object, window: float) -> object:
+    import msgspec
+
+    return msgspec.structs.replace(order, window=window)
+
+
+async def test_a_device_that_fails_its_exchange_is_refused(hub: Hub, radio: FakeRadio) -> None:
+    async with hub.admit(STICKER, name="Hall lamp") as admission:
+        await radio.join(LAMP)
+        assert isinstance(await radio.exchange(LAMP, LinkKeyState.FAILED), Evict | Allow)
+        if admission.outcome is Outcome.REFUSED:
+            with pytest.raises(AdmissionEnded):
+                await admission.joined()
+
+
+async def test_an_approval_says_that_a_listener_has_the_key(hub: Hub, radio: FakeRadio) -> None:
+    events = collect(hub)
+    async with hub.listen() as knocks:
+        assert isinstance(await radio.join(LAMP), Knock)
+        knock = await anext(knocks)
+    assert radio.keys_out == []
+    async with hub.approve(knock, name="Old plug") as admission:
+        assert admission.exposed
+        await radio.join(LAMP)
+        await radio.exchange(LAMP)
+        device = await admission.joined()
+    assert Mark.EXPOSED in device.security.marks
+    assert [e for e in events if isinstance(e, Exposed)]
+    posture = await hub.posture()
+    assert posture.networks[0].exposed
+
+
+async def test_nobody_knocks_when_nobody_listens(hub: Hub, radio: FakeRadio) -> None:
+    events = collect(hub)
+    assert isinstance(await radio.join(LAMP), Deny)
+    assert not [e for e in events if isinstance(e, Knocked)]
+
+
+async def test_a_network_with_devices_is_adopted_before_it_is_enforced(tmp_path: Path) -> None:
+    old = SeenDevice(device=LAMP, name="Hall lamp")
+    radio = FakeRadio(formed=False, seen=[old])
+    events: list[Event] = []
+    async with Hub(radio, policy="home", home=tmp_path / "hub") as hub:
+        hub.on(Event, events.append)
+        authority = radio.authority
+        assert authority is not None
+        assert authority.standing(LAMP) is Standing.ADOPTED
+        assert authority.standing(STRANGER) is Standing.ADOPTED
+        with pytest.raises(Refused, match="not confirmed"):
+            async with hub.admit(STICKER, name="Hall lamp"):
+                pass
+        assert radio.orders == {}
+        await hub.adopt("fake")
+        assert [e.devices for e in events if isinstance(e, AdoptionConfirmed)] == [(LAMP,)]
+        assert authority.standing(LAMP) is Standing.ADOPTED
+        assert authority.standing(STRANGER) is Standing.UNKNOWN
+        decision = await authority.judge(
+            PresenceRequest(radio="fake", network=radio.network, device=STRANGER)
+        )
+        assert isinstance(decision, Quarantine)
+        assert authority.standing(STRANGER) is Standing.QUARANTINED
+    async with Hub(FakeRadio(formed=False, seen=[old]), policy="home", home=tmp_path / "hub") as hub:
+        assert (await hub.posture()).networks[0].adopted
+
+
+async def test_a_lost_store_is_never_an_empty_list(tmp_path: Path) -> None:
+    radio = FakeRadio(formed=False, seen=[SeenDevice(device=LAMP, name="Hall lamp")])
+    async with Hub(radio, policy="home", home=tmp_path / "new") as hub:
+        posture = await hub.posture()
+        assert not posture.networks[0].adopted
+        assert posture.networks[0].unconfirmed == (LAMP,)
+        with pytest.raises(Refused, match="no device"):
+            await hub.adopt("fake", devices=[STRANGER])
+
+
+async def test_no_key_without_a_record(
+    hub: Hub, radio: FakeRadio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = collect(hub)
+
+    async def full(*_: object, **__: object) -> int:
+        raise StoreError("The disk is full.")
+
+    async with hub.admit(STICKER, name="Hall lamp"):
+        with monkeypatch.context() as broken:
+            broken.setattr(hub.store, "record", full)
+            assert isinstance(await radio.join(LAMP), Deny)
+            assert radio.keys_out == []
+            assert [e.reason for e in events if isinstance(e, StoreAlarm)] == ["The disk is full."]
+            assert (await hub.posture()).alarm == "The disk is full."
+        assert isinstance(await radio.join(LAMP), Allow)
+        assert (await hub.posture()).alarm is None
+
+
+async def test_a_radio_that_fails_leaves_nothing_behind(hub: Hub, radio: FakeRadio) -> None:
+    radio.fails = True
+    with pytest.raises(RadioError):
+        async with hub.admit(STICKER, name="Hall lamp"):
+            pass
+    assert LAMP not in hub.allowlist
+    radio.fails = False
+    async with hub.admit(STICKER, name="Hall lamp"):
+        with pytest.raises(Refused, match="open already"):
+            async with hub.admit(STICKER, name="Hall lamp"):
+                pass
+
+
+async def test_a_radio_that_does_not_open_closes_the_hub(tmp_path: Path) -> None:
+    radio = FakeRadio()
+    radio.fails = True
+    with pytest.raises(RadioError):
+        async with Hub(radio, policy="home", home=tmp_path / "hub"):
+            pytest.fail("opened")
+    assert radio.closed
+
+
+@pytest.mark.parametrize(
+    ("policy", "allowed"), [("home", True), ("strict", False)], ids=["home approves", "strict does not"]
+)
+async def test_who_approves_is_the_policys_word(tmp_path: Path, policy: str, *, allowed: bool) -> None:
+    radio = FakeRadio()
+    async with Hub(radio, policy=policy, home=tmp_path / "hub") as hub:
+        knock = Knocked(time=hub.now(), radio="fake", device=LAMP, maker=None, parent=None)
+        if allowed:
+            hub.approve(knock, name="Old plug")
+        else:
+            with pytest.raises(Refused):
+                hub.approve(knock, name="Old plug")
+
+
+async def test_observe_changes_nothing(radio: FakeRadio, tmp_path: Path) -> None:
+    async with Hub(radio, policy="home", mode=Mode.OBSERVE, home=tmp_path / "hub") as hub:
+        authority = radio.authority
+        assert authority is not None
+        decision = await authority.judge(
+            PresenceRequest(radio="fake", network=radio.network, device=STRANGER)
+        )
+        assert isinstance(decision, Quarantine)
+        assert authority.standing(STRANGER) is Standing.UNKNOWN
+        assert len(await hub.store.decisions()) == 1
+
+
+async def test_every_decision_is_on_disk_before_the_radio_has_it(
+    hub: Hub, radio: FakeRadio, tmp_path: Path
+) -> None:
+    async with hub.admit(STICKER, name="Hall lamp"):
+        await radio.join(LAMP)
+        with sqlite3.connect(f"file:{tmp_path}/hub/hubsec.db?mode=ro", uri=True) as other:
+            rows = other.execute("SELECT count(*) FROM decision").fetchone()
+        other.close()
+        assert rows == (1,)
+
+
+async def test_a_bad_sticker_opens_nothing(hub: Hub, radio: FakeRadio) -> None:
+    with pytest.raises(StickerError):
+        hub.admit(STICKER.replace("C3B5", "C3B6"), name="Hall lamp")
+    assert radio.orders == {}
+
+
+async def test_evict_and_quarantine(hub: Hub, radio: FakeRadio) -> None:
+    authority = radio.authority
+    assert authority is not None
+    async with hub.admit(STICKER, name="Hall lamp") as admission:
+        await radio.join(LAMP)
+        await radio.exchange(LAMP)
+        await admission.joined()
+    assert authority.standing(LAMP) is Standing.APPROVED
+    await hub.quarantine(LAMP, "It behaves oddly.")
+    assert authority.standing(LAMP) is Standing.QUARANTINED
+    await hub.release(LAMP)
+    assert authority.standing(LAMP) is Standing.APPROVED
+    eviction = await hub.evict(LAMP)
+    assert eviction.still_holds_network_key
+    assert LAMP not in hub.allowlist
+    assert authority.standing(LAMP) is Standing.UNKNOWN
+
+
+async def test_a_hub_that_is_not_open_says_so() -> None:
+    with pytest.raises(Exception, match="async with Hub"):
+        _ = Hub().policy
+
+
+async def test_closing_a_hub_ends_its_admissions(radio: FakeRadio, tmp_path: Path) -> None:
+    async with Hub(radio, policy="home", home=tmp_path / "hub") as hub:
+        admission = hub.admit(STICKER, name="Hall lamp")
+        await admission.__aenter__()
+        waiting = asyncio.ensure_future(admission.joined())
+        await asyncio.sleep(0)
+    with pytest.raises(AdmissionEnded):
+        await waiting
+    assert radio.withdrawn == [admission.id]
+
+
