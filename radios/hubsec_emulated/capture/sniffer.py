@@ -75,12 +75,16 @@ class Sniffer:
         self._listen()
         return self._keyring
 
-    def heard(self) -> list[Heard]:
-        """Return every frame that is one, in order, as far as it could be read."""
+    def heard(self, first: int = 1, last: int | None = None) -> list[Heard]:
+        """Return the frames in order as far as they could be read, without what is no frame.
+
+        `first` and `last` count everything that was recorded, from 1.
+        """
         self._listen()
+        window = slice(first - 1, last)
         return [
             Heard(seconds, frame)
-            for (seconds, _, _), frame in zip(self._recorded, self._read, strict=True)
+            for (seconds, _, _), frame in zip(self._recorded[window], self._read[window], strict=True)
             if frame is not None
         ]
 
