@@ -1,0 +1,145 @@
+"""A compiled policy, and what it says."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import assert_never
+
+import msgspec
+
+from hubsec.decisions import Decision
+from hubsec.errors import Refused
+from hubsec.identity import CredentialKind, Identity
+from hubsec.policy.context import Context
+from hubsec.policy.engine import Deciders, build, class_of, joining_for, refusal, routers_for
+from hubsec.policy.rules import REASONS, Rule
+from hubsec.policy.settings import GreenPower, HostPermit, IdentityChange, Settings, Tclk, WithoutEntry
+from hubsec.requests import (
+    ExchangeRequest,
+    IdentifyRequest,
+    JoinRequest,
+    OpenRequest,
+    PresenceRequest,
+    Request,
+)
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device may join by: the numbers for a radio's admission.
+
+    `window` and `exchange_limit` are seconds. `parents` are the routers that it may come through besides the coordinator, which is
+    always allowed; None means any. `exposed`: the network key goes out under a public key.
+    """
+
+    credential: CredentialKind
+    window: int
+    exchange_limit: int
+    tclk: Tclk
+    attempts: int
+    parents: frozenset[Identity] | None
+    exposed: bool
+
+
+class Policy(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """A policy, ready to decide. Made by :func:`compile_policy`; immutable, and safe to share between threads.
+
+    `hash` is the SHA-256, in hex, of the settings' canonical form: two files that mean the same have the same hash, whatever
+    their spelling, comments and `about`.
+    """
+
+    settings: Settings
+    hash: str
+    _deciders: Deciders
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.settings.name
+
+    @property
+    def green_power(self) -> GreenPower:
+        """Whether a host application may open Green Power commissioning."""
+        return self.settings.green_power
+
+    @property
+    def without_entry(self) -> WithoutEntry:
+        """What becomes of a device on the network that has no entry."""
+        return self.settings.without_entry
+
+    @property
+    def identity_change(self) -> IdentityChange:
+        """What becomes of a device that says something else of itself than before."""
+        return self.settings.identity_change
+
+    @property
+    def host_permit(self) -> HostPermit:
+        """What a host application's request to open the network gets."""
+        return self.settings.host_permit
+
+    @property
+    def listening_length(self) -> int:
+        """Longest listening window, seconds; 0: there is none."""
+        return self.settings.listening_length
+
+    @property
+    def knocks_per_minute(self) -> int:
+        """How many knocks are told of within 60 seconds; see :attr:`~hubsec.policy.Context.knocks`."""
+        return self.settings.knocks_per_minute
+
+    def terms(
+        self, credential: CredentialKind, device_class: str | None = None, maker: str | None = None
+    ) -> Terms:
+        """The terms of an admission by `credential` for a device that its entry expects to be of that class and maker.
+
+        Raises :class:`~hubsec.errors.Refused`, with the rule, where such a device may not join by it.
+        """
+        known_class = class_of(device_class)
+        rule = refusal(self.settings, credential, known_class)
+        makers = self.settings.makers
+        if rule is None and makers is not None and (maker is None or maker.casefold() not in makers):
+            rule = Rule.MAKER
+        if rule is not None:
+            raise Refused(REASONS[rule], rule=rule.value)
+        joining = joining_for(self.settings, known_class)
+        return Terms(
+            credential=credential,
+            window=joining.window,
+            exchange_limit=joining.exchange_limit,
+            tclk=joining.tclk,
+            attempts=joining.attempts,
+            parents=routers_for(self.settings, joining),
+            exposed=credential is CredentialKind.APPROVAL,
+        )
+
+    def check_listening(self, seconds: float) -> None:
+        """Raises :class:`~hubsec.errors.Refused`, with the rule, where nobody may listen for that long."""
+        if not 0 < seconds <= self.settings.listening_length:
+            rule = Rule.LISTENING_LENGTH
+            raise Refused(REASONS[rule], rule=rule.value)
+
+    def __repr__(self) -> str:
+        return f"Policy({self.name!r}, hash={self.hash[:12]!r})"
+
+
+def compile_policy(settings: Settings) -> Policy:
+    """The policy with these settings, which must have been checked (:func:`~hubsec.policy.load_policy` does both)."""
+    meaning = msgspec.structs.replace(settings, about="")
+    canonical = msgspec.json.encode(meaning, order="deterministic")
+    return Policy(settings=settings, hash=hashlib.sha256(canonical).hexdigest(), _deciders=build(settings))
+
+
+def decide(request: Request, policy: Policy, context: Context) -> Decision:
+    """What `policy` says to `request`. Pure, and takes the same time however many entries there are."""
+    match request:
+        case JoinRequest():
+            return policy._deciders.join(request, context)
+        case PresenceRequest():
+            return policy._deciders.presence(request, context)
+        case ExchangeRequest():
+            return policy._deciders.exchange(request, context)
+        case IdentifyRequest():
+            return policy._deciders.identify(request, context)
+        case OpenRequest():
+            return policy._deciders.open(request, context)
+        case _:
+            assert_never(request)

@@ -1,0 +1,144 @@
+"""From a document to settings: the checks.
+
+voluptuous checks the structure. Its own error texts are not used, only where something is wrong: Home Assistant puts another
+library in its place, whose texts differ. For the same reason only names that both have at top level are imported, and only
+when a policy is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from hubsec.errors import PolicyError
+from hubsec.policy.classes import DeviceClass
+from hubsec.policy.keys import CLASS_SECTION, JOINING_KEYS, KEYS, BadValue, Key
+from hubsec.policy.reading import Document, Path_, shown
+from hubsec.policy.settings import Joining, Parents, Settings
+
+_KEY_AT: dict[Path_, Key] = {
+    **{key.path: key for key in KEYS},
+    **{
+        (*CLASS_SECTION, device_class.value, *key.path): key
+        for device_class in DeviceClass
+        for key in JOINING_KEYS
+    },
+}
+
+
+def _sections() -> dict[Path_, tuple[str, ...]]:
+    """Every mapping of a policy with the keys it may have."""
+    sections: dict[Path_, dict[str, None]] = {(): {}}
+    for path in (*(key.path for key in KEYS), *_KEY_AT):
+        for length in range(len(path)):
+            sections.setdefault(path[:length], {})[str(path[length])] = None
+    return {path: tuple(names) for path, names in sections.items()}
+
+
+SECTIONS = _sections()
+"""Every mapping of a policy, by its path, with the keys it may have."""
+
+
+def settings_of(document: Document) -> Settings:
+    """The settings that a document says. Raises :class:`~hubsec.errors.PolicyError` for the first mistake in it."""
+    import voluptuous as vol
+
+    complaints: dict[Path_, str] = {}
+    try:
+        checked = vol.Schema(_structure(vol, (), complaints))(document.value)
+    except vol.MultipleInvalid as error:
+        paths = [tuple(_steps(each.path)) for each in error.errors]
+        first = min(paths, key=lambda path: (document.line(path) or 0, [str(step) for step in path]))
+        raise _explained(document, first, complaints) from None
+    return _settings(document, checked)
+
+
+def _structure(vol: Any, path: Path_, complaints: dict[Path_, str]) -> Any:
+    """The voluptuous schema of what stands at `path`. What is wrong with a value goes to `complaints`."""
+    key = _KEY_AT.get(path)
+    if key is not None:
+        return _validator(vol, key.parse, path, complaints)
+    structure = {}
+    for name in SECTIONS[path]:
+        below = (*path, name)
+        needed = below in _KEY_AT and _KEY_AT[below].default is None
+        marker = vol.Required if needed else vol.Optional
+        structure[marker(name)] = _structure(vol, below, complaints)
+    return structure
+
+
+def _validator(
+    vol: Any, parse: Callable[[object], object], path: Path_, complaints: dict[Path_, str]
+) -> Callable[[object], object]:
+    def validate(value: object) -> object:
+        try:
+            return parse(value)
+        except BadValue as error:
+            complaints[path] = str(error)
+            raise vol.Invalid("bad value") from error
+
+    return validate
+
+
+def _steps(path: list[Any]) -> Iterator[str | int]:
+    """The steps of an error's path. They can be markers, which show their key as text."""
+    for step in path:
+        yield step if isinstance(step, int) else str(step)
+
+
+def _explained(document: Document, path: Path_, complaints: dict[Path_, str]) -> PolicyError:
+    """What is wrong at `path`, in our own words."""
+    if path in complaints:
+        return document.error(complaints[path], path, _KEY_AT[path].allowed)
+    parent, found = path[:-1], document.value
+    for step in parent:
+        found = found[str(step)] if isinstance(found, dict) else None
+    if path and path[-1] not in SECTIONS[parent]:
+        unknown = shown(str(path[-1])).strip("'")
+        return document.error("There is no such key.", (*parent, unknown), SECTIONS[parent])
+    if path and isinstance(found, dict):
+        if path[-1] not in found:
+            return document.error("It is missing.", path, _KEY_AT[path].allowed)
+        found = found[path[-1]]
+    return document.error(f"It must be a mapping, and is {shown(found)}.", path, SECTIONS[path])
+
+
+def _settings(document: Document, checked: dict[str, Any]) -> Settings:
+    """Complete settings: the defaults filled in, each class's own keys on top of the general ones."""
+    fields: dict[str, Any] = {}
+    own: dict[str, Any] = {}
+    general = {key.path[-1] for key in JOINING_KEYS}
+    for key in KEYS:
+        value: Any = checked
+        for step in key.path:
+            value = value.get(step, _ABSENT) if isinstance(value, dict) else _ABSENT
+        if value is not _ABSENT:
+            is_general = key.path[:-1] == ("joining",) and key.path[-1] in general
+            (own if is_general else fields)[key.field] = value
+    joining = Joining(**own)
+    per_class = {
+        DeviceClass(name): msgspec.structs.replace(
+            joining, **{key.field: keys[key.path[-1]] for key in JOINING_KEYS if key.path[-1] in keys}
+        )
+        for name, keys in checked.get("joining", {}).get("per-class", {}).items()
+    }
+    settings = Settings(joining=joining, per_class=per_class, **fields)
+    _check_routers(document, settings)
+    return settings
+
+
+_ABSENT = object()
+
+
+def _check_routers(document: Document, settings: Settings) -> None:
+    """A list that nothing uses, or a use without a list, is a mistake that would go unnoticed."""
+    listed = any(
+        joining.parents is Parents.LISTED for joining in (settings.joining, *settings.per_class.values())
+    )
+    path = ("joining", "routers")
+    if listed and not settings.routers:
+        raise document.error("It is missing or empty, and parents says listed.", path, _KEY_AT[path].allowed)
+    if settings.routers and not listed:
+        raise document.error("It has no effect while no parents says listed.", path)

@@ -1,0 +1,128 @@
+"""A policy's settings as values: what is left of the YAML once it was read, checked and completed with the defaults.
+
+All durations are whole seconds. The structs are frozen; their JSON is the canonical form that a policy's hash is made of.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from hubsec.identity import CredentialKind, Identity
+from hubsec.policy.classes import DeviceClass
+
+PERMIT_LIMIT = 254
+"""Longest window, seconds. Mgmt_Permit_Joining_req's PermitDuration is one byte, and 255 stands for "until told otherwise"
+(Zigbee specification, 2.4.3.3.7); EZSP's permitJoining takes the same byte."""
+LISTENING_LIMIT = 180
+"""Longest listening window, seconds. Routers have their permit flag up that long, so it is as short as a person needs to walk to
+a device; Zigbee Base Device Behavior's bdbcMinCommissioningTime is the same 180 s."""
+EXCHANGE_LIMIT = 120
+"""Longest time for the link key exchange, seconds. The slowest one measured on silicon ended 10 s after its join."""
+ATTEMPTS_LIMIT = 255
+"""Most tries in one window. A device that gets no answer associates again about every 2 to 3 s, so 254 s hold some 100."""
+KNOCK_RATE_LIMIT = 60
+"""Most knocks a minute: one a second is more than a person can read."""
+TCLK_REVISION = 21
+"""First stack revision whose devices must exchange the trust center link key (Zigbee specification, 2.3.2.3.6 and 4.7.3.8)."""
+
+
+class Tclk(enum.StrEnum):
+    """Who must end up with a trust center link key of its own, proved by Verify-Key."""
+
+    REQUIRED = "required"
+    IF_R21 = "if-r21"
+    OPTIONAL = "optional"
+
+
+class Parents(enum.StrEnum):
+    """Through whom a device may join."""
+
+    ANY = "any"
+    COORDINATOR = "coordinator"
+    LISTED = "listed"
+
+
+class FailedExchange(enum.StrEnum):
+    """What becomes of a device that owes the link key exchange and fails it."""
+
+    EVICT = "evict"
+    WEAK = "weak"
+
+
+class SecuredRejoin(enum.StrEnum):
+    """Who may come back with the network key in hand."""
+
+    KNOWN = "known"
+    ENTRY = "entry"
+
+
+class UnsecuredRejoin(enum.StrEnum):
+    """Who is sent the network key again when it says that it lost it."""
+
+    REFUSE = "refuse"
+    VERIFIED = "verified"
+
+
+class WithoutEntry(enum.StrEnum):
+    """What becomes of a device that is on the network and has no entry."""
+
+    QUARANTINE = "quarantine"
+    EVICT = "evict"
+    REPORT = "report"
+
+
+class IdentityChange(enum.StrEnum):
+    """What becomes of a device that says something else of itself than before, or than its entry expects."""
+
+    REPORT = "report"
+    QUARANTINE = "quarantine"
+
+
+class HostPermit(enum.StrEnum):
+    """What a host application's request to open the network gets."""
+
+    REFUSE = "refuse"
+
+
+class GreenPower(enum.StrEnum):
+    """Whether a host application may open Green Power commissioning."""
+
+    SHUT = "shut"
+    OPEN = "open"
+
+
+class Joining(msgspec.Struct, frozen=True, kw_only=True):
+    """What one class of devices is let in by. `credentials` in the order of :class:`~hubsec.identity.CredentialKind`."""
+
+    credentials: tuple[CredentialKind, ...] = (CredentialKind.INSTALL_CODE,)
+    tclk: Tclk = Tclk.REQUIRED
+    failed_exchange: FailedExchange = FailedExchange.EVICT
+    window: int = 180
+    exchange_limit: int = 30
+    attempts: int = 20
+    parents: Parents = Parents.ANY
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole policy. `classes` and `makers` None: any. `per_class` holds complete settings, the general ones filled in.
+
+    `makers` are case-folded. `about` is for people and is not part of the hash.
+    """
+
+    name: str
+    about: str = ""
+    joining: Joining = Joining()
+    classes: tuple[DeviceClass, ...] | None = None
+    makers: tuple[str, ...] | None = None
+    routers: tuple[Identity, ...] = ()
+    per_class: dict[DeviceClass, Joining] = {}
+    secured_rejoin: SecuredRejoin = SecuredRejoin.KNOWN
+    unsecured_rejoin: UnsecuredRejoin = UnsecuredRejoin.REFUSE
+    without_entry: WithoutEntry = WithoutEntry.QUARANTINE
+    identity_change: IdentityChange = IdentityChange.QUARANTINE
+    listening_length: int = 0
+    knocks_per_minute: int = 12
+    host_permit: HostPermit = HostPermit.REFUSE
+    green_power: GreenPower = GreenPower.SHUT
