@@ -1,0 +1,1 @@
+"""The EZSP commands, one module for each subject."""
