@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .clock import VirtualClock
-from .errors import EmulationError, FrameError
-from .wire.mac import MacFrame, MacType
+from hubsec_emulated.clock import VirtualClock
+from hubsec_emulated.errors import EmulationError, FrameError
+from hubsec_emulated.wire.mac import MacFrame, MacType
 
 #: One byte at 250 kbit/s, seconds (IEEE 802.15.4-2003 6.5).
 BYTE_TIME = 32e-6
@@ -54,8 +54,10 @@ class Radio(Protocol):
 
     name: str
     channel: int
-    #: Whether the receiver is on at this moment.
-    listening: bool
+
+    @property
+    def listening(self) -> bool:
+        """Whether the receiver is on at this moment."""
 
     def hear(self, transmission: Transmission, lqi: int, rssi: int) -> None:
         """A frame was received; called at its end."""

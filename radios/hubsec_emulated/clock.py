@@ -15,7 +15,7 @@ import heapq
 import math
 from collections.abc import Callable
 
-from .errors import EmulationError
+from hubsec_emulated.errors import EmulationError
 
 #: Timers run in one go before the event loop gets its turn, so that a busy air never starves the host's socket.
 MAX_BATCH = 64

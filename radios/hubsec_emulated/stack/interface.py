@@ -9,17 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Protocol
 
-#: The coordinator's, and so the trust center's, short address (Zigbee specification 3.6.1.6).
-COORDINATOR = 0x0000
-#: No short address: not on a network (3.6.1.9).
-NO_SHORT = 0xFFFF
-#: Broadcast addresses (3.6.5, table 3-76).
-BROADCAST_ALL = 0xFFFF
-BROADCAST_RX_ON = 0xFFFD
-BROADCAST_ROUTERS = 0xFFFC
-#: Lowest short address that is a broadcast; 0xFFF8 to 0xFFFF are reserved or broadcasts.
-BROADCAST_MIN = 0xFFF8
-
+from hubsec_emulated.wire.mac import Capability
 
 class DeviceUpdate(IntEnum):
     """How a device came or went: the status of an APS Update-Device (4.4.3.2, table 4-14)."""
@@ -45,8 +35,13 @@ class Role(Enum):
 
     @property
     def capability(self) -> int:
-        """MAC capability information (IEEE 802.15.4-2003 7.3.1.1.2) as the silicon sends it: 0x8E, 0x8C, 0x80."""
-        return {Role.SLEEPY_END_DEVICE: 0x80, Role.END_DEVICE: 0x8C}.get(self, 0x8E)
+        """MAC capability information (IEEE 802.15.4-2006 7.3.1.2) as silicon sends it: 0x8E, 0x8C or 0x80."""
+        capability = Capability.ALLOCATE_ADDRESS
+        if self is not Role.SLEEPY_END_DEVICE:
+            capability |= Capability.MAINS_POWERED | Capability.RX_ON_WHEN_IDLE
+        if self.routes:
+            capability |= Capability.ROUTER
+        return int(capability)
 
 
 @dataclass(frozen=True, slots=True)
