@@ -202,9 +202,10 @@ def _support(apdu: bytes, senders: list[int], receiver: int | None, keyring: Key
             inner = ApsLayer(layer.frame, layer.aux, layer.key, layer.command, inner)
         found.aps = inner
     outer = layers[0]
-    if outer.opened and outer.frame.type is ApsType.DATA and outer.frame.profile == zdo_codec.PROFILE:
-        if outer.frame.fragment is None and outer.frame.cluster is not None:
-            _, found.zdo = zdo_codec.decode(outer.frame.cluster, outer.frame.payload)
+    if not outer.opened or outer.frame.type is not ApsType.DATA or outer.frame.profile != zdo_codec.PROFILE:
+        return
+    if outer.frame.fragment is None and outer.frame.cluster is not None:
+        _, found.zdo = zdo_codec.decode(outer.frame.cluster, outer.frame.payload)
 
 
 def _open_support(apdu: bytes, senders: list[int], receiver: int | None, keyring: Keyring) -> ApsLayer:

@@ -78,9 +78,9 @@ class Keyring:
         return tuple(key for key in self._keys.values() if not key.given)
 
     def network_keys(self, sequence: int | None = None) -> list[KnownKey]:
-        """Return the network keys, those of this sequence number first, the newest before the older ones."""
+        """Return the network keys, those of this sequence number first."""
         keys = [key for key in self._keys.values() if key.kind is KeyKind.NETWORK]
-        return sorted(reversed(keys), key=lambda key: key.sequence != sequence)
+        return sorted(keys, key=lambda key: key.sequence != sequence)
 
     def link_keys(self, *eui64s: int | None) -> list[KnownKey]:
         """Return the link keys, those of the given devices first."""

@@ -193,6 +193,7 @@ def _interface(body: bytes, order: str) -> _Interface:
 
 def _enhanced(body: bytes, order: str, interfaces: list[_Interface]) -> CapturedFrame:
     reader = Reader(body, "A pcapng packet")
+    number: int
     number, high, low, kept, _ = struct.unpack(f"{order}IIIII", reader.take(20))
     if number >= len(interfaces):
         raise FrameError("A pcapng packet names an interface that was not described.")

@@ -41,10 +41,7 @@ _INNER_PAD: Final = 0x36
 def aes_mmo(data: bytes) -> bytes:
     """Hash `data` to 16 bytes: Matyas-Meyer-Oseas over AES-128. Specification B.6."""
     bits = len(data) * 8
-    if bits < _LONG_HASH_BITS:
-        tail = bits.to_bytes(2, "big")
-    else:
-        tail = bits.to_bytes(4, "big") + b"\0\0"
+    tail = bits.to_bytes(2, "big") if bits < _LONG_HASH_BITS else bits.to_bytes(4, "big") + b"\0\0"
     padded = data + b"\x80"
     padded += bytes(-(len(padded) + len(tail)) % _BLOCK) + tail
     digest = bytes(_BLOCK)

@@ -18,8 +18,6 @@ from hubsec_emulated.wire.nwk import NwkFrame, NwkType
 
 LEVEL: Final = 5
 """ENC-MIC-32, the nwkSecurityLevel of Zigbee PRO. Specification table 4-30 and 4.3.3."""
-MAX_COUNTER: Final = 0xFFFFFFFF
-"""A frame counter of this value must not be used any more: its key is spent. Specification 4.3.1.1."""
 
 
 class KeyId(IntEnum):
@@ -62,7 +60,10 @@ class AuxHeader:
 
     def nonce(self, source: int) -> bytes:
         """Return the CCM* nonce for a frame of `source`: EUI64, frame counter, security control."""
-        return _NONCE.pack(source, self.counter, self._control(LEVEL))
+        try:
+            return _NONCE.pack(source, self.counter, self._control(LEVEL))
+        except struct.error as error:
+            raise FrameError("The sender's EUI64 or the frame counter does not fit.") from error
 
     def _control(self, level: int) -> int:
         return level | self.key_id << 3 | (_EXTENDED_NONCE if self.source is not None else 0)
