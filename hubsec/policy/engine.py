@@ -71,17 +71,19 @@ class Deciders(NamedTuple):
     open: Callable[[OpenRequest, Context], Decision]
 
 
-class _Way(NamedTuple):
-    """What one credential gets a device of one class. `deny` None: it may join. `routers` None: through any."""
-
-    deny: Deny | None
-    allow: Allow
-    routers: frozenset[Identity] | None
-    attempts: int
-    joining: Joining
+type _Way = tuple[Deny | None, Allow, frozenset[Identity] | None, int]
+"""What one credential gets a device of one class: a refusal; else the decision, the routers it may come through (None: any), and how
+many tries it has. A plain tuple, because that is what Python unpacks fastest."""
 
 
-_Ways = dict[CredentialKind, dict[str | None, _Way]]
+class _OfClass(dict[str | None, _Way]):
+    """What devices get by their class; a word that is no class counts as "other"."""
+
+    def __missing__(self, word: str | None) -> _Way:
+        return self[DeviceClass.OTHER]
+
+
+_Ways = dict[CredentialKind, _OfClass]
 _NO_MARKS: frozenset[Mark] = frozenset()
 _MARKS = (
     _NO_MARKS,
@@ -152,6 +154,19 @@ def _allow(rule: Rule, credential: CredentialKind | None = None, marks: frozense
     return Allow(rule.value, REASONS[rule], credential, marks)
 
 
+_JOIN, _SECURED = JoinKind.JOIN, JoinKind.SECURED_REJOIN
+_SINGLE = Use.SINGLE
+# What does not depend on settings is ready here; a closure's own variables are copied at every call.
+_UNCONFIRMED, _NO_ENTRY, _NO_ADMISSION = map(_deny, (Rule.ADOPTION, Rule.NO_ENTRY, Rule.NO_ADMISSION))
+_KNOCK, _KNOCK_RATE = Knock(Rule.KNOCK.value, REASONS[Rule.KNOCK]), _deny(Rule.KNOCK_RATE)
+_QUARANTINED, _OVER, _OTHER_RADIO = map(_deny, (Rule.QUARANTINED, Rule.ADMISSION_OVER, Rule.OTHER_RADIO))
+_MISMATCH, _EXPIRED, _SPENT = map(_deny, (Rule.CREDENTIAL_MISMATCH, Rule.ENTRY_EXPIRED, Rule.ENTRY_SPENT))
+_MAKER, _PARENT, _ATTEMPTS = map(_deny, (Rule.MAKER, Rule.PARENT, Rule.ATTEMPTS))
+_UNSECURED = _deny(Rule.UNSECURED_REJOIN)
+_HOST, _NODE = map(_deny, (Rule.HOST_PERMIT, Rule.NODE_PERMIT))
+_GREEN_POWER_SHUT, _GREEN_POWER_LENGTH = map(_deny, (Rule.GREEN_POWER_SHUT, Rule.GREEN_POWER_LENGTH))
+
+
 def _act(settings: Settings, rule: Rule) -> Decision:
     """What the policy says of devices without entry, by `rule`."""
     match settings.without_entry:
@@ -179,12 +194,12 @@ def _ways(settings: Settings) -> _Ways:
         rule = _BY.get(credential, Rule.CREDENTIAL)
         marks = frozenset({Mark.EXPOSED}) if credential is CredentialKind.APPROVAL else _NO_MARKS
         allow = _allow(rule, credential, marks)
-        of_class = ways[credential] = {}
+        of_class = ways[credential] = _OfClass()
         for device_class in (None, *DeviceClass):
             joining = joining_for(settings, device_class)
             refused = Rule.CREDENTIAL if credential not in _BY else refusal(settings, credential, device_class)
             deny = None if refused is None else _deny(refused)
-            of_class[device_class] = _Way(deny, allow, routers_for(settings, joining), joining.attempts, joining)
+            of_class[device_class] = (deny, allow, routers_for(settings, joining), joining.attempts)
     return ways
 
 
@@ -234,80 +249,67 @@ def _is_open(device: Identity, radio: str, context: Context) -> bool:
 
 
 def _join(settings: Settings, ways: _Ways, back: _Back) -> Callable[[JoinRequest, Context], Decision]:
-    """Rules 1 to 4, and unsecured rejoins."""
-    unconfirmed, no_entry, no_admission = map(_deny, (Rule.ADOPTION, Rule.NO_ENTRY, Rule.NO_ADMISSION))
-    knock = Knock(Rule.KNOCK.value, REASONS[Rule.KNOCK])
-    knock_rate = _deny(Rule.KNOCK_RATE)
-    quarantined, over, other_radio = map(_deny, (Rule.QUARANTINED, Rule.ADMISSION_OVER, Rule.OTHER_RADIO))
-    mismatch, expired, spent = map(
-        _deny, (Rule.CREDENTIAL_MISMATCH, Rule.ENTRY_EXPIRED, Rule.ENTRY_SPENT)
-    )
-    maker, parent, attempts = map(_deny, (Rule.MAKER, Rule.PARENT, Rule.ATTEMPTS))
-    may_listen = settings.listening_length > 0
-    rate = settings.knocks_per_minute
+    """Rules 1 to 4, and who is sent the network key again."""
+    rate = settings.knocks_per_minute if settings.listening_length else 0
     makers = None if settings.makers is None else frozenset(settings.makers)
-    unsecured = _unsecured(settings, back)
-    join_kind = JoinKind.JOIN
-    secured_kind = JoinKind.SECURED_REJOIN
-    single = Use.SINGLE
+    rejoin = _rejoin(settings, back)
 
     def join(request: JoinRequest, context: Context) -> Decision:
-        kind = request.kind
-        if kind is not join_kind:
-            return back(request, context) if kind is secured_kind else unsecured(request, context)
+        if request.kind is not _JOIN:
+            return rejoin(request, context)
         if not context.adopted:
-            return unconfirmed
+            return _UNCONFIRMED
         device = request.device
         entry = context.entries.get(device)
-        if entry is not None and entry.network is not request.network:
-            entry = None
-        if entry is not None and entry.quarantined is not None:
-            return quarantined
+        if entry is not None:
+            if entry.network is not request.network:
+                entry = None
+            elif entry.quarantined is not None:
+                return _QUARANTINED
         admission = context.admissions.get(device)
         if entry is None or admission is None:
-            if context.listening and may_listen:
-                return knock if context.knocks < rate else knock_rate
-            return no_entry if entry is None else no_admission
+            if rate and context.listening:
+                return _KNOCK if context.knocks < rate else _KNOCK_RATE
+            return _NO_ENTRY if entry is None else _NO_ADMISSION
         now = context.now
         if admission.expires_at <= now:
-            return over
-        if admission.radio != request.radio:
-            return other_radio
-        credential = admission.credential
-        if credential is not entry.credential:
-            return mismatch
+            return _OVER
+        if request.radio != admission.radio:
+            return _OTHER_RADIO
+        credential = entry.credential
+        if credential is not admission.credential:
+            return _MISMATCH
         if entry.expires_at is not None and entry.expires_at <= now:
-            return expired
+            return _EXPIRED
         # A device that got no answer asks again in the same admission: that is still its one join.
-        if entry.use is single and entry.joined_at is not None and entry.joined_at < admission.opened_at:
-            return spent
-        of_class = ways[credential]
-        device_class = entry.device_class
-        way = of_class[device_class] if device_class in of_class else of_class["other"]
-        if way.deny is not None:
-            return way.deny
+        if entry.joined_at is not None and entry.use is _SINGLE and entry.joined_at < admission.opened_at:
+            return _SPENT
+        deny, allow, routers, most = ways[credential][entry.device_class]
+        if deny is not None:
+            return deny
         if makers is not None and (entry.maker is None or entry.maker.casefold() not in makers):
-            return maker
+            return _MAKER
         if request.through_router:
-            if way.routers is not None and request.parent not in way.routers:
-                return parent
+            if routers is not None and request.parent not in routers:
+                return _PARENT
             if admission.parents is not None and request.parent not in admission.parents:
-                return parent
-        return way.allow if request.attempt <= way.attempts else attempts
+                return _PARENT
+        return allow if request.attempt <= most else _ATTEMPTS
 
     return join
 
 
-def _unsecured(settings: Settings, back: _Back) -> Callable[[JoinRequest, Context], Decision]:
-    """Who gets the network key again. Only a link key that nobody else can know may carry it."""
-    unconfirmed, refused = map(_deny, (Rule.ADOPTION, Rule.UNSECURED_REJOIN))
+def _rejoin(settings: Settings, back: _Back) -> Callable[[JoinRequest, Context], Decision]:
+    """Who may come back, and who gets the network key again: only a link key that nobody else can know may carry it."""
     allowed = _allow(Rule.VERIFIED_REJOIN, CredentialKind.INSTALL_CODE)
     verified_may = settings.unsecured_rejoin is UnsecuredRejoin.VERIFIED
 
-    def unsecured(request: JoinRequest, context: Context) -> Decision:
-        if not context.adopted:
-            return unconfirmed
+    def rejoin(request: JoinRequest, context: Context) -> Decision:
         held = back(request, context)
+        if request.kind is _SECURED:
+            return held
+        if not context.adopted:
+            return _UNCONFIRMED
         if (
             verified_may
             and isinstance(held, Allow)
@@ -316,9 +318,9 @@ def _unsecured(settings: Settings, back: _Back) -> Callable[[JoinRequest, Contex
             and not held.marks
         ):
             return allowed
-        return refused
+        return _UNSECURED
 
-    return unsecured
+    return rejoin
 
 
 def _exchange(settings: Settings, back: _Back) -> Callable[[ExchangeRequest, Context], Decision]:
@@ -382,10 +384,10 @@ def _identify(
         said = class_of(request.device_class)
         if credential is not CredentialKind.ADOPTED:
             if said is not None:
-                way = ways[credential][said]
-                if way.deny is not None:
-                    return Quarantine(way.deny.rule, way.deny.reason)
-                terms = way.joining
+                deny = ways[credential][said][0]
+                if deny is not None:
+                    return Quarantine(deny.rule, deny.reason)
+                terms = joining_for(settings, said)
                 owes = terms.tclk is Tclk.REQUIRED and terms.failed_exchange is FailedExchange.EVICT
                 if owes and Mark.WEAK in entry.marks:
                     return evict
@@ -416,31 +418,21 @@ def _differs(request: IdentifyRequest, entry: Entry) -> bool:
 
 def _open(settings: Settings) -> Callable[[OpenRequest, Context], Decision]:
     """Nothing opens the network but an admission."""
-    host, node, shut, too_long, unconfirmed = map(
-        _deny,
-        (
-            Rule.HOST_PERMIT,
-            Rule.NODE_PERMIT,
-            Rule.GREEN_POWER_SHUT,
-            Rule.GREEN_POWER_LENGTH,
-            Rule.ADOPTION,
-        ),
-    )
     allowed = _allow(Rule.GREEN_POWER)
     green_power_may = settings.green_power is GreenPower.OPEN
 
     def opening(request: OpenRequest, context: Context) -> Decision:
         if request.asker != HOST:
-            return node
+            return _NODE
         match request.kind:
             case OpenKind.PERMIT | OpenKind.PERMIT_LINK_KEY:
-                return host
+                return _HOST
             case OpenKind.GREEN_POWER:
                 if not context.adopted:
-                    return unconfirmed
+                    return _UNCONFIRMED
                 if not green_power_may:
-                    return shut
-                return allowed if 0 < request.seconds <= PERMIT_LIMIT else too_long
+                    return _GREEN_POWER_SHUT
+                return allowed if 0 < request.seconds <= PERMIT_LIMIT else _GREEN_POWER_LENGTH
             case _:
                 assert_never(request.kind)
 
