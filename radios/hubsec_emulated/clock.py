@@ -110,7 +110,9 @@ class Clock(VirtualClock):
 
     def __init__(self, scale: float = 1.0) -> None:
         if not (scale > 0 and math.isfinite(scale)):
-            raise EmulationError("The clock's scale must be a positive number of simulated seconds per second.")
+            raise EmulationError(
+                "The clock's scale must be a positive number of simulated seconds per second."
+            )
         super().__init__()
         self.scale = scale
         self._loop = asyncio.get_running_loop()

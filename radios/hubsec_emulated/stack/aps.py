@@ -110,7 +110,9 @@ class Aps:
         retries are used up. Raises EmulationError when the payload does not fit one frame.
         """
         if len(payload) > MAX_PAYLOAD:
-            raise EmulationError(f"An APS payload has at most {MAX_PAYLOAD} bytes, this one has {len(payload)}.")
+            raise EmulationError(
+                f"An APS payload has at most {MAX_PAYLOAD} bytes, this one has {len(payload)}."
+            )
         unicast = group is None and not is_broadcast(dst)
         delivery = Delivery.UNICAST
         if not unicast:
@@ -161,9 +163,7 @@ class Aps:
         if key is None:
             return frame.encode()
         counter = self._node.link_keys.next_counter()
-        # An acknowledgement goes without the extended nonce, as on silicon.
-        nonce = frame.type is not ApsType.ACK
-        return secure_aps(frame, key, key_id, counter, self._node.eui64, extended_nonce=nonce)
+        return secure_aps(frame, key, key_id, counter, self._node.eui64)
 
     def _send(self, pending: _Pending) -> None:
         if pending.frame.ack_request:
@@ -182,7 +182,7 @@ class Aps:
         sleepy = (child is not None and not child.rx_on) or pending.dst in node.known_sleepy
         wait = APS_ACK_WAIT_SLEEPY if sleepy else APS_ACK_WAIT
         pending.timer = node.later(wait, self._unanswered, pending)
-        node.nwk.send(pending.dst, apdu, radius=pending.radius)
+        node.nwk.send(pending.dst, apdu, radius=pending.radius, discover=frame.type is ApsType.DATA)
         node.on_expecting()
 
     def _unanswered(self, pending: _Pending) -> None:
@@ -222,16 +222,22 @@ class Aps:
         if frame.fragment is not None:
             self._count("fragment")
             return
-        if frame.ack_request and arrival.frame.dst == self._node.nwk.short:
-            self._acknowledge(arrival.frame.src, frame, key)
-        if self._is_duplicate(arrival.frame.src, frame.counter) and arrival.secured:
+        asked = frame.ack_request and arrival.frame.dst == self._node.nwk.short
+        duplicate = self._is_duplicate(arrival.frame.src, frame.counter) and arrival.secured
+        if duplicate:
             self._count("duplicate")
-            return
         if frame.type is ApsType.COMMAND:
-            command = wire.decode_command(frame.payload)
-            self._node.on_aps_command(CommandArrival(command, arrival, key, key_id, source))
-        elif frame.type is ApsType.DATA:
+            # Silicon acknowledges a command before it acts on it, and data after it has answered.
+            if asked:
+                self._acknowledge(arrival.frame.src, frame, key)
+            if not duplicate:
+                command = wire.decode_command(frame.payload)
+                self._node.on_aps_command(CommandArrival(command, arrival, key, key_id, source))
+            return
+        if frame.type is ApsType.DATA and not duplicate:
             self._node.on_aps_data(_indication(arrival, frame, source, aps_secured=key is not None))
+        if asked:
+            self._acknowledge(arrival.frame.src, frame, key)
 
     def _unsecure(
         self, apdu: bytes, frame: ApsFrame, source: int | None
@@ -284,9 +290,7 @@ class Aps:
         self.dropped[why] = self.dropped.get(why, 0) + 1
 
 
-def _indication(
-    arrival: Arrival, frame: ApsFrame, source: int | None, *, aps_secured: bool
-) -> ApsIndication:
+def _indication(arrival: Arrival, frame: ApsFrame, source: int | None, *, aps_secured: bool) -> ApsIndication:
     mode = DeliveryMode.UNICAST
     if frame.delivery is Delivery.GROUP:
         mode = DeliveryMode.GROUP

@@ -1,4 +1,4 @@
-"""Broadcasts: sent three times, relayed once by every router, remembered so that each is taken once."""
+"""Broadcasts: sent three times, relayed once by every router (as on silicon), remembered so that each is taken once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 from hubsec_emulated.stack.mac import Done
 from hubsec_emulated.stack.nwk import Arrival
-from hubsec_emulated.stack.timing import BROADCAST_GAP, BROADCAST_JITTER, BROADCAST_LIFETIME, BROADCAST_RETRIES
+from hubsec_emulated.stack.timing import (
+    BROADCAST_GAP,
+    BROADCAST_JITTER,
+    BROADCAST_LIFETIME,
+    BROADCAST_RETRIES,
+)
 from hubsec_emulated.wire.addresses import BROADCAST_ALL, BROADCAST_ROUTERS, BROADCAST_RX_ON
 from hubsec_emulated.wire.nwk import NwkCommand, NwkFrame, NwkType
 
@@ -50,11 +55,11 @@ class Broadcasts:
         if self._meant_for(frame.dst):
             node.deliver(arrival)
         if node.role.routes and frame.radius > 1:
-            relayed = replace(frame, radius=frame.radius - 1)
+            relayed = replace(frame, radius=frame.radius - 1, end_device_initiator=False)
             # A child that sleeps hands its broadcast to us; silicon repeats that at once, others' after a jitter.
             own_child = node.neighbours.child_at(arrival.hop) is not None and frame.src == arrival.hop
             wait = 0.006 if own_child else node.random.uniform(0.005, BROADCAST_JITTER)
-            node.later(wait, self._spread, relayed, None)
+            node.later(wait, self._spread, relayed, None, BROADCAST_RETRIES)
 
     def _spread(self, frame: NwkFrame, done: Done | None, sent: int = 0) -> None:
         node = self._node
@@ -66,7 +71,7 @@ class Broadcasts:
                 node.nwk.hop(node.nwk.parent, frame, done)
             return
         node.nwk.hop(BROADCAST_ALL, frame, done)
-        if sent == 0 and frame.dst == BROADCAST_ALL:
+        if sent in (0, BROADCAST_RETRIES) and frame.dst == BROADCAST_ALL:
             for child in tuple(node.neighbours.children.values()):
                 if not child.rx_on and child.authenticated and child.short != frame.src:
                     node.nwk.hop_to_sleeper(child, frame)

@@ -37,6 +37,8 @@ from hubsec_emulated.wire.aps import (
 from hubsec_emulated.wire.nwk import MAX_RADIUS, Leave
 from hubsec_emulated.wire.security import KeyId
 
+SILICON_LABS: Final = 0x1049
+"""Manufacturer code in the node descriptor of an EmberZNet coordinator."""
 MULTICAST_KEY_UPDATE: Final = 0
 """Destination EUI64 in a Transport-Key that goes to everybody. Specification 4.4.3.1.5."""
 
@@ -60,7 +62,15 @@ class Coordinator(Node):
         timing: Timing = SILICON,
         seed: int = 0,
     ) -> None:
-        super().__init__(air, eui64, Role.COORDINATOR, name=name, timing=timing, seed=seed)
+        super().__init__(
+            air,
+            eui64,
+            Role.COORDINATOR,
+            name=name,
+            timing=timing,
+            seed=seed,
+            manufacturer_code=SILICON_LABS,
+        )
         self.trust_center = trust_center
         self.on_data: Callable[[ApsIndication], None] | None = None
         self.on_child: Callable[[Child, bool], None] | None = None
@@ -161,7 +171,9 @@ class Coordinator(Node):
             self._announcing = None
         if period is not None and self.joined:
             self.routing.announce_concentrator(route_records=route_records)
-            self._announcing = self.later(period, lambda: self.set_concentrator(period, route_records=route_records))
+            self._announcing = self.later(
+                period, lambda: self.set_concentrator(period, route_records=route_records)
+            )
 
     # What is known of others
 

@@ -113,7 +113,7 @@ class Exchange:
     def _end(self, step: ExchangeStep) -> None:
         self._cancel()
         self.step = step
-        self._node.on_exchange_ended(step is ExchangeStep.DONE)
+        self._node.on_exchange_ended(verified=step is ExchangeStep.DONE)
 
     def _cancel(self) -> None:
         if self._timer is not None:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from hubsec_emulated.wire.mac import Capability
 
+
 class DeviceUpdate(IntEnum):
     """How a device came or went: the status of an APS Update-Device (4.4.3.2, table 4-14)."""
 
@@ -35,12 +36,14 @@ class Role(Enum):
 
     @property
     def capability(self) -> int:
-        """MAC capability information (IEEE 802.15.4-2006 7.3.1.2) as silicon sends it: 0x8E, 0x8C or 0x80."""
+        """MAC capability information (IEEE 802.15.4-2006 7.3.1.2) as silicon sends it: 0x8F, 0x8E, 0x8C or 0x80."""
         capability = Capability.ALLOCATE_ADDRESS
         if self is not Role.SLEEPY_END_DEVICE:
             capability |= Capability.MAINS_POWERED | Capability.RX_ON_WHEN_IDLE
         if self.routes:
             capability |= Capability.ROUTER
+        if self is Role.COORDINATOR:
+            capability |= Capability.ALTERNATE_COORDINATOR
         return int(capability)
 
 

@@ -16,7 +16,13 @@ from hubsec_emulated.stack.scan import Parent
 from hubsec_emulated.wire import zdo
 from hubsec_emulated.wire.addresses import BROADCAST_RX_ON, NO_PAN, NO_SHORT
 from hubsec_emulated.wire.aps import NetworkKey
-from hubsec_emulated.wire.mac import AssociationRequest, AssociationResponse, AssociationStatus, MacFrame, MacType
+from hubsec_emulated.wire.mac import (
+    AssociationRequest,
+    AssociationResponse,
+    AssociationStatus,
+    MacFrame,
+    MacType,
+)
 from hubsec_emulated.wire.nwk import (
     EndDeviceTimeoutRequest,
     NwkFrame,
@@ -32,7 +38,7 @@ ASSOCIATIONS_PER_PARENT: Final = 3
 """Associations with one parent that brings no key, before others are looked for."""
 RESPONSE_POLLS: Final = 3
 """Polls for one Association-Response."""
-REJOIN_WAIT: Final = 1.0
+REJOIN_WAIT: Final = 1.5
 """How long a rejoiner waits for the Rejoin-Response, seconds; it polls every `poll_for_key` meanwhile."""
 LQI_STEP: Final = 64
 """Parents whose LQI differs by less are equally good: the one nearer to the coordinator is taken."""
@@ -99,9 +105,7 @@ class Joining:
             parent
             for parent in parents
             if parent.beacon.association_permit
-            and (
-                parent.beacon.router_capacity if node.role.routes else parent.beacon.end_device_capacity
-            )
+            and (parent.beacon.router_capacity if node.role.routes else parent.beacon.end_device_capacity)
             and (parent.pan_id, parent.short) not in self._avoid
             and node.wants(parent)
         ]
@@ -123,6 +127,7 @@ class Joining:
             self._again(node.timing.rescan, self._scan)
             return
         self._attempts += 1
+        node.link_keys.attempt = self._attempts - 1
         self.state = JoinState.ASSOCIATING
         node.mac.pan_id, node.mac.short = parent.pan_id, NO_SHORT
         request = MacFrame(
@@ -218,7 +223,7 @@ class Joining:
                 timer.cancel()
         self.state = JoinState.JOINED
         node.later(node.timing.announce_delay, self._announce)
-        node.on_joined(rejoined)
+        node.on_joined(rejoined=rejoined)
 
     def _announce(self) -> None:
         node = self._node
@@ -229,7 +234,9 @@ class Joining:
             node.later(0.005, node.send_link_status)
         elif node.nwk.parent is not None:
             request = EndDeviceTimeoutRequest(node.end_device_timeout)
-            node.nwk.send_to_neighbour(node.nwk.parent, request.encode())
+            parent_eui64 = node.eui64_of(node.nwk.parent)
+            node.nwk.send_to_neighbour(node.nwk.parent, request.encode(), dst_ieee=parent_eui64)
+            node.nwk.end_device_initiator = True
         node.on_announced()
 
     # Rejoin
@@ -245,7 +252,9 @@ class Joining:
         self.state = JoinState.REJOINING
         node = self._node
         home = node.mac.channel
-        node.scanner.scan((home, *(channel for channel in node.channels if channel != home)), self._found_parent)
+        node.scanner.scan(
+            (home, *(channel for channel in node.channels if channel != home)), self._found_parent
+        )
 
     def _found_parent(self, parents: list[Parent]) -> None:
         node = self._node
@@ -273,7 +282,7 @@ class Joining:
         node.nwk.hop(parent.short, frame)
         self._again(REJOIN_WAIT, self._retry_rejoin)
         if not node.mac.rx_on:
-            self._poll_later(node.timing.poll_for_key, self._poll_rejoin)
+            self._poll_later(node.timing.rejoin_poll, self._poll_rejoin)
 
     def _poll_rejoin(self) -> None:
         node = self._node

@@ -108,8 +108,9 @@ class NetworkKeys:
 class LinkKeys:
     """The link keys of a node that is not the trust center: what it was made with, and what it got.
 
-    `preconfigured` are tried for the first network key, the trust center link key for everything later. `verified`
-    tells whether the trust center confirmed that key. `counter` is the outgoing APS frame counter.
+    `preconfigured` are tried for the first network key, one per association (`attempt`), as network steering does; the
+    trust center link key for everything later. `verified` tells whether the trust center confirmed that key. `counter`
+    is the outgoing APS frame counter.
     """
 
     preconfigured: tuple[bytes, ...] = field(default=(), repr=False)
@@ -117,12 +118,15 @@ class LinkKeys:
     pending_key: bytes | None = field(default=None, repr=False)
     verified: bool = False
     counter: int = 0
+    attempt: int = 0
     _seen: dict[tuple[int, bytes], int] = field(default_factory=dict, repr=False)
 
     def candidates(self) -> tuple[bytes, ...]:
         """The keys a secured APS frame from the trust center may be under, the likeliest first."""
         first = tuple(key for key in (self.pending_key, self.trust_center_key) if key is not None)
-        return first if self.verified else first + self.preconfigured
+        if self.verified or not self.preconfigured:
+            return first
+        return (*first, self.preconfigured[self.attempt % len(self.preconfigured)])
 
     def next_counter(self) -> int:
         """Use up one outgoing APS frame counter."""

@@ -135,7 +135,13 @@ class Mac:
         self._enqueue(self._outgoing(MacType.DATA, dst, dst_long, payload, done))
 
     def send_command(
-        self, dst: int, payload: bytes, done: Done | None = None, *, dst_long: bool = False, src_long: bool = False
+        self,
+        dst: int,
+        payload: bytes,
+        done: Done | None = None,
+        *,
+        dst_long: bool = False,
+        src_long: bool = False,
     ) -> None:
         """Send a MAC command within our PAN, from our EUI64 with `src_long`."""
         self._enqueue(self._outgoing(MacType.COMMAND, dst, dst_long, payload, done, src_long=src_long))
@@ -279,7 +285,6 @@ class Mac:
             return
         self._indirect.remove(entry)
         kept = entry.outgoing
-        more = self._holds_for(destination) > 0
 
         def done(ok: bool) -> None:
             if ok or not entry.expiry.pending:
@@ -288,7 +293,8 @@ class Mac:
             else:
                 self._indirect.insert(0, entry)
 
-        frame = replace(kept.frame, frame_pending=more)
+        # Data for a sleeping child always promises more: it polls until an ACK says that there is none (as on silicon).
+        frame = replace(kept.frame, frame_pending=kept.frame.type is MacType.DATA)
         self._enqueue(_Outgoing(frame, kept.payload, done), first=True)
 
     # Receiving

@@ -26,7 +26,13 @@ from hubsec_emulated.stack.security import SecurityCommands
 from hubsec_emulated.stack.timing import END_DEVICE_TIMEOUT_DEFAULT, LINK_STATUS_PERIOD, SILICON, Timing
 from hubsec_emulated.stack.zdo import Zdo
 from hubsec_emulated.wire import mac as mac_wire
-from hubsec_emulated.wire.addresses import BROADCAST_ROUTERS, BROADCAST_RX_ON, COORDINATOR, NO_SHORT, format_eui64
+from hubsec_emulated.wire.addresses import (
+    BROADCAST_ROUTERS,
+    BROADCAST_RX_ON,
+    COORDINATOR,
+    NO_SHORT,
+    format_eui64,
+)
 from hubsec_emulated.wire.mac import MacCommand
 from hubsec_emulated.wire.nwk import (
     MAX_LINKS,
@@ -46,8 +52,10 @@ from hubsec_emulated.wire.nwk import (
 )
 from hubsec_emulated.wire.security import KeyId
 from hubsec_emulated.wire.zdo import PROFILE as ZDO_PROFILE
-from hubsec_emulated.wire.zdo import SimpleDescriptor
+from hubsec_emulated.wire.zdo import MgmtPermitJoiningReq, SimpleDescriptor
 
+STEERING_OPEN: Final = 180
+"""bdbcMinCommissioningTime: for so many seconds a device that joined opens the network. Base Device Behavior 8.3."""
 LEAVE_DELAY: Final = 0.1
 """From the announcement to silence: the frame has to get out first."""
 FIRST_COUNTER: Final = 0x1000
@@ -87,6 +95,8 @@ class Node:
         #: Whether this device does the trust center link key exchange, and whether it stays without it.
         self.exchanges_link_key = True
         self.leaves_without_link_key = True
+        #: Whether it opens the network for others once it has joined, as Base Device Behavior's steering does.
+        self.opens_network = True
         #: Whether lost devices end up asking for the network key again.
         self.falls_back_to_unsecured = True
         self.end_device_timeout = END_DEVICE_TIMEOUT_DEFAULT
@@ -190,10 +200,7 @@ class Node:
         if not self.joined:
             return
         command = Leave(rejoin=rejoin).encode()
-        if self.role.routes:
-            self.nwk.send(BROADCAST_RX_ON, command, command=True, radius=1, with_ieee=True)
-        elif self.nwk.parent is not None:
-            self.nwk.send_to_neighbour(self.nwk.parent, command)
+        self.nwk.send(BROADCAST_RX_ON, command, command=True, radius=1, with_ieee=True)
         self.later(LEAVE_DELAY, self._gone, rejoin)
 
     def _gone(self, rejoin: bool) -> None:
@@ -218,7 +225,7 @@ class Node:
             self.parenting.start()
             self.later(self.random.uniform(0.5, 1.0) * LINK_STATUS_PERIOD, self._link_status_due)
         elif not self.mac.rx_on:
-            self.polling.start()
+            self.polling.start(self.timing.announce_delay + self.timing.poll_first)
 
     def _link_status_due(self) -> None:
         if self.joined:
@@ -229,7 +236,9 @@ class Node:
         """Tell the neighbours which routers we hear."""
         now = self.clock.now()
         near = (self.neighbours.router_at(short, now) for short in sorted(self.neighbours.routers))
-        links = [Link(router.short, link_cost(router.lqi), router.outgoing_cost or 1) for router in near if router]
+        links = [
+            Link(router.short, link_cost(router.lqi), router.outgoing_cost or 1) for router in near if router
+        ]
         command = LinkStatus(tuple(links[:MAX_LINKS])).encode()
         self.nwk.send(BROADCAST_ROUTERS, command, command=True, radius=1, with_ieee=True)
 
@@ -239,14 +248,14 @@ class Node:
         """Whether this parent's network is one that the device would join."""
         return True
 
-    def on_joined(self, rejoined: bool) -> None:
+    def on_joined(self, *, rejoined: bool) -> None:
         """The network key is here."""
         self._run()
 
     def on_announced(self) -> None:
         """The Device_annce was sent: the link key exchange comes next."""
         if not self.mac.rx_on:
-            self.polling.soon(self.timing.poll_again)
+            self.polling.soon(self.timing.poll_first)
         if self.exchanges_link_key and not self.link_keys.verified:
             self.later(self.random.uniform(*self.timing.exchange_delay), self._start_exchange)
 
@@ -254,10 +263,16 @@ class Node:
         if self.joined and not self.exchange.running and not self.link_keys.verified:
             self.exchange.start()
 
-    def on_exchange_ended(self, verified: bool) -> None:
-        """The link key exchange is over."""
-        if not verified and self.leaves_without_link_key:
+    def on_exchange_ended(self, *, verified: bool) -> None:
+        """The link key exchange is over: network steering ends by opening the network for others, or by leaving."""
+        if verified and self.opens_network:
+            self.later(self.random.uniform(*self.timing.opening_delay), self._open_network)
+        elif not verified and self.leaves_without_link_key:
             self.leave()
+
+    def _open_network(self) -> None:
+        if self.joined:
+            self.zdo.send(BROADCAST_ROUTERS, MgmtPermitJoiningReq(STEERING_OPEN))
 
     def on_left(self) -> None:
         """The device is off the network."""

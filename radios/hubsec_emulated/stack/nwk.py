@@ -48,6 +48,8 @@ class Nwk:
         self.depth = 0
         #: The parent's short address; None on the coordinator and off the network.
         self.parent: int | None = None
+        #: An end device marks its frames once it has told its parent its timeout.
+        self.end_device_initiator = False
         self.dropped: dict[str, int] = {}
         self._sequence = node.eui64 >> 8 & 0xFF
 
@@ -72,6 +74,7 @@ class Nwk:
         mac.short, mac.pan_id = NO_SHORT, NO_PAN
         self.parent = None
         self.depth = 0
+        self.end_device_initiator = False
         self._node.neighbours.clear()
         self._node.routing.clear()
         self._node.broadcasts.clear()
@@ -90,11 +93,12 @@ class Nwk:
         with_ieee: bool = False,
         dst_ieee: int | None = None,
         src: int | None = None,
+        src_ieee: int | None = None,
         discover: bool = False,
     ) -> None:
         """Send `payload` to a short or broadcast address; `done` tells whether the first hop took it.
 
-        `with_ieee` puts our EUI64 into the header; `src` sends on behalf of a child. Our own address loops back.
+        `with_ieee` puts our EUI64 into the header; `src` and `src_ieee` send on behalf of a child. Our own address loops back.
         """
         frame = NwkFrame(
             NwkType.COMMAND if command else NwkType.DATA,
@@ -103,10 +107,10 @@ class Nwk:
             max(radius, 1),
             self.next_sequence(),
             dst_ieee=dst_ieee,
-            src_ieee=self._node.eui64 if with_ieee else None,
+            src_ieee=self._node.eui64 if with_ieee else src_ieee,
             discover_route=DISCOVER_ROUTE if discover else 0,
             security=secure,
-            end_device_initiator=not self._node.role.routes and self._node.joined,
+            end_device_initiator=self.end_device_initiator and src is None,
             payload=payload,
         )
         if is_broadcast(dst):
@@ -117,7 +121,13 @@ class Nwk:
             self._node.routing.forward(frame, done)
 
     def send_to_neighbour(
-        self, dst: int, payload: bytes, done: Done | None = None, *, secure: bool = True, dst_ieee: int | None = None
+        self,
+        dst: int,
+        payload: bytes,
+        done: Done | None = None,
+        *,
+        secure: bool = True,
+        dst_ieee: int | None = None,
     ) -> None:
         """Send a NWK command one hop, with both EUI64s, whatever the routing says."""
         frame = NwkFrame(
@@ -223,7 +233,7 @@ class Nwk:
         if frame.radius <= 1:
             self._count("radius")
             return
-        frame = replace(frame, radius=frame.radius - 1)
+        frame = replace(frame, radius=frame.radius - 1, end_device_initiator=False)
         if frame.type is NwkType.COMMAND:
             self._node.relay_command(replace(arrival, frame=frame))
         else:
@@ -240,4 +250,3 @@ class Nwk:
 
     def _count(self, why: str) -> None:
         self.dropped[why] = self.dropped.get(why, 0) + 1
-

@@ -46,7 +46,7 @@ MAX_TIMEOUT: Final = 14
 """Highest end device timeout, 2**14 minutes. Specification table 3-52."""
 _TIMEOUT_SUCCESS: Final = 0
 _TIMEOUT_INCORRECT: Final = 1
-_KEEPALIVE_BY_POLL: Final = 0x01
+_KEEPALIVE_BOTH: Final = 0x03
 _ASSOCIATION_TIME: Final = 5.0
 
 
@@ -206,7 +206,7 @@ class Parenting:
         if accepted:
             child.timeout = request.timeout
         response = EndDeviceTimeoutResponse(
-            _TIMEOUT_SUCCESS if accepted else _TIMEOUT_INCORRECT, _KEEPALIVE_BY_POLL
+            _TIMEOUT_SUCCESS if accepted else _TIMEOUT_INCORRECT, _KEEPALIVE_BOTH
         )
         self._node.nwk.send_to_neighbour(child.short, response.encode(), dst_ieee=child.eui64)
 
@@ -315,4 +315,3 @@ class Parenting:
             NwkType.DATA, child.short, node.nwk.short, 1, node.nwk.next_sequence(), payload=tunnel.frame
         )
         node.nwk.hop(child.short, frame)
-

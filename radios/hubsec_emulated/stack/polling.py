@@ -21,20 +21,20 @@ class Polling:
         #: A test's switch: a device whose receiver sleeps through everything.
         self.suspended = False
 
-    def start(self) -> None:
-        """Poll from now on, fast for `Timing.awake` seconds."""
+    def start(self, delay: float) -> None:
+        """Poll from `delay` seconds on, fast for `Timing.awake` seconds."""
         self._failed = 0
-        self.awake(self._node.timing.awake)
+        self.awake(self._node.timing.awake, delay)
 
     def stop(self) -> None:
         """Poll no more."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def awake(self, duration: float) -> None:
-        """Poll fast for so long, beginning soon."""
+    def awake(self, duration: float, delay: float = 0.0) -> None:
+        """Poll fast for so long, beginning in `delay` seconds."""
         self._fast_until = max(self._fast_until, self._node.clock.now() + duration)
-        self.soon(self._node.timing.poll_first)
+        self.soon(delay)
 
     def soon(self, delay: float) -> None:
         """The next poll comes after `delay` seconds at the latest."""

@@ -216,15 +216,21 @@ class Routing:
     def _record(self, frame: NwkFrame) -> None:
         own = frame.src == self._node.nwk.short
         record = RouteRecord(() if own else (self._node.nwk.short,))
-        self._node.nwk.send(
-            frame.dst, record.encode(), command=True, with_ieee=own, src=None if own else frame.src
+        node = self._node
+        node.nwk.send(
+            frame.dst,
+            record.encode(),
+            command=True,
+            src=frame.src,
+            src_ieee=node.eui64_of(frame.src),
+            dst_ieee=node.eui64_of(frame.dst),
         )
 
     def _along_source_route(self, frame: NwkFrame, done: Done | None) -> None:
         relays = frame.source_route or ()
         index = frame.source_route_index
         if index == 0 or index > len(relays):
-            self._node.nwk.hop(frame.dst, frame, done)
+            self._node.nwk.hop(frame.dst, replace(frame, source_route=None, source_route_index=0), done)
             return
         onward = replace(frame, source_route_index=index - 1)
         self._node.nwk.hop(relays[index - 1], onward, done)

@@ -75,9 +75,13 @@ class Timing:
     #: A step of the exchange that stays unanswered is repeated after this long, this often; then the device gives up.
     exchange_timeout: float = 5.0
     exchange_attempts: int = 3
+    #: From Confirm-Key to the Mgmt_Permit_Joining_req by which network steering opens the network for others.
+    opening_delay: tuple[float, float] = (2.7, 4.0)
     #: Poll interval of a sleepy device during the exchange and for `awake` seconds after a join.
     poll_fast: float = 1.0
     awake: float = 60.0
+    #: From Confirm-Key to the Mgmt_Permit_Joining_req by which network steering opens the network for others.
+    opening_delay: tuple[float, float] = (2.7, 4.0)
     #: Poll interval of a sleepy device later on. Below PERSISTENCE nothing is lost in sleep.
     poll_slow: float = 5.0
     #: From a poll that brought something to the next.
@@ -85,6 +89,8 @@ class Timing:
     #: A joiner that found no open parent scans again after this long, for as long as `steering`.
     rescan: float = 5.0
     steering: float = 180.0
+    #: From a sleepy device's Rejoin-Request to its poll for the response.
+    rejoin_poll: float = 0.61
     #: Rejoin attempts are this far apart; so many secured ones are followed by unsecured ones.
     rejoin_interval: float = 5.0
     secured_rejoins: int = 2

@@ -62,7 +62,9 @@ class MiniTrustCenter:
 class Network:
     """Clock, air, coordinator and devices; time stands still between calls."""
 
-    def __init__(self, seed: int = 1, loss: float = 0.0, duplication: float = 0.0, delay: float = 0.0) -> None:
+    def __init__(
+        self, seed: int = 1, loss: float = 0.0, duplication: float = 0.0, delay: float = 0.0
+    ) -> None:
         self.clock = VirtualClock()
         self.air = Air(self.clock, seed=seed, loss=loss, duplication=duplication, delay=delay)
         self.seed = seed
