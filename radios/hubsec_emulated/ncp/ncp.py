@@ -92,7 +92,9 @@ class Ncp:
         self._handlers: dict[str, Handler] = {"version": self._version}
         for group in self._groups:
             self._handlers.update(group.handlers())
-        coordinator.trust_center = self.trust_center
+        coordinator.connect(
+            self.trust_center, self.messaging.deliver, self.messaging.route_record, self.tables.child_changed
+        )
 
     # The host's side
 

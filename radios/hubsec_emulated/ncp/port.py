@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from hubsec_emulated.clock import Timer
@@ -52,28 +53,56 @@ class KeyCarrier(Protocol):
         """Remove-Device to the parent, under the parent's link key."""
 
 
-class CoordinatorPort(KeyCarrier, Protocol):
-    """The coordinator as the co-processor drives it. Nothing of it raises; the counters can be set."""
+@dataclass(frozen=True, slots=True)
+class RadioNetwork:
+    """What the radio needs to be the coordinator: *keys* (one or two) by sequence number, *sequence* the active one."""
 
-    trust_center: TrustCenter
-    on_data: Callable[[ApsIndication], None]
-    on_route_record: Callable[[int, tuple[int, ...]], None]
+    eui64: int
+    pan_id: int
+    extended_pan_id: int
+    channel: int
+    keys: Mapping[int, bytes] = field(repr=False)
+    sequence: int
     nwk_counter: int
     aps_counter: int
+    update_id: int
 
-    def form(
+
+@dataclass(frozen=True, slots=True)
+class FoundNetwork:
+    """A network that answered a scan."""
+
+    channel: int
+    pan_id: int
+    extended_pan_id: int
+    allow_join: bool
+    stack_profile: int
+    update_id: int
+    lqi: int
+
+
+class CoordinatorPort(KeyCarrier, Protocol):
+    """The coordinator as the co-processor drives it. Only :meth:`send_data` raises."""
+
+    @property
+    def nwk_counter(self) -> int:
+        """The last network frame counter used."""
+
+    @property
+    def aps_counter(self) -> int:
+        """The last APS frame counter used."""
+
+    def connect(
         self,
-        *,
-        eui64: int,
-        pan_id: int,
-        extended_pan_id: int,
-        channel: int,
-        network_key: bytes,
-        key_seq: int = 0,
-        nwk_counter: int = 0,
-        nwk_update_id: int = 0,
+        trust_center: TrustCenter,
+        on_data: Callable[[ApsIndication], None],
+        on_route_record: Callable[[int, tuple[int, ...]], None],
+        on_child: Callable[[ChildEntry, bool], None],
     ) -> None:
-        """Begin a network, or go on with one after a restart."""
+        """Whom to ask about devices, and whom to tell of data, route records (source, relays) and children."""
+
+    def start(self, network: RadioNetwork, *, fresh: bool) -> None:
+        """Go on the air: with *fresh* forget everything about an earlier network, else go on with it."""
 
     def stop(self) -> None:
         """Fall silent, as a radio does whose processor restarts."""
@@ -105,8 +134,11 @@ class CoordinatorPort(KeyCarrier, Protocol):
     def short_of(self, eui64: int) -> int | None:
         """The short address of a device, as far as known."""
 
-    def announce_concentrator(self) -> None:
-        """Send a many-to-one route request."""
+    def set_concentrator(self, period: float | None) -> None:
+        """Send a many-to-one route request now and every *period* seconds; None ends it."""
+
+    def scan(self, channels: Sequence[int], done: Callable[[Sequence[FoundNetwork]], None]) -> None:
+        """Ask for beacons on these channels, then tell *done* what answered."""
 
     def send_data(
         self,
@@ -123,7 +155,10 @@ class CoordinatorPort(KeyCarrier, Protocol):
         group: int | None = None,
         on_result: Callable[[bool], None] | None = None,
     ) -> int:
-        """Send APS data; return the APS counter."""
+        """Send APS data; return the APS counter. ``on_result(ok)`` is called once, later.
+
+        :raises EmulationError: it is too long, or there is no link key for the destination.
+        """
 
     def stage_network_key(self, key: bytes, seq: int) -> None:
         """Hold a second network key, not in use yet."""

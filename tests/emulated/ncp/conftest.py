@@ -14,6 +14,7 @@ from hubsec_emulated.clock import Clock, VirtualClock
 from hubsec_emulated.ncp.ezsp import Answer, Codec
 from hubsec_emulated.ncp.handlers.tables import Endpoint
 from hubsec_emulated.ncp.ncp import Ncp
+from hubsec_emulated.ncp.port import FoundNetwork, RadioNetwork
 from hubsec_emulated.ncp.server import NcpServer
 from hubsec_emulated.ncp.tokens import ChildEntry, Tokens
 from hubsec_emulated.stack.interface import ApsIndication, DeliveryMode, TrustCenter
@@ -30,7 +31,8 @@ class FakeRadio:
 
     clock: VirtualClock
     sent: list[tuple[Any, ...]] = field(default_factory=list)
-    formed: dict[str, Any] | None = None
+    formed: RadioNetwork | None = None
+    fresh: bool = False
     nwk_counter: int = 0
     aps_counter: int = 0
     endpoints: Sequence[Endpoint] = ()
@@ -43,10 +45,17 @@ class FakeRadio:
     trust_center: TrustCenter = None  # type: ignore[assignment]
     on_data: Callable[[ApsIndication], None] = print
     on_route_record: Callable[[int, tuple[int, ...]], None] = print
+    on_child: Callable[[ChildEntry, bool], None] = print
 
-    def form(self, **network: Any) -> None:
-        self.formed = network
-        self.nwk_counter = network["nwk_counter"]
+    def connect(self, trust_center, on_data, on_route_record, on_child) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        self.trust_center = trust_center
+        self.on_data = on_data
+        self.on_route_record = on_route_record
+        self.on_child = on_child
+
+    def start(self, network: RadioNetwork, *, fresh: bool) -> None:
+        self.formed, self.fresh = network, fresh
+        self.nwk_counter, self.aps_counter = network.nwk_counter, network.aps_counter
 
     def stop(self) -> None:
         self.formed = None
@@ -79,8 +88,11 @@ class FakeRadio:
     def short_of(self, eui64: int) -> int | None:
         return next((child.short for child in self.children if child.eui64 == eui64), None)
 
-    def announce_concentrator(self) -> None:
-        self.sent.append(("concentrator",))
+    def set_concentrator(self, period: float | None) -> None:
+        self.sent.append(("concentrator", period))
+
+    def scan(self, channels: Sequence[int], done: Callable[[Sequence[FoundNetwork]], None]) -> None:
+        self.clock.call_later(0.1, done, [FoundNetwork(channels[0], 0x1A62, 0xEE, True, 2, 0, 200)])
 
     def send_network_key(self, eui64, short, parent, link_key, *, key=None, key_seq=None) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
         self.sent.append(("network key", eui64, short, parent, link_key))

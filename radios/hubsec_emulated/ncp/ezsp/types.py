@@ -138,7 +138,7 @@ def _decode_many(element: Wire, count: int, data: bytes, offset: int) -> tuple[t
 
 
 def _one_byte_status(codes: Mapping[Status, int], default: int) -> Wire:
-    back = {code: status for status, code in reversed(codes.items())}
+    back = {code: status for status, code in reversed(list(codes.items()))}
 
     def encode(value: Any) -> bytes:
         return bytes((codes.get(Status(value), default),))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from hubsec_emulated.errors import EmulationError
+from hubsec_emulated.ncp.config import Config
 from hubsec_emulated.ncp.ezsp import Status
 from hubsec_emulated.ncp.handlers.info import MAX_PAYLOAD
 from hubsec_emulated.ncp.registry import Args, CommandGroup, Result, command
 from hubsec_emulated.stack.interface import ApsIndication, DeliveryMode
-from hubsec_emulated.wire.addresses import BROADCAST_RX_ON
+from hubsec_emulated.wire.addresses import BROADCAST_RX_ON, COORDINATOR
 
 if TYPE_CHECKING:
     from hubsec_emulated.ncp.ncp import Ncp
@@ -23,6 +26,14 @@ DEFAULT_RADIUS = 30
 NO_BINDING = 0xFF
 NO_ALIAS = 0xFFFF
 """Nobody else's address in the place of the source; the emulated radio sends in its own name only."""
+MTORR_PERIOD = 60.0
+"""Seconds between many-to-one route requests if the host did not say."""
+ZDO_PROFILE = 0x0000
+ZDO_RESPONSE = 0x8000
+ZDO_DEVICE_ANNOUNCE = 0x0013
+"""Device profile: response clusters have the top bit set; the announcement has no response (specification 2.4)."""
+APP_RECEIVES_SUPPORTED_ZDO_REQUESTS = 0x01
+"""Flag of CONFIG APPLICATION_ZDO_FLAGS: requests that the stack answers are shown to the host as well."""
 MICROSECONDS = 1_000_000
 TIMESTAMP_MODULUS = 1 << 32
 
@@ -66,8 +77,11 @@ class MessagingCommands(CommandGroup):
 
     def __init__(self, ncp: Ncp) -> None:
         self._ncp = ncp
-        ncp.coordinator.on_data = self.deliver
-        ncp.coordinator.on_route_record = self.route_record
+        self._period: float | None = None
+
+    def reset(self) -> None:
+        """No concentrator until the host asks for one."""
+        self._period = None
 
     # Out
 
@@ -118,7 +132,25 @@ class MessagingCommands(CommandGroup):
         def result(delivered: bool) -> None:
             self._sent(args, kind, node, sent[0] if sent else 0, delivered=delivered)
 
-        counter = self._ncp.coordinator.send_data(
+        try:
+            counter = self._hand_over(aps, message, node, radius, group, result, unicast=unicast)
+        except EmulationError:
+            return {"status": Status.FAIL}
+        sent.append(counter)
+        return {"sequence": counter}
+
+    def _hand_over(
+        self,
+        aps: Args,
+        message: bytes,
+        node: int,
+        radius: int,
+        group: int | None,
+        result: Callable[[bool], None],
+        *,
+        unicast: bool,
+    ) -> int:
+        return self._ncp.coordinator.send_data(
             dst=node,
             profile=aps["profile"],
             cluster=aps["cluster"],
@@ -131,8 +163,6 @@ class MessagingCommands(CommandGroup):
             group=group,
             on_result=result,
         )
-        sent.append(counter)
-        return {"sequence": counter}
 
     def _sent(self, args: Args, kind: int, node: int, counter: int, *, delivered: bool) -> None:
         unicast = kind in (Outgoing.DIRECT, Outgoing.VIA_ADDRESS_TABLE, Outgoing.VIA_BINDING)
@@ -153,8 +183,10 @@ class MessagingCommands(CommandGroup):
     # In
 
     def deliver(self, data: ApsIndication) -> None:
-        """Hand APS data to the host; multicasts only to groups in its table."""
+        """Hand APS data to the host: multicasts only to groups in its table, device profile requests if it asked."""
         if data.mode is DeliveryMode.GROUP and not self._ncp.tables.is_member(data.group or 0):
+            return
+        if data.profile == ZDO_PROFILE and not self._wants_zdo(data):
             return
         self._ncp.info.count(COUNTER_RX_UNICAST if data.mode is DeliveryMode.UNICAST else COUNTER_RX_BROADCAST)
         options = OPTION_ENABLE_ROUTE_DISCOVERY | (OPTION_ENCRYPTION if data.aps_secured else 0)
@@ -180,6 +212,12 @@ class MessagingCommands(CommandGroup):
             message=data.payload,
         )
 
+    def _wants_zdo(self, data: ApsIndication) -> bool:
+        if data.cluster & ZDO_RESPONSE or data.cluster == ZDO_DEVICE_ANNOUNCE:
+            return True
+        flags = self._ncp.settings.config[Config.APPLICATION_ZDO_FLAGS]
+        return data.src != COORDINATOR and bool(flags & APP_RECEIVES_SUPPORTED_ZDO_REQUESTS)
+
     def route_record(self, source: int, relays: tuple[int, ...]) -> None:
         """Tell the host by which relays *source* reached us."""
         self._ncp.callback(
@@ -195,15 +233,16 @@ class MessagingCommands(CommandGroup):
 
     @command("setConcentrator")
     def _set_concentrator(self, args: Args) -> Result:
-        if args["on"] and self._ncp.up:
-            self._ncp.coordinator.announce_concentrator()
+        self._period = float(args["max_time"]) if args["on"] else None
+        if self._ncp.up:
+            self._ncp.coordinator.set_concentrator(self._period)
         return None
 
     @command("sendManyToOneRouteRequest")
     def _many_to_one(self, args: Args) -> Result:
         if not self._ncp.up:
             return {"status": Status.NOT_JOINED}
-        self._ncp.coordinator.announce_concentrator()
+        self._ncp.coordinator.set_concentrator(self._period or MTORR_PERIOD)
         return None
 
     @command("setSourceRoute")

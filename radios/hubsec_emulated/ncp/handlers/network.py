@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from hubsec_emulated.clock import Timer
 from hubsec_emulated.ncp.ezsp import Status
+from hubsec_emulated.ncp.port import FoundNetwork, RadioNetwork
 from hubsec_emulated.ncp.registry import Args, CommandGroup, Result, command
 from hubsec_emulated.ncp.tokens import ChildEntry, KeyTokens, NetworkTokens
 
@@ -25,7 +27,9 @@ SUPERFRAME = 0.01536
 """Seconds of aBaseSuperframeDuration; a channel is scanned for (2**duration + 1) of them (IEEE 802.15.4)."""
 QUIET_RSSI = (-95, -70)
 """Range of the energy that a scan finds."""
-FORM_SECONDS = 0.05
+NEAR_RSSI = -40
+"""dBm reported for a beacon: the emulated air has no distances."""
+UP_SECONDS = 0.05
 """Simulated seconds from formNetwork or networkInit to NETWORK_UP."""
 FOREVER = 255
 COORDINATOR_TYPE = 1
@@ -53,6 +57,7 @@ class NetworkCommands(CommandGroup):
         self._ncp = ncp
         self.initial: KeyTokens | None = None
         self._scan: list[Timer] = []
+        self._scan_run = 0
         self._closing: Timer | None = None
         self._coming_up: Timer | None = None
 
@@ -111,7 +116,7 @@ class NetworkCommands(CommandGroup):
             return {"status": Status.INVALID_STATE}
         if self._ncp.tokens.network is None or self._ncp.tokens.keys is None:
             return {"status": Status.NOT_JOINED}
-        self._start()
+        self._start(fresh=False)
         return None
 
     @command("formNetwork")
@@ -136,36 +141,38 @@ class NetworkCommands(CommandGroup):
         self._ncp.tokens.unique_joiners.clear()
         self.initial = None
         self._ncp.tokens.save()
-        self._start()
+        self._start(fresh=True)
         return None
 
-    def _start(self) -> None:
+    def _start(self, *, fresh: bool) -> None:
         tokens = self._ncp.tokens
         network, keys = tokens.network, tokens.keys
         if network is None or keys is None:
             return
-        coordinator = self._ncp.coordinator
-        coordinator.form(
-            eui64=tokens.eui64,
-            pan_id=network.pan_id,
-            extended_pan_id=network.extended_pan_id,
-            channel=network.channel,
-            network_key=keys.network_key,
-            key_seq=keys.sequence,
-            nwk_counter=tokens.nwk_counter,
-            nwk_update_id=network.update_id,
-        )
-        coordinator.aps_counter = tokens.aps_counter
+        held = {keys.sequence: keys.network_key}
         if keys.alternate_key is not None:
-            coordinator.stage_network_key(keys.alternate_key, keys.alternate_sequence)
+            held[keys.alternate_sequence] = keys.alternate_key
+        coordinator = self._ncp.coordinator
+        coordinator.start(
+            RadioNetwork(
+                eui64=tokens.eui64,
+                pan_id=network.pan_id,
+                extended_pan_id=network.extended_pan_id,
+                channel=network.channel,
+                keys=held,
+                sequence=keys.sequence,
+                nwk_counter=tokens.nwk_counter,
+                aps_counter=tokens.aps_counter,
+                update_id=network.update_id,
+            ),
+            fresh=fresh,
+        )
         for child in tokens.children:
             if child is not None:
                 coordinator.adopt_child(child)
         self._ncp.tables.announce_endpoints()
         self._ncp.up = True
-        self._coming_up = self._ncp.clock.call_later(
-            FORM_SECONDS, self._ncp.stack_status, Status.NETWORK_UP
-        )
+        self._coming_up = self._ncp.clock.call_later(UP_SECONDS, self._ncp.stack_status, Status.NETWORK_UP)
 
     @command("leaveNetwork")
     def _leave(self, args: Args) -> Result:
@@ -266,15 +273,40 @@ class NetworkCommands(CommandGroup):
         if not channels or args["type"] not in ScanType or args["duration"] > MAX_SCAN_DURATION:
             return {"status": Status.INVALID_PARAMETER}
         each = SUPERFRAME * (2 ** args["duration"] + 1)
-        if args["type"] == ScanType.ENERGY:
-            for index, channel in enumerate(channels, start=1):
-                self._scan.append(self._ncp.clock.call_later(each * index, self._energy, channel))
+        if args["type"] == ScanType.ACTIVE:
+            self._scan_run += 1
+            self._scan.append(self._ncp.clock.call_later(0.0, self._ask_for_beacons, channels, self._scan_run))
+            return None
+        for index, channel in enumerate(channels, start=1):
+            self._scan.append(self._ncp.clock.call_later(each * index, self._energy, channel))
         self._scan.append(self._ncp.clock.call_later(each * len(channels), self._scan_done))
         return None
 
     def _energy(self, channel: int) -> None:
         rssi = self._ncp.random.randint(*QUIET_RSSI)
         self._ncp.callback("energyScanResultHandler", channel=channel, rssi=rssi)
+
+    def _ask_for_beacons(self, channels: Sequence[int], run: int) -> None:
+        def found(networks: Sequence[FoundNetwork]) -> None:
+            if run != self._scan_run or not self._scan:
+                return
+            for network in networks:
+                self._ncp.callback(
+                    "networkFoundHandler",
+                    network={
+                        "channel": network.channel,
+                        "pan_id": network.pan_id,
+                        "extended_pan_id": network.extended_pan_id,
+                        "allow_join": network.allow_join,
+                        "stack_profile": network.stack_profile,
+                        "update_id": network.update_id,
+                    },
+                    lqi=network.lqi,
+                    rssi=NEAR_RSSI,
+                )
+            self._scan_done()
+
+        self._ncp.coordinator.scan(channels, found)
 
     def _scan_done(self) -> None:
         self._scan.clear()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 UNUSED_NODE = 0xFFFF
 ZERO_EUI64 = 0
+NO_INDEX = 0xFF
 ROUTE_UNUSED = 3
 ROUTE_ACTIVE = 0
 MAX_ENDPOINTS = 16
@@ -245,6 +246,19 @@ class TableCommands(CommandGroup):
 
     # Children, neighbours, routes
 
+    def child_changed(self, child: ChildEntry, joined: bool) -> None:
+        """Tell the host that a child came or went."""
+        rows = self._ncp.network.current_children()
+        index = next((at for at, row in enumerate(rows) if row and row.eui64 == child.eui64), NO_INDEX)
+        self._ncp.callback(
+            "childJoinHandler",
+            index=index,
+            joining=joined,
+            child=child.short,
+            eui64=child.eui64,
+            type=child.type,
+        )
+
     @command("getChildData")
     def _get_child(self, args: Args) -> Result:
         children = self._ncp.network.current_children()
@@ -261,9 +275,9 @@ class TableCommands(CommandGroup):
             return {"status": Status.INVALID_INDEX}
         rows = self._ncp.network.current_children()
         rows.extend([None] * (index + 1 - len(rows)))
-        rows[index] = ChildEntry(child["eui64"], child["id"], child["type"])
+        row = rows[index] = ChildEntry(child["eui64"], child["id"], child["type"])
         if self._ncp.up:
-            self._ncp.coordinator.adopt_child(rows[index])
+            self._ncp.coordinator.adopt_child(row)
         self._ncp.tokens.save()
         return None
 

@@ -85,7 +85,9 @@ def _write_network_management(tokens: Tokens, index: int, data: bytes) -> bool:
 
 def _read_trust_center(tokens: Tokens, index: int) -> bytes | None:
     keys = tokens.keys
-    return keys and TRUST_CENTER_LAYOUT.pack(keys.bitmask, keys.trust_center, keys.trust_center_key)
+    if keys is None:
+        return None
+    return TRUST_CENTER_LAYOUT.pack(keys.bitmask, keys.trust_center, keys.trust_center_key)
 
 
 def _write_trust_center(tokens: Tokens, index: int, data: bytes) -> bool:
@@ -98,7 +100,9 @@ def _write_trust_center(tokens: Tokens, index: int, data: bytes) -> bool:
 
 def _read_child(tokens: Tokens, index: int) -> bytes | None:
     child = tokens.children[index] if index < len(tokens.children) else None
-    return child and CHILD_LAYOUT.pack(child.eui64, child.short, CHILD_IN_USE)
+    if child is None:
+        return None
+    return CHILD_LAYOUT.pack(child.eui64, child.short, CHILD_IN_USE)
 
 
 def _write_child(tokens: Tokens, index: int, data: bytes) -> bool:
