@@ -183,7 +183,8 @@ def _act(settings: Settings, rule: Rule) -> Decision:
 def _entry_allows(rule: Rule) -> dict[CredentialKind, dict[frozenset[Mark], Allow]]:
     """A ready decision for every credential and marks that an entry can have."""
     return {
-        credential: {marks: _allow(rule, credential, marks) for marks in _MARKS} for credential in CredentialKind
+        credential: {marks: _allow(rule, credential, marks) for marks in _MARKS}
+        for credential in CredentialKind
     }
 
 
@@ -197,7 +198,9 @@ def _ways(settings: Settings) -> _Ways:
         of_class = ways[credential] = _OfClass()
         for device_class in (None, *DeviceClass):
             joining = joining_for(settings, device_class)
-            refused = Rule.CREDENTIAL if credential not in _BY else refusal(settings, credential, device_class)
+            refused = (
+                Rule.CREDENTIAL if credential not in _BY else refusal(settings, credential, device_class)
+            )
             deny = None if refused is None else _deny(refused)
             of_class[device_class] = (deny, allow, routers_for(settings, joining), joining.attempts)
     return ways
@@ -365,9 +368,7 @@ def _class_of_entry(entry: Entry) -> DeviceClass | None:
     return class_of(entry.device_class)
 
 
-def _identify(
-    settings: Settings, ways: _Ways, back: _Back
-) -> Callable[[IdentifyRequest, Context], Decision]:
+def _identify(settings: Settings, ways: _Ways, back: _Back) -> Callable[[IdentifyRequest, Context], Decision]:
     """Rule 10. What it does not say contradicts nothing. The baseline's devices keep to no terms: they were there before them."""
     same, reported = map(_entry_allows, (Rule.IDENTITY, Rule.IDENTITY_CHANGE))
     changed = Quarantine(Rule.IDENTITY_CHANGE.value, REASONS[Rule.IDENTITY_CHANGE])
@@ -391,9 +392,9 @@ def _identify(
                 owes = terms.tclk is Tclk.REQUIRED and terms.failed_exchange is FailedExchange.EVICT
                 if owes and Mark.WEAK in entry.marks:
                     return evict
-            if makers is not None and request.manufacturer is not None:
-                if request.manufacturer.casefold() not in makers:
-                    return maker
+            said_maker = request.manufacturer
+            if makers is not None and said_maker is not None and said_maker.casefold() not in makers:
+                return maker
         if _differs(request, entry):
             if settings.identity_change is IdentityChange.QUARANTINE:
                 return changed

@@ -49,12 +49,12 @@ MAX_ROUTERS = 250
 _DURATION = re.compile(r"(?:([0-9]{1,4})m)?(?:([0-9]{1,5})s)?")
 
 
-class BadValue(Exception):
+class BadValueError(Exception):
     """A value that may not stand there; the argument says why, in a sentence. It never leaves this package."""
 
 
 class Key(NamedTuple):
-    """One key. `path` is where it stands, `field` the setting it makes; `parse` returns the setting or raises BadValue.
+    """One key. `path` is where it stands, `field` the setting it makes; `parse` returns the setting or raises BadValueError.
 
     `default` is text as it would stand in the file, None for a key that must be there. `schema` is its JSON schema.
     """
@@ -69,10 +69,10 @@ class Key(NamedTuple):
 
 
 def parse_duration(value: object) -> int:
-    """Seconds, from text such as ``3m``, ``30s`` or ``1m30s``. Raises BadValue."""
+    """Seconds, from text such as ``3m``, ``30s`` or ``1m30s``. Raises BadValueError."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None or not match[0]:
-        raise BadValue(f"{shown(value)} is no duration with its unit.")
+        raise BadValueError(f"{shown(value)} is no duration with its unit.")
     return int(match[1] or 0) * 60 + int(match[2] or 0)
 
 
@@ -85,7 +85,7 @@ def duration_text(seconds: int) -> str:
 def _choice[E: enum.StrEnum](words: type[E]) -> Callable[[object], E]:
     def parse(value: object) -> E:
         if not isinstance(value, str) or value not in words:
-            raise BadValue(f"{shown(value)} is not allowed here.")
+            raise BadValueError(f"{shown(value)} is not allowed here.")
         return words(value)
 
     return parse
@@ -95,7 +95,7 @@ def _duration(least: int, most: int) -> Callable[[object], int]:
     def parse(value: object) -> int:
         seconds = parse_duration(value)
         if not least <= seconds <= most:
-            raise BadValue(f"{shown(value)} is out of bounds.")
+            raise BadValueError(f"{shown(value)} is out of bounds.")
         return seconds
 
     return parse
@@ -104,7 +104,7 @@ def _duration(least: int, most: int) -> Callable[[object], int]:
 def _count(least: int, most: int) -> Callable[[object], int]:
     def parse(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise BadValue(f"{shown(value)} is no number within the bounds.")
+            raise BadValueError(f"{shown(value)} is no number within the bounds.")
         return value
 
     return parse
@@ -115,12 +115,12 @@ def _list[T](item: Callable[[object], T], most: int) -> Callable[[object], tuple
 
     def parse(value: object) -> tuple[T, ...]:
         if not isinstance(value, list):
-            raise BadValue(f"{shown(value)} is no list.")
+            raise BadValueError(f"{shown(value)} is no list.")
         if len(value) > most:
-            raise BadValue(f"The list has more than {most} items.")
+            raise BadValueError(f"The list has more than {most} items.")
         items = [item(each) for each in value]
         if len(set(items)) < len(items):
-            raise BadValue("The list says something twice.")
+            raise BadValueError("The list says something twice.")
         return tuple(sorted(items, key=str))
 
     return parse
@@ -135,13 +135,13 @@ def _any_or[T](parse_list: Callable[[object], tuple[T, ...]]) -> Callable[[objec
 
 def _credential(value: object) -> CredentialKind:
     if not isinstance(value, str) or value not in _CREDENTIALS:
-        raise BadValue(f"{shown(value)} is no credential that a device can join by.")
+        raise BadValueError(f"{shown(value)} is no credential that a device can join by.")
     return CredentialKind(value)
 
 
 def _maker(value: object) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= MAX_MAKER or not value.isprintable():
-        raise BadValue(f"{shown(value)} is no maker's name of 1 to {MAX_MAKER} printable characters.")
+        raise BadValueError(f"{shown(value)} is no maker's name of 1 to {MAX_MAKER} printable characters.")
     return value.casefold()
 
 
@@ -149,18 +149,18 @@ def _router(value: object) -> Identity:
     try:
         return zigbee_identity(value if isinstance(value, str) else "")
     except StickerError as error:
-        raise BadValue(f"{shown(value)} is no EUI64.") from error
+        raise BadValueError(f"{shown(value)} is no EUI64.") from error
 
 
 def _name(value: object) -> str:
     if not isinstance(value, str) or len(value) > MAX_NAME or NAME.fullmatch(value) is None:
-        raise BadValue(f"{shown(value)} is no name for a policy.")
+        raise BadValueError(f"{shown(value)} is no name for a policy.")
     return value
 
 
 def _about(value: object) -> str:
     if not isinstance(value, str) or len(value) > MAX_ABOUT:
-        raise BadValue(f"It is no text of at most {MAX_ABOUT} characters.")
+        raise BadValueError(f"It is no text of at most {MAX_ABOUT} characters.")
     return value.strip()
 
 

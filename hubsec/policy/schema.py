@@ -14,7 +14,7 @@ import msgspec
 
 from hubsec.errors import PolicyError
 from hubsec.policy.classes import DeviceClass
-from hubsec.policy.keys import CLASS_SECTION, JOINING_KEYS, KEYS, BadValue, Key
+from hubsec.policy.keys import CLASS_SECTION, JOINING_KEYS, KEYS, BadValueError, Key
 from hubsec.policy.reading import Document, Path_, shown
 from hubsec.policy.settings import Joining, Parents, Settings
 
@@ -75,7 +75,7 @@ def _validator(
     def validate(value: object) -> object:
         try:
             return parse(value)
-        except BadValue as error:
+        except BadValueError as error:
             complaints[path] = str(error)
             raise vol.Invalid("bad value") from error
 
@@ -126,6 +126,7 @@ def _settings(document: Document, checked: dict[str, Any]) -> Settings:
     }
     settings = Settings(joining=joining, per_class=per_class, **fields)
     _check_routers(document, settings)
+    _check_listening(document, settings)
     return settings
 
 
@@ -142,3 +143,10 @@ def _check_routers(document: Document, settings: Settings) -> None:
         raise document.error("It is missing or empty, and parents says listed.", path, _KEY_AT[path].allowed)
     if settings.routers and not listed:
         raise document.error("It has no effect while no parents says listed.", path)
+
+
+def _check_listening(document: Document, settings: Settings) -> None:
+    path = ("listening", "knocks-per-minute")
+    written = isinstance(document.value, dict) and path[1] in document.value.get(path[0], {})
+    if written and not settings.listening_length:
+        raise document.error("It has no effect while listening.length is 0s.", path)

@@ -94,7 +94,7 @@ class GreenPower(enum.StrEnum):
 
 
 class Joining(msgspec.Struct, frozen=True, kw_only=True):
-    """What one class of devices is let in by. `credentials` in the order of :class:`~hubsec.identity.CredentialKind`."""
+    """What one class of devices is let in by. `credentials` is sorted by name."""
 
     credentials: tuple[CredentialKind, ...] = (CredentialKind.INSTALL_CODE,)
     tclk: Tclk = Tclk.REQUIRED
@@ -108,7 +108,7 @@ class Joining(msgspec.Struct, frozen=True, kw_only=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A whole policy. `classes` and `makers` None: any. `per_class` holds complete settings, the general ones filled in.
 
-    `makers` are case-folded. `about` is for people and is not part of the hash.
+    `makers` are case-folded; tuples are sorted. `about` is for people and is not part of the hash.
     """
 
     name: str
