@@ -59,6 +59,10 @@ class SealError(StoreError):
     """A sealed value could not be opened: wrong key file, or the row was tampered with."""
 
 
+class EntryError(HubsecError):
+    """The allowlist has no such entry, or a change does not fit the one it has. Nothing was changed."""
+
+
 class Refused(HubsecError):
     """A guard stood in the way: the policy does not allow what was asked.
 

@@ -1,0 +1,235 @@
+"""The store for an event loop: one writer thread, and commits in groups.
+
+Whatever is asked while a commit is under way goes into the next one together. The loop itself never waits for the disk;
+who awaits does, until the commit that holds its own work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import queue
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final, Self
+
+from hubsec.errors import StoreError
+from hubsec.identity import Identity, Network
+from hubsec.store.records import Change, NetworkRecord, Record, StoredRecord
+from hubsec.store.store import Store, outcome
+
+# A group much larger than this is no faster (measured: 64 to 100 rows a commit), and lets the first wait for the last.
+GROUP: Final = 64
+
+
+class _Job[T]:
+    """One call, on its way from a loop to the writer thread and back."""
+
+    __slots__ = ("future", "loop", "then", "work", "writes")
+
+    def __init__(self, work: Callable[[], T], then: Callable[[T], None] | None, *, writes: bool) -> None:
+        self.work = work
+        self.then = then
+        self.writes = writes
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[T] = self.loop.create_future()
+
+    def done(self, result: T) -> None:
+        self._back(self._finish, result)
+
+    def failed(self, error: BaseException) -> None:
+        self._back(self._fail, error)
+
+    def _back[A](self, call: Callable[[A], None], argument: A) -> None:
+        # A loop that is closed has nobody left who waits.
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(call, argument)
+
+    def _finish(self, result: T) -> None:
+        # Also when the caller was cancelled: what is on disk has to be in memory.
+        if self.then is not None:
+            self.then(result)
+        if not self.future.done():
+            self.future.set_result(result)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class AsyncStore:
+    """A :class:`~hubsec.store.store.Store` with its writer thread, from :meth:`open` to :meth:`aclose`.
+
+    Every coroutine returns after the commit and raises as `Store` does; after closing,
+    :class:`~hubsec.errors.StoreError`. Cancelling one does not take back what it asked for.
+    """
+
+    def __init__(
+        self, directory: str | os.PathLike[str], *, require_key: bool = True, read_only: bool = False
+    ) -> None:
+        self._make = functools.partial(Store, directory, require_key=require_key, read_only=read_only)
+        self._store: Store | None = None
+        self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+
+    @classmethod
+    async def open(
+        cls, directory: str | os.PathLike[str], *, require_key: bool = True, read_only: bool = False
+    ) -> Self:
+        """The store in `directory`, opened; the arguments are those of `Store`."""
+        return await cls(directory, require_key=require_key, read_only=read_only).__aenter__()
+
+    async def __aenter__(self) -> Self:
+        if self._thread is not None:
+            raise StoreError("This store was opened before: make another one.")
+        # A daemon: a program that ends without closing is not held up, and SQLite stands being cut off.
+        self._thread = threading.Thread(target=self._work, name="hubsec store", daemon=True)
+        self._thread.start()
+        try:
+            await self._ask(self._open, writes=False)
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    def _open(self) -> None:
+        self._store = self._make()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Wait for what is under way, then close. Idempotent."""
+        if self._thread is None or self._closing:
+            return
+        self._closing = True
+        # The thread has nothing to do after this job but to end.
+        last = _Job(self._close, None, writes=False)
+        self._queue.put(last)
+        self._queue.put(None)
+        try:
+            await asyncio.shield(last.future)
+        finally:
+            if last.future.done():
+                self._thread.join()
+
+    def _close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+
+    @property
+    def created(self) -> bool:
+        """Whether this opening made the store. It then knows nothing, which is not to say that there is nothing."""
+        return self._opened().created
+
+    def _opened(self) -> Store:
+        if self._store is None or self._closing:
+            raise StoreError("The store is closed.")
+        return self._store
+
+    async def run[T](
+        self, work: Callable[[Store], T], *, then: Callable[[T], None] | None = None, writes: bool = True
+    ) -> T:
+        """What `work` returns, which is called with the blocking store on the writer thread.
+
+        After the commit `then` is called on the loop with the result, before this returns, and also when whoever awaits
+        this was cancelled. With `writes` False `work` runs outside the groups, and must not write.
+        """
+        store = self._opened()
+        return await self._ask(lambda: work(store), then=then, writes=writes)
+
+    # Decisions
+
+    async def record(self, record: Record) -> int:
+        """Write a decision down; returns its number, after the commit."""
+        return await self.run(lambda store: store.record(record))
+
+    async def decisions(
+        self, device: Identity | None = None, correlation: str | None = None, *, limit: int = 100
+    ) -> tuple[StoredRecord, ...]:
+        """The newest decisions, newest first; of one device, of one story, or of all."""
+        return await self.run(lambda store: store.decisions(device, correlation, limit=limit), writes=False)
+
+    async def prune(self, *, keep: int) -> int:
+        """Drop all but the newest `keep` decisions of each verdict, and return how many went."""
+        return await self.run(lambda store: store.prune(keep=keep))
+
+    # Networks
+
+    async def network(self, network: Network, network_id: str) -> NetworkRecord | None:
+        """What is known of one network; None when this store has never seen it."""
+        return await self.run(lambda store: store.network(network, network_id), writes=False)
+
+    async def networks(self) -> tuple[NetworkRecord, ...]:
+        """Every network that this store has seen."""
+        return await self.run(lambda store: store.networks(), writes=False)
+
+    async def see_network(self, network: Network, network_id: str, *, at: float) -> NetworkRecord:
+        """Note the first sight of a network; later ones change nothing."""
+        return await self.run(lambda store: store.see_network(network, network_id, at=at))
+
+    async def mark_exposed(
+        self, network: Network, network_id: str, *, reason: str, at: float
+    ) -> NetworkRecord:
+        """Note that a network's key has been seen; the first reason stands."""
+        return await self.run(lambda store: store.mark_exposed(network, network_id, reason=reason, at=at))
+
+    # The allowlist's journal and keys
+
+    async def changes(self, device: Identity | None = None, *, limit: int = 100) -> tuple[Change, ...]:
+        """The newest changes of the allowlist, newest first."""
+        return await self.run(lambda store: store.changes(device, limit=limit), writes=False)
+
+    async def forget_credentials(self) -> tuple[Identity, ...]:
+        """Drop every sealed key, and say whose they were: the way on after the key file was lost for good."""
+        return await self.run(lambda store: store.forget_credentials())
+
+    # The writer thread
+
+    async def _ask[T](
+        self, work: Callable[[], T], *, writes: bool, then: Callable[[T], None] | None = None
+    ) -> T:
+        if self._thread is None or self._closing:
+            raise StoreError("The store is closed.")
+        job = _Job(work, then, writes=writes)
+        self._queue.put(job)
+        return await job.future
+
+    def _work(self) -> None:
+        while (job := self._queue.get()) is not None:
+            group = [job, *self._waiting()]
+            while group:
+                # What reads runs alone: it must go on where nothing can be written.
+                count = max(1, next((i for i, each in enumerate(group) if not each.writes), len(group)))
+                self._run(group[:count])
+                del group[:count]
+
+    def _waiting(self) -> list[_Job[Any]]:
+        """What else has been asked by now, up to the end of the group."""
+        waiting: list[_Job[Any]] = []
+        while len(waiting) < GROUP - 1 and not self._queue.empty():
+            job = self._queue.get()
+            if job is None:
+                # Not ours: the thread's last word, to be heard when the group is done.
+                self._queue.put(None)
+                break
+            waiting.append(job)
+        return waiting
+
+    def _run(self, jobs: list[_Job[Any]]) -> None:
+        """Run jobs that write, in one transaction, or one job alone."""
+        if self._store is None or len(jobs) == 1:
+            outcomes = [outcome(job.work) for job in jobs]
+        else:
+            outcomes = self._store.together([job.work for job in jobs])
+        for job, result in zip(jobs, outcomes, strict=True):
+            if result.error is None:
+                job.done(result.value)
+            else:
+                job.failed(result.error)

@@ -1,0 +1,163 @@
+"""The allowlist's tables: entries, their sealed keys, and the journal of changes. Each function works in the caller's
+transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from hubsec.entries import Entry, Use
+from hubsec.errors import EntryError
+from hubsec.identity import Identity
+from hubsec.secret import Secret
+from hubsec.store.records import Change
+from hubsec.store.sealing import Place, Seal
+
+COLUMNS: Final = Entry.__struct_fields__
+_JSON_COLUMNS: Final = ("marks", "pinned")
+_SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM entries"  # noqa: S608 - names of our own fields
+_UPSERT: Final = (
+    f"INSERT INTO entries ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + column for column in COLUMNS)}) "  # noqa: S608
+    f"ON CONFLICT (device) DO UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in COLUMNS[1:])}"
+)
+_TABLE: Final = "credentials"
+_COLUMN: Final = "link_key"
+
+
+def encoded(entry: Entry) -> str:
+    """`entry` as JSON that is the same for the same entry."""
+    return msgspec.json.encode(entry, order="deterministic").decode()
+
+
+def entries(connection: sqlite3.Connection) -> dict[Identity, Entry]:
+    """Every entry."""
+    return {entry.device: entry for entry in map(_entry, connection.execute(_SELECT))}
+
+
+def entry(connection: sqlite3.Connection, device: Identity) -> Entry | None:
+    """The entry of `device`."""
+    row = connection.execute(f"{_SELECT} WHERE device = ?", (device,)).fetchone()
+    return None if row is None else _entry(row)
+
+
+def existing(connection: sqlite3.Connection, device: Identity) -> Entry:
+    """The same. Raises :class:`~hubsec.errors.EntryError` when there is none."""
+    found = entry(connection, device)
+    if found is None:
+        raise EntryError(f"{device} is not on the allowlist.")
+    return found
+
+
+def put(connection: sqlite3.Connection, written: Entry) -> None:
+    """Insert or replace an entry; its key stays as it is."""
+    connection.execute(_UPSERT, _row(written))
+
+
+def change(connection: sqlite3.Connection, device: Identity, changes: Mapping[str, object]) -> Entry:
+    """Put other values into an entry. Raises :class:`~hubsec.errors.EntryError` when they do not fit."""
+    found = existing(connection, device)
+    try:
+        changed = msgspec.structs.replace(found, **changes)
+        # `replace` takes any value: what JSON would not give back is no value of an entry.
+        checked = msgspec.json.decode(encoded(changed), type=Entry)
+    except (TypeError, msgspec.MsgspecError, UnicodeError) as error:
+        raise EntryError(f"The change does not fit an entry: {type(error).__name__}.") from None
+    put(connection, checked)
+    return checked
+
+
+def remove(connection: sqlite3.Connection, device: Identity) -> Entry:
+    """Take an entry out, and its key with it. Raises :class:`~hubsec.errors.EntryError` when there is none."""
+    found = existing(connection, device)
+    connection.execute("DELETE FROM entries WHERE device = ?", (device,))
+    return found
+
+
+def spend(connection: sqlite3.Connection, device: Identity, at: float) -> tuple[Entry, bool]:
+    """Write the first join down, and say whether this was it. A single-use entry loses its key with it."""
+    found = existing(connection, device)
+    if found.joined_at is not None:
+        return found, False
+    spent = msgspec.structs.replace(found, joined_at=at)
+    put(connection, spent)
+    if spent.use is Use.SINGLE:
+        set_key(connection, device, None)
+    return spent, True
+
+
+def set_key(connection: sqlite3.Connection, device: Identity, sealed: bytes | None) -> None:
+    """Put the sealed key of `device` in place, or take it out."""
+    connection.execute("DELETE FROM credentials WHERE device = ?", (device,))
+    if sealed is not None:
+        connection.execute("INSERT INTO credentials (device, link_key) VALUES (?, ?)", (device, sealed))
+
+
+def key(connection: sqlite3.Connection, device: Identity) -> bytes | None:
+    """The sealed key of `device`."""
+    row = connection.execute("SELECT link_key FROM credentials WHERE device = ?", (device,)).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def keys(connection: sqlite3.Connection) -> tuple[Identity, ...]:
+    """Which devices have a sealed key."""
+    return tuple(
+        Identity(row[0]) for row in connection.execute("SELECT device FROM credentials ORDER BY device")
+    )
+
+
+def key_place(store: str, device: Identity) -> Place:
+    """Where the key of `device` is sealed to, in the database called `store`."""
+    return Place((store, _TABLE, device, _COLUMN))
+
+
+def sealed_key(seal: Seal, store: str, device: Identity, secret: Secret) -> bytes:
+    """`secret` sealed as the key of `device`."""
+    return seal.seal(secret, key_place(store, device))
+
+
+def note(connection: sqlite3.Connection, what: str, by: str, at: float, noted: Iterable[Entry]) -> None:
+    """Write into the journal what happened to each entry."""
+    connection.executemany(
+        "INSERT INTO changes (at, device, change, changed_by, entry) VALUES (?, ?, ?, ?, ?)",
+        [(at, entry.device, what, by, encoded(entry)) for entry in noted],
+    )
+
+
+def journal(connection: sqlite3.Connection, device: Identity | None, limit: int) -> tuple[Change, ...]:
+    """The newest changes, of all devices or of one, newest first."""
+    where = "" if device is None else "WHERE device = :device "
+    rows = connection.execute(
+        f"SELECT id, at, device, change, changed_by, entry FROM changes {where}ORDER BY id DESC LIMIT :limit",  # noqa: S608
+        {"device": device, "limit": limit},
+    )
+    return tuple(
+        Change(
+            id=number,
+            at=at,
+            device=Identity(whose),
+            change=what,
+            changed_by=by,
+            entry=msgspec.json.decode(text, type=Entry),
+        )
+        for number, at, whose, what, by, text in rows
+    )
+
+
+def _row(written: Entry) -> dict[str, object]:
+    row: dict[str, object] = msgspec.to_builtins(written, order="deterministic")
+    for column in _JSON_COLUMNS:
+        if row[column] is not None:
+            row[column] = msgspec.json.encode(row[column]).decode()
+    return row
+
+
+def _entry(row: tuple[object, ...]) -> Entry:
+    values = dict(zip(COLUMNS, row, strict=True))
+    for column in _JSON_COLUMNS:
+        text = values[column]
+        if isinstance(text, str):
+            values[column] = msgspec.json.decode(text)
+    return msgspec.convert(values, Entry)

@@ -1,0 +1,79 @@
+-- Times are seconds since the epoch, UTC. Every table is STRICT, so that a value of a wrong type is refused.
+
+-- One row: this database's name, and by what the key file is known (see sealing.py).
+CREATE TABLE store (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    name TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    key_check BLOB
+) STRICT;
+
+-- What an operator said about each network that a radio has shown. No row: this store has never seen that network.
+CREATE TABLE networks (
+    network TEXT NOT NULL,
+    network_id TEXT NOT NULL,
+    first_seen REAL NOT NULL,
+    adopted_at REAL,
+    adopted_by TEXT,
+    exposed_at REAL,
+    exposed_reason TEXT,
+    PRIMARY KEY (network, network_id),
+    CHECK ((adopted_at IS NULL) = (adopted_by IS NULL)),
+    CHECK ((exposed_at IS NULL) = (exposed_reason IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- The allowlist, without its secrets. `marks` and `pinned` are JSON.
+CREATE TABLE entries (
+    device TEXT PRIMARY KEY NOT NULL,
+    network TEXT NOT NULL,
+    credential TEXT NOT NULL,
+    label TEXT NOT NULL,
+    approved_by TEXT NOT NULL,
+    approved_at REAL NOT NULL,
+    expires_at REAL,
+    use TEXT NOT NULL,
+    device_class TEXT,
+    maker TEXT,
+    joined_at REAL,
+    marks TEXT NOT NULL,
+    pinned TEXT,
+    quarantined TEXT
+) STRICT, WITHOUT ROWID;
+
+-- The sealed link key of an entry; it goes with its entry.
+CREATE TABLE credentials (
+    device TEXT PRIMARY KEY NOT NULL REFERENCES entries (device) ON DELETE CASCADE,
+    link_key BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Who changed the allowlist, and how. `entry` is the row as it was left, as JSON, or as it was removed.
+CREATE TABLE changes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    device TEXT NOT NULL,
+    change TEXT NOT NULL,
+    changed_by TEXT NOT NULL,
+    entry TEXT NOT NULL
+) STRICT;
+CREATE INDEX changes_by_device ON changes (device, id);
+
+-- Every decision, written before the radio acts on it. `request` and `decision` are JSON,
+-- `verdict` is the decision's tag: the newest of each are kept.
+CREATE TABLE decisions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    radio TEXT NOT NULL,
+    device TEXT,
+    request TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    decision TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    correlation TEXT NOT NULL
+) STRICT;
+CREATE INDEX decisions_by_device ON decisions (device, id);
+CREATE INDEX decisions_by_correlation ON decisions (correlation, id);
+CREATE INDEX decisions_by_verdict ON decisions (verdict, id);
+-- A decision is never rewritten. The oldest may be dropped, to bound the table.
+CREATE TRIGGER decisions_stand BEFORE UPDATE ON decisions BEGIN
+    SELECT RAISE (ABORT, 'a decision is not rewritten');
+END;

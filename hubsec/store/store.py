@@ -1,0 +1,296 @@
+"""The blocking face of the store."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from hubsec.entries import Entry
+from hubsec.errors import SealError, StoreError
+from hubsec.identity import Identity, Network
+from hubsec.secret import Secret
+from hubsec.store import allowed, decided, nets
+from hubsec.store.database import Database
+from hubsec.store.files import DATABASE, KEY, Ownership, prepare_file, prepare_folder, sync_folder
+from hubsec.store.records import Change, NetworkRecord, Record, StoredRecord
+from hubsec.store.sealing import WHAT_ELSE, Seal, make_seal, read_seal
+
+
+class Store:
+    """One folder with a database and its key file, owned until :meth:`close`.
+
+    The folder is the store's own; it is made when it is missing. Another owner, in this program or another one, is
+    refused, unless it is `read_only`. Without the right key file opening raises :class:`~hubsec.errors.SealError`, so
+    that nobody goes on unaware; with `require_key` False it opens, and what needs the key raises that same error.
+
+    Every method may be called from any thread, blocks until its transaction is on disk, and raises
+    :class:`~hubsec.errors.StoreError` when it could not be; nothing is half done then.
+    """
+
+    def __init__(
+        self, directory: str | os.PathLike[str], *, require_key: bool = True, read_only: bool = False
+    ) -> None:
+        self._folder = Path(directory)
+        self._read_only = read_only
+        self._seal: Seal | None = None
+        self._seal_error: SealError | None = None
+        self._closed = False
+        self._created = False
+        with contextlib.ExitStack() as stack:
+            if not read_only:
+                prepare_folder(self._folder)
+                ownership = Ownership(self._folder)
+                stack.callback(ownership.release)
+                self._created = prepare_file(self._folder / DATABASE)
+            elif not (self._folder / DATABASE).exists():
+                raise StoreError(f"There is no store in {self._folder}.")
+            self._database = Database(self._folder / DATABASE, read_only=read_only)
+            stack.callback(self._database.close)
+            self._name = self._introduce()
+            try:
+                self._seal = self._find_seal()
+            except SealError as error:
+                if require_key:
+                    raise
+                self._seal_error = error
+            self._stack = stack.pop_all()
+
+    def _introduce(self) -> str:
+        """The database's name, which is given to it when it is new."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT name FROM store").fetchone()
+        if row is not None:
+            return str(row[0])
+        if self._read_only:
+            raise StoreError(f"The store in {self._folder} was never finished: open it once for writing.")
+        name = uuid.uuid4().hex
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO store (id, name, created_at) VALUES (1, ?, ?)", (name, time.time())
+            )
+        try:
+            sync_folder(self._folder)
+        except OSError as error:
+            raise StoreError(
+                f"The store's folder {self._folder} can't be written: {error.strerror}."
+            ) from error
+        # A crash between file and name leaves an empty database: it knows as little as a new one.
+        self._created = True
+        return name
+
+    def _find_seal(self) -> Seal | None:
+        path = self._folder / KEY
+        seal = read_seal(path)
+        with self._database.reading() as connection:
+            expected = connection.execute("SELECT key_check FROM store").fetchone()[0]
+            sealed = bool(allowed.keys(connection))
+        if seal is not None and expected == seal.fingerprint:
+            return seal
+        if sealed:
+            problem = f"{path} is missing" if seal is None else f"{path} belongs to another store"
+            raise SealError(f"{problem}: put the right one back from a backup. {WHAT_ELSE}")
+        if self._read_only:
+            return seal
+        # Nothing is sealed yet, or any more: whatever key there is serves from now on.
+        seal = seal or make_seal(path)
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE store SET key_check = ?", (seal.fingerprint,))
+        return seal
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database and let the folder go. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._stack.close()
+
+    @property
+    def created(self) -> bool:
+        """Whether this opening made the store. It then knows nothing, which is not to say that there is nothing."""
+        return self._created
+
+    def _key(self) -> Seal:
+        if self._seal is None:
+            raise self._seal_error or SealError(f"There is no key file in {self._folder} yet.")
+        return self._seal
+
+    # The allowlist
+
+    def entries(self) -> dict[Identity, Entry]:
+        """Every entry, by device."""
+        with self._database.reading() as connection:
+            return allowed.entries(connection)
+
+    def put(self, entry: Entry, secret: Secret | None, *, by: str, at: float) -> Entry:
+        """Insert an entry, or replace it whole, with its link key or without one."""
+        sealed = None if secret is None else allowed.sealed_key(self._key(), self._name, entry.device, secret)
+        with self._database.transaction() as connection:
+            allowed.put(connection, entry)
+            allowed.set_key(connection, entry.device, sealed)
+            allowed.note(connection, "added", by, at, [entry])
+        return entry
+
+    def put_missing(
+        self,
+        entries: Iterable[Entry],
+        *,
+        by: str,
+        at: float,
+        what: str = "imported",
+        adopting: tuple[Network, str] | None = None,
+    ) -> tuple[Entry, ...]:
+        """Insert the entries of devices that have none, and return those; entries that are there stay as they are.
+
+        With `adopting` the network of that id counts as adopted from the same moment on.
+        """
+        added = []
+        with self._database.transaction() as connection:
+            for entry in entries:
+                if allowed.entry(connection, entry.device) is None:
+                    allowed.put(connection, entry)
+                    added.append(entry)
+            allowed.note(connection, what, by, at, added)
+            if adopting is not None:
+                nets.adopt(connection, *adopting, by, at)
+        return tuple(added)
+
+    def change(self, device: Identity, changes: Mapping[str, object], *, by: str, at: float) -> Entry:
+        """Put other values into an entry. Raises :class:`~hubsec.errors.EntryError` when that can't be."""
+        with self._database.transaction() as connection:
+            changed = allowed.change(connection, device, changes)
+            allowed.note(connection, "changed", by, at, [changed])
+        return changed
+
+    def remove(self, device: Identity, *, by: str, at: float) -> Entry:
+        """Take an entry out, with its key. Raises :class:`~hubsec.errors.EntryError` when there is none."""
+        with self._database.transaction() as connection:
+            removed = allowed.remove(connection, device)
+            allowed.note(connection, "revoked", by, at, [removed])
+        return removed
+
+    def spend(self, device: Identity, *, by: str, at: float) -> Entry:
+        """Write down the first join of `device`; a single-use entry loses its key. Later calls change nothing."""
+        with self._database.transaction() as connection:
+            spent, first = allowed.spend(connection, device, at)
+            if first:
+                allowed.note(connection, "joined", by, at, [spent])
+        return spent
+
+    def credential(self, device: Identity) -> Secret | None:
+        """The link key of `device`, opened; None when it has none. Raises :class:`~hubsec.errors.SealError`."""
+        with self._database.reading() as connection:
+            sealed = allowed.key(connection, device)
+        if sealed is None:
+            return None
+        return self._key().open(sealed, allowed.key_place(self._name, device))
+
+    def forget_credentials(self) -> tuple[Identity, ...]:
+        """Drop every sealed key, and say whose they were: the way on after the key file was lost for good.
+
+        A new key file is made at the next opening.
+        """
+        with self._database.transaction() as connection:
+            devices = allowed.keys(connection)
+            connection.execute("DELETE FROM credentials")
+        return devices
+
+    def changes(self, device: Identity | None = None, *, limit: int = 100) -> tuple[Change, ...]:
+        """The newest changes of the allowlist, newest first."""
+        with self._database.reading() as connection:
+            return allowed.journal(connection, device, limit)
+
+    # Decisions
+
+    def record(self, record: Record) -> int:
+        """Write a decision down; returns its number, after the commit."""
+        with self._database.transaction() as connection:
+            return decided.record(connection, record)
+
+    def decisions(
+        self, device: Identity | None = None, correlation: str | None = None, *, limit: int = 100
+    ) -> tuple[StoredRecord, ...]:
+        """The newest decisions, newest first; of one device, of one story, or of all."""
+        with self._database.reading() as connection:
+            return decided.decisions(connection, device, correlation, limit)
+
+    def prune(self, *, keep: int) -> int:
+        """Drop all but the newest `keep` decisions of each verdict, and return how many went."""
+        with self._database.transaction() as connection:
+            return decided.prune(connection, keep)
+
+    # Networks
+
+    def network(self, network: Network, network_id: str) -> NetworkRecord | None:
+        """What is known of one network; None when this store has never seen it."""
+        with self._database.reading() as connection:
+            return nets.network(connection, network, network_id)
+
+    def networks(self) -> tuple[NetworkRecord, ...]:
+        """Every network that this store has seen."""
+        with self._database.reading() as connection:
+            return nets.networks(connection)
+
+    def see_network(self, network: Network, network_id: str, *, at: float) -> NetworkRecord:
+        """Note the first sight of a network; later ones change nothing."""
+        with self._database.transaction() as connection:
+            nets.see(connection, network, network_id, at)
+            return self._known(network, network_id)
+
+    def mark_exposed(self, network: Network, network_id: str, *, reason: str, at: float) -> NetworkRecord:
+        """Note that a network's key has been seen; the first reason stands."""
+        with self._database.transaction() as connection:
+            nets.expose(connection, network, network_id, reason, at)
+            return self._known(network, network_id)
+
+    def _known(self, network: Network, network_id: str) -> NetworkRecord:
+        found = self.network(network, network_id)
+        if found is None:
+            raise StoreError(
+                "The network that was written is not there: the database was changed from outside."
+            )
+        return found
+
+    # Several at once
+
+    def together(self, jobs: Sequence[Callable[[], object]]) -> list[Outcome]:
+        """Run `jobs`, each a call of the methods above, in one transaction; what each returned, or raised.
+
+        A job that fails takes nothing with it but itself, unless the disk fails: then all fail with that error.
+        """
+        outcomes: list[Outcome] = []
+        try:
+            with self._database.transaction():
+                for job in jobs:
+                    outcomes.append(outcome(job))
+                    self._database.hold(outcomes[-1].error)
+        except Exception as error:  # noqa: BLE001 - it is handed to whoever asked
+            return [Outcome(error=error)] * len(jobs)
+        return outcomes
+
+
+class Outcome(NamedTuple):
+    """What a call returned, or the error that it raised."""
+
+    value: object = None
+    error: Exception | None = None
+
+
+def outcome(job: Callable[[], object]) -> Outcome:
+    """Call `job`, whatever comes of it."""
+    try:
+        return Outcome(value=job())
+    except Exception as error:  # noqa: BLE001 - the same
+        return Outcome(error=error)
