@@ -129,6 +129,7 @@ class Coordinator(Node):
         for child in children:
             self.neighbours.learn(child.short, child.eui64)
             self.neighbours.children[child.eui64] = child
+        self.keys.restart()
         self.keys.install(keys[key_seq], key_seq)
         for seq, key in keys.items():
             self.keys.stage(key, seq)

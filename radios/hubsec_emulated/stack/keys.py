@@ -48,6 +48,7 @@ class NetworkKeys:
 
     def install(self, key: bytes, seq: int) -> None:
         """Forget all keys and use this one."""
+        self._forget_senders(key, seq)
         self._keys = {seq: key}
         self.active = seq
 
@@ -57,7 +58,17 @@ class NetworkKeys:
             self.install(key, seq)
             return
         if seq != self.active:
+            self._forget_senders(key, seq)
             self._keys = {self.active: self._keys[self.active], seq: key}
+
+    def _forget_senders(self, key: bytes, seq: int) -> None:
+        """Another key of a known sequence number: its counters are no continuation."""
+        if self._keys.get(seq) != key:
+            self._seen = {sender: counter for sender, counter in self._seen.items() if sender[1] != seq}
+
+    def restart(self) -> None:
+        """Lose what is only in RAM: the counters of others. Their old frames would be taken once more."""
+        self._seen = {}
 
     def switch(self, seq: int) -> bool:
         """Use the key of this sequence number; False (and nothing changed) when it is not held."""

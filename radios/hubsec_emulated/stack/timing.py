@@ -80,8 +80,6 @@ class Timing:
     #: Poll interval of a sleepy device during the exchange and for `awake` seconds after a join.
     poll_fast: float = 1.0
     awake: float = 60.0
-    #: From Confirm-Key to the Mgmt_Permit_Joining_req by which network steering opens the network for others.
-    opening_delay: tuple[float, float] = (2.7, 4.0)
     #: Poll interval of a sleepy device later on. Below PERSISTENCE nothing is lost in sleep.
     poll_slow: float = 5.0
     #: From a poll that brought something to the next.
