@@ -1,8 +1,8 @@
 """Cases: what a policy must say, written down beside it, and run against it.
 
-A case is a state of the network (`given`), a question (`when`) and the answer (`then`). A case that lets something happen shows
-little by itself, so it must have a counterpart: a `but` that changes as little as it can, and is not allowed.
-``docs/policies.md`` has the format.
+A case is a state of the network (`given`), a question (`when`) and the answer (`then`). A case that lets something
+happen shows little by itself, so it must have a counterpart: a `but` that changes as little as it can, and is not
+allowed. ``docs/policies.md`` has the format.
 """
 
 from __future__ import annotations
@@ -160,7 +160,8 @@ class Kind(enum.StrEnum):
 
 
 class Then(_Strict, **_KEBAB):
-    """The answer: the decision's kind, and of the rest what matters to the case. The last five are an admission's terms."""
+    """The answer: the decision's kind, and of the rest what matters to the case. The last five are an admission's
+    terms."""
 
     decision: Kind
     rule: str | None = None
@@ -292,10 +293,8 @@ def _answer(policy: Policy, case: Case) -> dict[str, Any]:
                 terms = policy.terms(credential, device_class, maker)
             except Refused as error:
                 return {"decision": Kind.DENY, "rule": error.rule}
-            if terms.parents is None:
-                parents = "any"
-            else:
-                parents = " ".join(sorted(terms.parents)) or "coordinator"
+            routers = None if terms.parents is None else " ".join(sorted(terms.parents))
+            parents = "any" if routers is None else routers or "coordinator"
             return {
                 "decision": Kind.ALLOW,
                 "window": duration_text(terms.window),

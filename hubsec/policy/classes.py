@@ -1,8 +1,9 @@
 """What kind of thing a device is, in the few words that a policy uses.
 
-The words serve both networks. On Zigbee they come from the device ids that a device's simple descriptors name (Zigbee Cluster
-Library application profiles: Home Automation 0x0104, and Light Link 0xC05E, whose ids mean other things). It is the device
-that says so, and nothing proves it: a class tightens what is asked of a device, and never loosens what it was let in by.
+The words serve both networks. On Zigbee they come from the device ids that a device's simple descriptors name (Zigbee
+Cluster Library application profiles: Home Automation 0x0104, and Light Link 0xC05E, whose ids mean other things). It
+is the device that says so, and nothing proves it: a class tightens what is asked of a device, and never loosens what
+it was let in by.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ _CARE = {device_class: place for place, device_class in enumerate(DeviceClass)}
 
 
 def zigbee_device_class(endpoints: Iterable[tuple[int, int]]) -> DeviceClass:
-    """The class of a device whose endpoints have these (profile id, device id) pairs; the one that needs most care wins."""
+    """The class of a device whose endpoints have these (profile id, device id) pairs; the one that needs most care
+    wins."""
     found = (_BY_ID.get(pair, DeviceClass.OTHER) for pair in endpoints)
     return min(found, key=_CARE.__getitem__, default=DeviceClass.OTHER)

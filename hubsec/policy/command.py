@@ -55,7 +55,7 @@ def _told[**P](command: Callable[P, None]) -> Callable[P, None]:
 
 @app.command("list")
 @_told
-def list_policies(json: _Json = False) -> None:
+def list_policies(*, json: _Json = False) -> None:
     """List the ready policies."""
     policies = [(load_policy(name), ready) for name, ready in ready_policies().items()]
     if json:
@@ -81,7 +81,7 @@ def list_policies(json: _Json = False) -> None:
 
 @app.command()
 @_told
-def show(source: _Source, json: _Json = False) -> None:
+def show(source: _Source, *, json: _Json = False) -> None:
     """Show what holds in a policy, the defaults filled in."""
     policy = _load(source)
     values = effective(policy.settings)
@@ -96,7 +96,9 @@ def show(source: _Source, json: _Json = False) -> None:
 
 @app.command()
 @_told
-def check(file: Annotated[Path, typer.Argument(help="The policy's YAML file.")], json: _Json = False) -> None:
+def check(
+    file: Annotated[Path, typer.Argument(help="The policy's YAML file.")], *, json: _Json = False
+) -> None:
     """Check a policy's file."""
     policy = load_policy(file)
     if json:
@@ -118,6 +120,7 @@ def run(
     source: Annotated[
         str | None, typer.Argument(metavar="[NAME|FILE]", help="Default: all ready policies that have cases.")
     ] = None,
+    *,
     json: _Json = False,
 ) -> None:
     """Run a policy's cases. Those of a file stand beside it, in NAME.cases.yaml."""

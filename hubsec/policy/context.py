@@ -27,9 +27,10 @@ class OpenAdmission(msgspec.Struct, frozen=True, kw_only=True):
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """The network's state at the moment of a request.
 
-    `entries` is the allowlist, and `admissions` the admissions whose window is open; both are the hub's live mappings, only read
-    here, in constant time. `adopted`: an operator has confirmed this network's baseline. `listening`: a listening window is
-    open on the request's radio. `knocks` counts the knocks of the last 60 seconds on that radio.
+    `entries` is the allowlist, and `admissions` the admissions whose window is open; both are the hub's live
+    mappings, only read here, in constant time. `adopted`: an operator has confirmed this network's baseline.
+    `listening`: a listening window is open on the request's radio. `knocks` counts the knocks of the last 60 seconds
+    on that radio.
     """
 
     now: float

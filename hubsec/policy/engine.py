@@ -4,11 +4,13 @@ The rules, in the order in which they are asked. Whatever none of them allows is
 
 A device that asks for the network key (join):
  1. Nothing joins before the network's baseline is confirmed.
- 2. It has an entry on this network, is not quarantined, and its admission is open; else it has knocked, if somebody listens.
- 3. The admission is in time, on this radio, and rests on the entry's credential; the entry is not expired and not spent.
+ 2. It has an entry on this network, is not quarantined, and its admission is open; else it has knocked, if somebody
+     listens.
+ 3. The admission is in time, on this radio, and rests on the entry's credential; the entry is not expired and not
+     spent.
  4. The policy takes that credential, class and maker; the router it came through; and not more tries than it says.
-A device that has lost the network key (unsecured rejoin) gets it again only where the policy says so, and only if it was let in by
-an install code and nothing is wrong with it.
+A device that has lost the network key (unsecured rejoin) gets it again only where the policy says so, and only if it
+was let in by an install code and nothing is wrong with it.
 A device that is on the network (secured rejoin, presence, link key exchange, identification):
  5. Before the baseline is confirmed it goes on working, whatever it is.
  6. Without an entry, or with one that has expired, it gets what the policy says of devices without entry.
@@ -72,8 +74,8 @@ class Deciders(NamedTuple):
 
 
 type _Way = tuple[Deny | None, Allow, frozenset[Identity] | None, int]
-"""What one credential gets a device of one class: a refusal; else the decision, the routers it may come through (None: any), and how
-many tries it has. A plain tuple, because that is what Python unpacks fastest."""
+"""What one credential gets a device of one class: a refusal; else the decision, the routers it may come through
+(None: any), and how many tries it has. A plain tuple, because that is what Python unpacks fastest."""
 
 
 class _OfClass(dict[str | None, _Way]):
@@ -251,13 +253,16 @@ def _is_open(device: Identity, radio: str, context: Context) -> bool:
     return admission is not None and admission.radio == radio and context.now < admission.expires_at
 
 
-def _join(settings: Settings, ways: _Ways, back: _Back) -> Callable[[JoinRequest, Context], Decision]:
+def _join(  # noqa: C901 - what counts is the function in it
+    settings: Settings, ways: _Ways, back: _Back
+) -> Callable[[JoinRequest, Context], Decision]:
     """Rules 1 to 4, and who is sent the network key again."""
     rate = settings.knocks_per_minute if settings.listening_length else 0
     makers = None if settings.makers is None else frozenset(settings.makers)
     rejoin = _rejoin(settings, back)
 
-    def join(request: JoinRequest, context: Context) -> Decision:
+    # In one piece, because every call would cost a tenth of the whole.
+    def join(request: JoinRequest, context: Context) -> Decision:  # noqa: C901, PLR0911, PLR0912
         if request.kind is not _JOIN:
             return rejoin(request, context)
         if not context.adopted:
@@ -369,7 +374,8 @@ def _class_of_entry(entry: Entry) -> DeviceClass | None:
 
 
 def _identify(settings: Settings, ways: _Ways, back: _Back) -> Callable[[IdentifyRequest, Context], Decision]:
-    """Rule 10. What it does not say contradicts nothing. The baseline's devices keep to no terms: they were there before them."""
+    """Rule 10. What it does not say contradicts nothing. The baseline's devices keep to no terms: they were there
+    before them."""
     same, reported = map(_entry_allows, (Rule.IDENTITY, Rule.IDENTITY_CHANGE))
     changed = Quarantine(Rule.IDENTITY_CHANGE.value, REASONS[Rule.IDENTITY_CHANGE])
     maker = Quarantine(Rule.MAKER.value, REASONS[Rule.MAKER])

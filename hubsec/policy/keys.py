@@ -1,6 +1,7 @@
 """Every key of a policy: what may stand there, what holds without it, and why it is there.
 
-This table is the one place for it: the checks, the errors, ``hubsec policy schema`` and the reference page all come from it.
+This table is the one place for it: the checks, the errors, ``hubsec policy schema`` and the reference page all come
+from it.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class BadValueError(Exception):
 
 
 class Key(NamedTuple):
-    """One key. `path` is where it stands, `field` the setting it makes; `parse` returns the setting or raises BadValueError.
+    """One key. `path` is where it stands, `field` the setting it makes; `parse` returns the setting or raises
+    BadValueError.
 
     `default` is text as it would stand in the file, None for a key that must be there. `schema` is its JSON schema.
     """
@@ -111,7 +113,8 @@ def _count(least: int, most: int) -> Callable[[object], int]:
 
 
 def _list[T](item: Callable[[object], T], most: int) -> Callable[[object], tuple[T, ...]]:
-    """A list without repetitions. Its order has no meaning, so it is sorted, and the policy's hash does not depend on it."""
+    """A list without repetitions. Its order has no meaning, so it is sorted, and the policy's hash does not depend on
+    it."""
 
     def parse(value: object) -> tuple[T, ...]:
         if not isinstance(value, list):
@@ -200,8 +203,8 @@ JOINING_KEYS: tuple[Key, ...] = (
         _list(_credential, len(_CREDENTIALS)),
         ("a list of " + " and ".join(_CREDENTIALS) + "; an empty one lets nobody join",),
         "[install-code]",
-        "By which proof a device may join. An approval sends the network key under a key that everybody knows: who listens at "
-        "that moment has the network, so the device and the network are marked exposed.",
+        "By which proof a device may join. An approval sends the network key under a key that everybody knows: "
+        "who listens at that moment has the network, so the device and the network are marked exposed.",
         _array({"enum": list(_CREDENTIALS)}, len(_CREDENTIALS)),
     ),
     _words(
@@ -209,15 +212,17 @@ JOINING_KEYS: tuple[Key, ...] = (
         Tclk,
         _JOINING.tclk,
         "tclk",
-        why="Who must prove a trust center link key of its own after the join. `if-r21` asks it of devices whose node descriptor "
-        "says stack revision 21 or later, and of those that do not say; older ones have no such exchange.",
+        why="Who must prove a trust center link key of its own after the join. `if-r21` asks it of devices whose "
+        "node descriptor says stack revision 21 or later, and of those that do not say; older ones have no "
+        "such exchange.",
     ),
     _words(
         "failed_exchange",
         FailedExchange,
         _JOINING.failed_exchange,
         "failed-exchange",
-        why="What becomes of a device that owes the exchange and fails it: it must leave, or it stays and is marked weak.",
+        why="What becomes of a device that owes the exchange and fails it: it must leave, or it stays and is "
+        "marked weak.",
     ),
     _seconds(
         "window",
@@ -225,8 +230,8 @@ JOINING_KEYS: tuple[Key, ...] = (
         PERMIT_LIMIT,
         _JOINING.window,
         "window",
-        why="How long an admission waits for its device. Zigbee's permit duration is one byte, and 255 means for ever, so 254 "
-        "seconds is the longest there is.",
+        why="How long an admission waits for its device. Zigbee's permit duration is one byte, and 255 can mean "
+        "for ever, so 254 seconds is the longest there is.",
     ),
     _seconds(
         "exchange_limit",
@@ -234,8 +239,8 @@ JOINING_KEYS: tuple[Key, ...] = (
         EXCHANGE_LIMIT,
         _JOINING.exchange_limit,
         "exchange-limit",
-        why="How long the link key exchange may take after the join. The slowest one measured on real silicon took 10 seconds: "
-        "less than 30 seconds turns away sound devices.",
+        why="How long the link key exchange may take after the join. The slowest one measured on real silicon "
+        "took 10 seconds: less than 30 seconds turns away sound devices.",
     ),
     _number(
         "attempts",
@@ -243,15 +248,16 @@ JOINING_KEYS: tuple[Key, ...] = (
         ATTEMPTS_LIMIT,
         _JOINING.attempts,
         "attempts",
-        why="How often a device may try in one window. A sound device associates again every 2 to 3 seconds when it gets no answer.",
+        why="How often a device may try in one window. A sound device associates again every 2 to 3 seconds when "
+        "it gets no answer.",
     ),
     _words(
         "parents",
         Parents,
         _JOINING.parents,
         "parents",
-        why="Through whom a device may join: anybody, the coordinator alone, or the coordinator and `joining.routers`. A key that "
-        "travels through a router passes through that router's hands.",
+        why="Through whom a device may join: anybody, the coordinator alone, or the coordinator and "
+        "`joining.routers`. A key that travels through a router passes through that router's hands.",
     ),
 )
 """The keys that a class of devices can have of its own."""
@@ -281,8 +287,8 @@ KEYS: tuple[Key, ...] = (
         _any_or(_list(_choice(DeviceClass), len(_CLASSES))),
         ("any", "a list of " + ", ".join(_CLASSES)),
         "any",
-        "Which classes of devices may join. With a list, an entry must say which class it expects; a device that turns out to be "
-        "of another one is quarantined.",
+        "Which classes of devices may join. With a list, an entry must say which class it expects; a device that "
+        "turns out to be of another one is quarantined.",
         {"oneOf": [{"const": "any"}, _array({"enum": list(_CLASSES)}, len(_CLASSES))]},
     ),
     Key(
@@ -291,8 +297,8 @@ KEYS: tuple[Key, ...] = (
         _any_or(_list(_maker, MAX_MAKERS)),
         ("any", f"a list of at most {MAX_MAKERS} manufacturer names as devices say them"),
         "any",
-        "Whose devices may join; upper and lower case are the same. With a list, an entry must say which maker it expects; a device "
-        "that names another one is quarantined. Nothing proves what a device says.",
+        "Whose devices may join; upper and lower case are the same. With a list, an entry must say which maker it "
+        "expects; a device that names another one is quarantined. Nothing proves what a device says.",
         {"oneOf": [{"const": "any"}, _array({**_TEXT, "maxLength": MAX_MAKER}, MAX_MAKERS)]},
     ),
     Key(
@@ -311,8 +317,8 @@ KEYS: tuple[Key, ...] = (
         _DEFAULT.secured_rejoin,
         "rejoining",
         "secured",
-        why="Who may come back with the network key in hand, or just be there: who was let in before, or whoever has an entry. Anybody "
-        "else gets `devices.without-entry`.",
+        why="Who may come back with the network key in hand, or just be there: who was let in before, or whoever "
+        "has an entry. Anybody else gets `devices.without-entry`.",
     ),
     _words(
         "unsecured_rejoin",
@@ -320,8 +326,9 @@ KEYS: tuple[Key, ...] = (
         _DEFAULT.unsecured_rejoin,
         "rejoining",
         "unsecured",
-        why="Who is sent the network key again when it says that it lost it: nobody, or who was let in by an install code and "
-        "has proved a link key of its own. Some radios can open this for everybody only, and must then refuse it.",
+        why="Who is sent the network key again when it says that it lost it: nobody, or who was let in by an "
+        "install code and has proved a link key of its own. Some radios can open this for everybody only, and "
+        "must then refuse it.",
     ),
     _words(
         "without_entry",
@@ -329,8 +336,9 @@ KEYS: tuple[Key, ...] = (
         _DEFAULT.without_entry,
         "devices",
         "without-entry",
-        why="What becomes of a device that is on the network and has no entry, or one that expired. Nothing, before an operator has "
-        "confirmed the network's baseline. A quarantined or evicted Zigbee device still holds the network key.",
+        why="What becomes of a device that is on the network and has no entry, or one that expired. Nothing, "
+        "before an operator has confirmed the network's baseline. A quarantined or evicted Zigbee device "
+        "still holds the network key.",
     ),
     _words(
         "identity_change",
@@ -338,7 +346,8 @@ KEYS: tuple[Key, ...] = (
         _DEFAULT.identity_change,
         "devices",
         "identity-change",
-        why="What becomes of a device that says another class, manufacturer or model than it did at first, or than its entry expects.",
+        why="What becomes of a device that says another class, manufacturer or model than it did at first, or "
+        "than its entry expects.",
     ),
     _seconds(
         "listening_length",
@@ -347,8 +356,8 @@ KEYS: tuple[Key, ...] = (
         _DEFAULT.listening_length,
         "listening",
         "length",
-        why="The longest time for which an operator may listen for knocks; `0s`: never. Routers show themselves open that long, though "
-        "nobody gets a key.",
+        why="The longest time for which an operator may listen for knocks; `0s`: never. Routers show themselves "
+        "open that long, though nobody gets a key.",
     ),
     _number(
         "knocks_per_minute",
@@ -357,7 +366,8 @@ KEYS: tuple[Key, ...] = (
         _DEFAULT.knocks_per_minute,
         "listening",
         "knocks-per-minute",
-        why="How many knocks an operator is told of within a minute. Whoever is near can knock without end, under any number of names.",
+        why="How many knocks an operator is told of within a minute. Whoever is near can knock without end, under "
+        "any number of names.",
     ),
     _words(
         "host_permit",
@@ -365,8 +375,8 @@ KEYS: tuple[Key, ...] = (
         _DEFAULT.host_permit,
         "opening",
         "host-permit",
-        why="What a host application gets that asks to open the network. There is one answer, and it is written down so that nobody "
-        "has to look for it: a network that is open is open to whoever comes.",
+        why="What a host application gets that asks to open the network. There is one answer, and it is written "
+        "down so that nobody has to look for it: a network that is open is open to whoever comes.",
     ),
     _words(
         "green_power",
@@ -374,8 +384,8 @@ KEYS: tuple[Key, ...] = (
         _DEFAULT.green_power,
         "opening",
         "green-power",
-        why="Whether a host application may open Green Power commissioning. Those devices have no entry and prove nothing, and many "
-        "stacks take them in although the network is closed.",
+        why="Whether a host application may open Green Power commissioning. Those devices have no entry and prove "
+        "nothing, and many stacks take them in although the network is closed.",
     ),
 )
 """All keys, in the order in which the reference page lists them; those of a class stand in :data:`JOINING_KEYS`."""

@@ -1,7 +1,7 @@
 """Finding and loading policies.
 
-Ready policies come from packages that name themselves under the entry point group ``hubsec.policies``: the entry point's object
-is a module, and the YAML files in it are the policies, each beside its ``.cases.yaml``.
+Ready policies come from packages that name themselves under the entry point group ``hubsec.policies``: the entry
+point's object is a module, and the YAML files in it are the policies, each beside its ``.cases.yaml``.
 
 Everything here reads files, and blocks: in an event loop, call it in a thread.
 """
@@ -12,7 +12,6 @@ import importlib.metadata
 import importlib.resources
 import os
 from importlib.resources.abc import Traversable
-from types import ModuleType
 from typing import NamedTuple
 
 from hubsec.errors import PolicyError
@@ -40,10 +39,11 @@ class Ready(NamedTuple):
 def load_policy(source: str | bytes | os.PathLike[str]) -> Policy:
     """The policy that `source` means; blocking.
 
-    A path object is a file. Bytes, and text with a line break or a colon and a space in it, are the YAML itself. A plain word
-    is the name of a ready policy. Any other text is the path of a file.
+    A path object is a file. Bytes, and text with a line break or a colon and a space in it, are the YAML itself. A
+    plain word is the name of a ready policy. Any other text is the path of a file.
 
-    Raises :class:`~hubsec.errors.PolicyError`, and nothing else, when that is no policy; it says where and what is allowed.
+    Raises :class:`~hubsec.errors.PolicyError`, and nothing else, when that is no policy; it says where and what is
+    allowed.
     """
     return compile_policy(settings_of(_document(source)))
 
@@ -56,10 +56,7 @@ def ready_policies() -> dict[str, Ready]:
     found: dict[str, Ready] = {}
     for entry_point in sorted(importlib.metadata.entry_points(group=GROUP)):
         try:
-            module = entry_point.load()
-            if not isinstance(module, ModuleType):
-                raise TypeError("not a module")
-            folder = importlib.resources.files(module)
+            folder = importlib.resources.files(entry_point.load())
             files = {file.name: file for file in folder.iterdir()}
         except Exception as error:
             # Whatever a foreign package does when it is imported must not look like a policy's decision.
@@ -75,7 +72,8 @@ def ready_policies() -> dict[str, Ready]:
 
 
 def ready_policy(name: str) -> Ready:
-    """The ready policy of that name; blocking. Raises :class:`~hubsec.errors.PolicyError`, which lists those that exist."""
+    """The ready policy of that name; blocking. Raises :class:`~hubsec.errors.PolicyError`, which lists those that
+    exist."""
     found = ready_policies()
     if name not in found:
         raise PolicyError(f"No ready policy is called {name}.", allowed=tuple(found))

@@ -28,8 +28,8 @@ from hubsec.requests import (
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """What a device may join by: the numbers for a radio's admission.
 
-    `window` and `exchange_limit` are seconds. `parents` are the routers that it may come through besides the coordinator, which is
-    always allowed; None means any. `exposed`: the network key goes out under a public key.
+    `window` and `exchange_limit` are seconds. `parents` are the routers that it may come through besides the
+    coordinator, which is always allowed; None means any. `exposed`: the network key goes out under a public key.
     """
 
     credential: CredentialKind
@@ -44,14 +44,15 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 class Policy(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """A policy, ready to decide. Made by :func:`compile_policy`; immutable, and safe to share between threads.
 
-    `hash` is the SHA-256, in hex, of the settings' canonical form: two files that mean the same have the same hash, whatever
-    their spelling, comments and `about`.
+    `hash` is the SHA-256, in hex, of the settings' canonical form: two files that mean the same have the same hash,
+    whatever their spelling, comments and `about`. `deciders` and `join` are what :func:`decide` calls; `join` stands by
+    itself because it is asked most.
     """
 
     settings: Settings
     hash: str
-    _deciders: Deciders
-    _join: Callable[[JoinRequest, Context], Decision]
+    deciders: Deciders
+    join: Callable[[JoinRequest, Context], Decision]
 
     @property
     def name(self) -> str:
@@ -129,7 +130,7 @@ def compile_policy(settings: Settings) -> Policy:
     canonical = msgspec.json.encode(meaning, order="deterministic")
     deciders = build(settings)
     return Policy(
-        settings=settings, hash=hashlib.sha256(canonical).hexdigest(), _deciders=deciders, _join=deciders.join
+        settings=settings, hash=hashlib.sha256(canonical).hexdigest(), deciders=deciders, join=deciders.join
     )
 
 
@@ -137,13 +138,13 @@ def decide(request: Request, policy: Policy, context: Context) -> Decision:
     """What `policy` says to `request`. Pure, and takes the same time however many entries there are."""
     # Class patterns would take four times as long as isinstance.
     if isinstance(request, JoinRequest):
-        return policy._join(request, context)
+        return policy.join(request, context)
     if isinstance(request, PresenceRequest):
-        return policy._deciders.presence(request, context)
+        return policy.deciders.presence(request, context)
     if isinstance(request, ExchangeRequest):
-        return policy._deciders.exchange(request, context)
+        return policy.deciders.exchange(request, context)
     if isinstance(request, IdentifyRequest):
-        return policy._deciders.identify(request, context)
+        return policy.deciders.identify(request, context)
     if isinstance(request, OpenRequest):
-        return policy._deciders.open(request, context)
+        return policy.deciders.open(request, context)
     assert_never(request)

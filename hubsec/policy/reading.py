@@ -1,8 +1,9 @@
 """Reading YAML that may be hostile.
 
-Policies and their cases use a small part of YAML: one document of mappings with words as keys, lists, and plain values. Everything
-else is refused before it is built: anchors and aliases (a few hundred bytes of them expand to gigabytes), tags (annotatedyaml's
-reach files and the environment), merge keys, duplicate keys, and sizes and depths that no policy has.
+Policies and their cases use a small part of YAML: one document of mappings with words as keys, lists, and plain
+values. Everything else is refused before it is built: anchors and aliases (a few hundred bytes of them expand to
+gigabytes), tags (annotatedyaml's reach files and the environment), merge keys, duplicate keys, and sizes and depths
+that no policy has.
 
 YAML libraries are imported when something is read, not before.
 """
@@ -18,7 +19,8 @@ from hubsec.errors import PolicyError
 MAX_BYTES = 256 * 1024
 """Longest file. The ready policies' cases, the longest that exist, have some 20 KiB."""
 MAX_DEPTH = 10
-"""Deepest nesting. A policy needs 4, its cases 6. The YAML libraries recurse, and end the process where the stack ends."""
+"""Deepest nesting. A policy needs 4, its cases 6. The YAML libraries recurse, and end the process where the stack
+ends."""
 MAX_NODES = 20_000
 """Most keys and values together; the ready policies' cases have some 2,000."""
 
@@ -26,7 +28,8 @@ type Path_ = tuple[str | int, ...]
 
 
 class Document:
-    """What a file says, and where. `value` is made of dict (keys str), list, str, int, float, bool and None, and may be a date.
+    """What a file says, and where. `value` is made of dict (keys str), list, str, int, float, bool and None, and may
+    be a date.
 
     `file` is what errors call it, None for text that came without a file.
     """
@@ -105,7 +108,7 @@ def read_text(content: str | bytes, file: str | None = None) -> Document:
 
 def _check_events(text: str, file: str | None) -> None:
     """Go through the text without building anything; libyaml's event loop does not recurse."""
-    import yaml
+    import yaml  # noqa: PLC0415 - lazily, see above
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     # For each open mapping its keys so far and whether a key comes next; None for a list.
@@ -147,7 +150,7 @@ def _check_events(text: str, file: str | None) -> None:
         raise PolicyError("It is not YAML.", file=file) from error
 
 
-def _check_key(event: Any, mapping: list[Any], file: str | None, line: int) -> None:
+def _check_key(event: object, mapping: list[Any], file: str | None, line: int) -> None:
     """Take the next child of a mapping: a key, which must be a word and new, or that key's value."""
     keys, expects_key = mapping
     mapping[1] = not expects_key
@@ -165,8 +168,8 @@ def _check_key(event: Any, mapping: list[Any], file: str | None, line: int) -> N
 
 def _build(text: str, file: str | None) -> Document:
     """The checked text as values with their lines."""
-    import annotatedyaml
-    import yaml
+    import annotatedyaml  # noqa: PLC0415 - lazily, see above
+    import yaml  # noqa: PLC0415 - the same
 
     try:
         root = annotatedyaml.parse_yaml(text)

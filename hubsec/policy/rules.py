@@ -82,7 +82,7 @@ REASONS: dict[Rule, str] = {
     Rule.UNSECURED_REJOIN: "It asks for the network key again, and the policy does not hand it out that way.",
     Rule.FAILED_EXCHANGE: "It owes a link key of its own and did not prove one in time.",
     Rule.IDENTITY_CHANGE: "It says something else of itself than it did, or than its entry expects.",
-    Rule.HOST_PERMIT: "The network opens for one device at a time, through an admission, and never for a host application.",
+    Rule.HOST_PERMIT: "The network opens for one device at a time, by an admission, and never for a host application.",
     Rule.NODE_PERMIT: "A node on the air has no say in opening the network.",
     Rule.GREEN_POWER_SHUT: "The policy keeps Green Power commissioning shut.",
     Rule.GREEN_POWER_LENGTH: "Green Power commissioning was asked to stay open for too long.",

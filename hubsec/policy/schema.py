@@ -1,13 +1,14 @@
 """From a document to settings: the checks.
 
-voluptuous checks the structure. Its own error texts are not used, only where something is wrong: Home Assistant puts another
-library in its place, whose texts differ. For the same reason only names that both have at top level are imported, and only
-when a policy is checked.
+voluptuous checks the structure. Its own error texts are not used, only where something is wrong: Home Assistant puts
+another library in its place, whose texts differ. For the same reason only names that both have at top level are
+imported, and only when a policy is checked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -43,7 +44,7 @@ SECTIONS = _sections()
 
 def settings_of(document: Document) -> Settings:
     """The settings that a document says. Raises :class:`~hubsec.errors.PolicyError` for the first mistake in it."""
-    import voluptuous as vol
+    import voluptuous as vol  # noqa: PLC0415 - lazily, and whatever stands in its place by then
 
     complaints: dict[Path_, str] = {}
     try:
@@ -55,7 +56,7 @@ def settings_of(document: Document) -> Settings:
     return _settings(document, checked)
 
 
-def _structure(vol: Any, path: Path_, complaints: dict[Path_, str]) -> Any:
+def _structure(vol: ModuleType, path: Path_, complaints: dict[Path_, str]) -> object:
     """The voluptuous schema of what stands at `path`. What is wrong with a value goes to `complaints`."""
     key = _KEY_AT.get(path)
     if key is not None:
@@ -70,7 +71,7 @@ def _structure(vol: Any, path: Path_, complaints: dict[Path_, str]) -> Any:
 
 
 def _validator(
-    vol: Any, parse: Callable[[object], object], path: Path_, complaints: dict[Path_, str]
+    vol: ModuleType, parse: Callable[[object], object], path: Path_, complaints: dict[Path_, str]
 ) -> Callable[[object], object]:
     def validate(value: object) -> object:
         try:

@@ -1,6 +1,7 @@
 """A policy's settings as values: what is left of the YAML once it was read, checked and completed with the defaults.
 
-All durations are whole seconds. The structs are frozen; their JSON is the canonical form that a policy's hash is made of.
+All durations are whole seconds. The structs are frozen; their JSON is the canonical form that a policy's hash is made
+of.
 """
 
 from __future__ import annotations
@@ -13,19 +14,21 @@ from hubsec.identity import CredentialKind, Identity
 from hubsec.policy.classes import DeviceClass
 
 PERMIT_LIMIT = 254
-"""Longest window, seconds. Mgmt_Permit_Joining_req's PermitDuration is one byte, and 255 stands for "until told otherwise"
-(Zigbee specification, 2.4.3.3.7); EZSP's permitJoining takes the same byte."""
+"""Longest window, seconds. Mgmt_Permit_Joining_req's PermitDuration is one byte (Zigbee specification, 2.4.3.3.7), and
+255 opens without end on older stacks; EZSP's permitJoining takes the same byte, where 255 means that to this day."""
 LISTENING_LIMIT = 180
-"""Longest listening window, seconds. Routers have their permit flag up that long, so it is as short as a person needs to walk to
-a device; Zigbee Base Device Behavior's bdbcMinCommissioningTime is the same 180 s."""
+"""Longest listening window, seconds. Routers have their permit flag up that long, so it is as short as a person needs
+to walk to a device; Zigbee Base Device Behavior's bdbcMinCommissioningTime is the same 180 s."""
 EXCHANGE_LIMIT = 120
 """Longest time for the link key exchange, seconds. The slowest one measured on silicon ended 10 s after its join."""
 ATTEMPTS_LIMIT = 255
-"""Most tries in one window. A device that gets no answer associates again about every 2 to 3 s, so 254 s hold some 100."""
+"""Most tries in one window. A device that gets no answer associates again about every 2 to 3 s, so 254 s hold some
+100."""
 KNOCK_RATE_LIMIT = 60
 """Most knocks a minute: one a second is more than a person can read."""
 TCLK_REVISION = 21
-"""First stack revision whose devices must exchange the trust center link key (Zigbee specification, 2.3.2.3.6 and 4.7.3.8)."""
+"""First stack revision whose devices must exchange the trust center link key. The node descriptor's server mask says
+it; real devices of older revisions never ask for the exchange."""
 
 
 class Tclk(enum.StrEnum):
@@ -106,7 +109,8 @@ class Joining(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole policy. `classes` and `makers` None: any. `per_class` holds complete settings, the general ones filled in.
+    """A whole policy. `classes` and `makers` None: any. `per_class` holds complete settings, the general ones filled
+    in.
 
     `makers` are case-folded; tuples are sorted. `about` is for people and is not part of the hash.
     """
