@@ -8,6 +8,7 @@ also as relayed by others, or same APS counter of the same sender).
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
@@ -30,6 +31,9 @@ ROUTER: Final = 0x50325FFFFEE767CB
 """The router of all EmberZNet captures."""
 SLEEPY: Final = 0x50325FFFFEE76785
 """The sleepy end device of all EmberZNet captures."""
+
+REPETITION_SECONDS: Final = 15.0
+"""For so long a sequence number or counter marks a repetition; later it has come round again (they have 8 bits)."""
 
 _ROUTING: Final = (nwk.LinkStatus, nwk.RouteRequest, nwk.RouteReply, nwk.RouteRecord, nwk.NetworkStatus)
 
@@ -75,21 +79,22 @@ def join_steps(
 ) -> list[Step]:
     """Return the steps of `device` (its EUI64) in the frames `first` to `last`, counted from 1 as Wireshark counts.
 
-    `first` lies before the association that gives the device its short address. Keys are learnt from all frames.
+    Keys and the device's short address are learnt from all frames.
     """
-    steps: list[Step] = []
-    shorts: set[int] = set()
-    seen: set[tuple[object, ...]] = set()
     ear = listen(frames, keys)
+    shorts: set[int] = set()
+    for heard in ear.heard():
+        _learn_short(heard.frame, device, shorts)
+    steps: list[Step] = []
+    seen: dict[tuple[object, ...], float] = {}
     for heard in ear.heard(first, last):
-        frame = heard.frame
-        step = _step(frame, device, shorts)
+        step = _step(heard.frame, device, shorts)
         if step is None:
             continue
-        marks = _marks(frame)
-        if seen.isdisjoint(marks):
+        marks = _marks(heard.frame)
+        if not any(heard.seconds - seen.get(mark, -math.inf) < REPETITION_SECONDS for mark in marks):
             steps.append(step)
-        seen.update(marks)
+        seen.update(dict.fromkeys(marks, heard.seconds))
     return steps
 
 
@@ -116,12 +121,10 @@ def _step(frame: Dissection, device: int, shorts: set[int]) -> Step | None:
     if header.type is MacType.COMMAND:
         if device not in (header.src, header.dst):
             return None
-        return _association(frame, device, shorts)
+        return _association(frame, device)
     if frame.nwk is None or frame.nwk.frame.type is NwkType.INTERPAN:
         return None
     network = frame.nwk
-    if isinstance(network.command, nwk.RejoinResponse) and network.frame.dst_ieee == device:
-        shorts.add(network.command.short)
     about = _about(frame.aps)
     if device != about and not shorts & {network.frame.src, network.frame.dst}:
         return None
@@ -141,18 +144,20 @@ def _step(frame: Dissection, device: int, shorts: set[int]) -> Step | None:
     return Step(name, direction, key, None if layer.aux is None else layer.aux.key_id.name)
 
 
-def _association(frame: Dissection, device: int, shorts: set[int]) -> Step | None:
-    command, header = frame.mac_command, frame.mac
-    if isinstance(command, mac.BareCommand):
+def _learn_short(frame: Dissection, device: int, shorts: set[int]) -> None:
+    if isinstance(frame.mac_command, mac.AssociationResponse):
+        if frame.mac.dst == device:
+            shorts.add(frame.mac_command.short)
+    elif frame.nwk is not None and isinstance(frame.nwk.command, nwk.RejoinResponse):
+        if frame.nwk.frame.dst_ieee == device:
+            shorts.add(frame.nwk.command.short)
+
+
+def _association(frame: Dissection, device: int) -> Step | None:
+    if isinstance(frame.mac_command, mac.BareCommand):
         return None
-    if isinstance(command, mac.AssociationResponse):
-        shorts.add(command.short)
-    ends = ("device", _mac_role(header.dst)) if header.src == device else ("parent", "device")
-    return Step(_name(command), ">".join(ends), None, None)
-
-
-def _mac_role(address: int | None) -> str:
-    return "parent" if address is not None else "nobody"
+    direction = "device>parent" if frame.mac.src == device else "parent>device"
+    return Step(_name(frame.mac_command), direction, None, None)
 
 
 def _role(short: int, shorts: set[int]) -> str:

@@ -65,9 +65,14 @@ class Sniffer:
 
     @property
     def has_network_key(self) -> bool:
-        """Whether it holds any network key, learnt or given."""
+        """Whether it holds any network key, learnt or given. A forged one counts: see :meth:`holds` for a real one."""
         self._listen()
         return any(key.kind is KeyKind.NETWORK for key in self._keyring.keys)
+
+    def holds(self, key: bytes) -> bool:
+        """Say whether this very key is among those it holds, of whatever kind."""
+        self._listen()
+        return any(known.value == key for known in self._keyring.keys)
 
     @property
     def keyring(self) -> Keyring:
