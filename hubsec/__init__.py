@@ -1,7 +1,7 @@
 """hubsec: policies say, hubsec decides, radios enforce.
 
-Everything an app needs is here; radios come from their own packages (`hubsec_zigbee`). Importing this loads no radio stack, no
-YAML and no cryptography: names are loaded when they are first used.
+Everything an app needs is here; radios come from their own packages (`hubsec_zigbee`). Importing this loads no
+radio stack, no YAML and no cryptography: names are loaded when they are first used.
 """
 
 from __future__ import annotations
@@ -65,9 +65,50 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [  # noqa: PLE0604  # every name is listed in _HOMES, a literal above
+__all__ = [
+    "Admission",
+    "AdmissionEnded",
+    "Allow",
+    "Allowlist",
+    "Bus",
+    "CredentialKind",
+    "Decision",
+    "Deny",
+    "Device",
+    "Entry",
+    "EventStream",
+    "Evict",
+    "Hub",
+    "HubsecError",
+    "Identity",
+    "Knock",
+    "Mark",
+    "Mode",
+    "Network",
+    "NetworkPosture",
+    "NotEnforceable",
+    "Outcome",
+    "Overflow",
+    "Pinned",
+    "Policy",
+    "PolicyError",
+    "Posture",
+    "Quarantine",
+    "Radio",
+    "RadioError",
+    "Refused",
+    "SealError",
+    "Secret",
+    "Security",
+    "Standing",
+    "Sticker",
+    "StickerError",
+    "StoreError",
+    "Use",
     "__version__",
-    *sorted(_HOME_OF),
+    "decide",
+    "load_policy",
+    "read_sticker",
 ]
 
 

@@ -1,7 +1,9 @@
 """The hub's half of every join: judge, record, apply, in this order.
 
-A radio asks through an :class:`HubAuthority` of its own. What comes back is durable. What follows from a decision for the
-allowlist (a mark, a pin, a quarantine) is durable too when :meth:`HubAuthority.judge` returns, so that a radio which acts
+A radio asks through an :class:`HubAuthority` of its own. What comes back is durable. What follows from a
+decision for the
+allowlist (a mark, a pin, a quarantine) is durable too when :meth:`HubAuthority.judge` returns, so that a
+radio which acts
 on it never runs ahead of the record.
 """
 
@@ -230,12 +232,12 @@ class HubAuthority:
 
     async def _expose(self, reason: str) -> None:
         if self.network_id is None:
-            raise StoreError("The network that this join would expose is not known yet, so it can't be marked.")
+            raise StoreError(
+                "The network that this join would expose is not known yet, so it can't be marked."
+            )
         if self.exposed:
             return
-        await self._hub.store.mark_exposed(
-            self._radio.network, self.network_id, reason=reason, at=self.now()
-        )
+        await self._hub.store.mark_exposed(self._radio.network, self.network_id, reason=reason, at=self.now())
         self.exposed = True
         self.publish(Exposed(time=self.now(), radio=self._radio.name, reason=reason))
 

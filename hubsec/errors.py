@@ -91,7 +91,7 @@ class RadioError(HubsecError):
 
 
 class NotEnforceable(RadioError):
-    """This radio can't enforce what was asked; hubsec refuses instead of pretending.
+    """The radio can't enforce what was asked; hubsec refuses instead of pretending.
 
     `capability` names what is missing.
     """

@@ -1,7 +1,9 @@
 """Everything that hubsec tells, as types.
 
-Every event carries `time` (seconds since the epoch, UTC), `radio` (its name, empty for the hub itself), `device`
-(identity, or None) and `correlation`: one text for all that belongs to one story, such as an admission from its opening
+Every event carries `time` (seconds since the epoch, UTC), `radio` (its name, empty for the hub itself),
+`device`
+(identity, or None) and `correlation`: one text for all that belongs to one story, such as an admission from
+its opening
 to the device's link key. Subscribe to a type, or to a base type for all below it. No event carries a secret.
 
 `enforced` is False where the hub only observes: the event then says what would have been done.
@@ -58,7 +60,8 @@ class Denied(JoinEvent, frozen=True, kw_only=True, tag="denied"):
 
 
 class Knocked(JoinEvent, frozen=True, kw_only=True, tag="knocked"):
-    """An unapproved device asked while an operator listens; it got nothing. `maker` is the address block's owner, if known."""
+    """An unapproved device asked while an operator listens; it got nothing. `maker` is the address block's
+    owner, if known."""
 
     maker: str | None
     parent: Identity | None
@@ -123,7 +126,8 @@ class Released(DeviceEvent, frozen=True, kw_only=True, tag="released"):
 
 
 class Evicted(DeviceEvent, frozen=True, kw_only=True, tag="evicted"):
-    """A device was told to leave. `confirmed`: it, or its parent, said that it did. On Zigbee it still holds the network key
+    """A device was told to leave. `confirmed`: it, or its parent, said that it did. On Zigbee it still holds
+    the network key
     either way, until that is rotated."""
 
     reason: str
@@ -200,7 +204,8 @@ class ListeningClosed(NetworkEvent, frozen=True, kw_only=True, tag="listening-cl
 
 
 class Drifted(NetworkEvent, frozen=True, kw_only=True, tag="drifted"):
-    """A setting of the trust center was found otherwise than hubsec left it. `restored`: read back as it should be."""
+    """A setting of the trust center was found otherwise than hubsec left it. `restored`: read back as it
+    should be."""
 
     setting: str
     expected: str
@@ -215,7 +220,8 @@ class Exposed(NetworkEvent, frozen=True, kw_only=True, tag="exposed"):
 
 
 class AdoptionListed(NetworkEvent, frozen=True, kw_only=True, tag="adoption-listed"):
-    """The network has devices that hubsec does not know; they go on working, and an operator is to confirm the list."""
+    """The network has devices that hubsec does not know; they go on working, and an operator is to confirm
+    the list."""
 
     devices: tuple[Identity, ...]
 

@@ -1,9 +1,9 @@
 """The hub: policies say, the hub decides, radios enforce.
 
-    async with Hub(Bellows(url), policy="home") as hub:
-        hub.on(Denied, lambda e: print(f"refused {e.device}: {e.reason}"))
-        async with hub.admit(sticker, name="Hall lamp") as admission:
-            device = await admission.joined()
+async with Hub(Bellows(url), policy="home") as hub:
+hub.on(Denied, lambda e: print(f"refused {e.device}: {e.reason}"))
+async with hub.admit(sticker, name="Hall lamp") as admission:
+device = await admission.joined()
 """
 
 from __future__ import annotations
@@ -54,14 +54,17 @@ HOME_VARIABLE = "HUBSEC_HOME"
 OPERATOR = "operator"
 # What a radio may take, beyond the policy's exchange limit, to say how an exchange ended.
 EXCHANGE_SLACK = 2.0
-# A listening window is at most 180 s and its knocks are rated, so this many are never reached by an honest house.
+# A listening window is at most 180 s and its knocks are rated, so this many are never reached by an honest
+# house.
 KNOCKS_KEPT = 256
-# Zigbee specification R23, 4.4.3 and 2.2.3: "ZigBeeAlliance09", the default global trust center link key. Known to everybody.
+# Zigbee specification R23, 4.4.3 and 2.2.3: "ZigBeeAlliance09", the default global trust center link key.
+# Known to everybody.
 WELL_KNOWN_LINK_KEY = Secret(b"ZigBeeAlliance09")
 
 
 def default_home() -> Path:
-    """Where a hub keeps its store when it is told nothing: `$HUBSEC_HOME`, or `hubsec` in the XDG data folder."""
+    """Where a hub keeps its store when it is told nothing: `$HUBSEC_HOME`, or `hubsec` in the XDG data
+    folder."""
     told = os.environ.get(HOME_VARIABLE)
     if told:
         return Path(told)
@@ -72,8 +75,10 @@ def default_home() -> Path:
 class Hub:
     """One policy, one allowlist, any number of radios.
 
-    `policy` is a ready policy's name, a path to a YAML file, or a :class:`~hubsec.policy.Policy`. `home` is the folder of
-    the store and its key file, owner-only; see :func:`default_home`. `mode` is `enforce` unless told otherwise.
+    `policy` is a ready policy's name, a path to a YAML file, or a :class:`~hubsec.policy.Policy`. `home` is
+    the folder of
+    the store and its key file, owner-only; see :func:`default_home`. `mode` is `enforce` unless told
+    otherwise.
     """
 
     def __init__(
@@ -133,13 +138,15 @@ class Hub:
     # Events
 
     def on[E: Event](self, kind: type[E], callback: Callable[[E], object]) -> Callable[[], None]:
-        """Call `callback` with every event of `kind` or below. Returns an argument-free, idempotent unsubscribe."""
+        """Call `callback` with every event of `kind` or below. Returns an argument-free, idempotent
+        unsubscribe."""
         return self._bus.on(kind, callback)
 
     def events[E: Event](
         self, kind: type[E], *, capacity: int = 1024, overflow: Overflow = Overflow.DROP_OLDEST
     ) -> AbstractAsyncContextManager[EventStream[E]]:
-        """A stream of every event of `kind` or below, with a mailbox of `capacity` and the given rule for when it is full."""
+        """A stream of every event of `kind` or below, with a mailbox of `capacity` and the given rule for
+        when it is full."""
         return self._bus.events(kind, capacity=capacity, overflow=overflow)
 
     def publish(self, event: Event) -> None:
@@ -154,13 +161,10 @@ class Hub:
             self._store = await AsyncStore.open(self._home)
             stack.push_async_callback(self._store.aclose)
             self._allowlist = await Allowlist.load(self._store, clock=self._clock)
-            for kind, callback in (
-                (KeySent, self._on_key_sent),
-                (Joined, self._on_joined),
-                (Evicted, self._on_evicted),
-                (ListeningClosed, self._on_listening_closed),
-            ):
-                stack.callback(self._bus.on(kind, callback))  # type: ignore[arg-type]  # each callback takes its own kind
+            stack.callback(self._bus.on(KeySent, self._on_key_sent))
+            stack.callback(self._bus.on(Joined, self._on_joined))
+            stack.callback(self._bus.on(Evicted, self._on_evicted))
+            stack.callback(self._bus.on(ListeningClosed, self._on_listening_closed))
             stack.push_async_callback(self._settle)
             for radio in self._radios.values():
                 await self._open_radio(radio, stack)
@@ -180,9 +184,7 @@ class Hub:
             await radio.open(authority)
             state = await radio.posture()
         except RadioError as error:
-            self.publish(
-                RadioLost(time=self.now(), radio=radio.name, reason=str(error), left_refusing=False)
-            )
+            self.publish(RadioLost(time=self.now(), radio=radio.name, reason=str(error), left_refusing=False))
             raise
         authority.network_id = state.network_id
         record = await self.store.see_network(radio.network, state.network_id, at=self.now())
@@ -224,8 +226,10 @@ class Hub:
     ) -> Admission:
         """Open for the device whose sticker this is, while the returned block lives.
 
-        `sticker` is the text of any install code or Zigbee QR code; `device` is its EUI64 where the sticker doesn't say it.
-        Raises :class:`~hubsec.errors.StickerError` for a text that can't be taken, and :class:`~hubsec.errors.Refused` where the
+        `sticker` is the text of any install code or Zigbee QR code; `device` is its EUI64 where the sticker
+        doesn't say it.
+        Raises :class:`~hubsec.errors.StickerError` for a text that can't be taken, and
+        :class:`~hubsec.errors.Refused` where the
         policy does not let such a device in.
         """
         read = sticker if isinstance(sticker, Sticker) else read_sticker(sticker, device=device)
@@ -255,8 +259,10 @@ class Hub:
     ) -> Admission:
         """Open for the device that knocked, while the returned block lives. It gets in at its next try.
 
-        On Zigbee this sends the network key under a public key: whoever listens has it, and so has whoever spoofs this address. The
-        device and the network are marked exposed from then on. Raises :class:`~hubsec.errors.Refused` where the policy takes no
+        On Zigbee this sends the network key under a public key: whoever listens has it, and so has whoever
+        spoofs this address. The
+        device and the network are marked exposed from then on. Raises :class:`~hubsec.errors.Refused` where
+        the policy takes no
         approvals.
         """
         if knock.device is None:
@@ -322,13 +328,16 @@ class Hub:
         radio, authority = self._radios[admission.radio], self._authorities[admission.radio]
         if not authority.adopted:
             raise Refused(
-                f"The devices that {radio.name} already has are not confirmed. Look at hub.posture() and call hub.adopt().",
+                f"The devices that {radio.name} already has are not confirmed: look at hub.posture(), "
+                "then call hub.adopt().",
                 rule="adoption",
             )
         if device in self._admissions:
             raise Refused(f"An admission for {device} is open already.", rule="admission")
         before = self.allowlist.get(device)
-        secret = admission.order.link_key if admission.order.credential is CredentialKind.INSTALL_CODE else None
+        secret = (
+            admission.order.link_key if admission.order.credential is CredentialKind.INSTALL_CODE else None
+        )
         await self.recorded(self.allowlist.add(admission.entry, secret))
         self._admissions[device] = admission
         opened_at = self.now()
@@ -362,10 +371,13 @@ class Hub:
         )
 
     async def close_admission(self, admission: Admission) -> None:
-        """Close the radio for it, whatever became of it. Idempotent. :class:`Admission` calls this on leaving its block."""
+        """Close the radio for it, whatever became of it. Idempotent. :class:`Admission` calls this on
+        leaving its block."""
         if self._admissions.get(admission.order.device) is not admission:
             return
-        admission.end(Outcome.CANCELLED, f"The admission of {admission.name} was left before the device came.")
+        admission.end(
+            Outcome.CANCELLED, f"The admission of {admission.name} was left before the device came."
+        )
         self.publish(
             AdmissionClosed(
                 time=self.now(),
@@ -400,7 +412,9 @@ class Hub:
                 admission.order.exchange_limit + EXCHANGE_SLACK, self._window_over, admission
             )
             return
-        if admission.end(Outcome.EXPIRED, f"{admission.name} did not join within {admission.order.window:g} s."):
+        if admission.end(
+            Outcome.EXPIRED, f"{admission.name} did not join within {admission.order.window:g} s."
+        ):
             self._spawn(self.close_admission(admission))
 
     def _on_key_sent(self, event: KeySent) -> None:
@@ -435,9 +449,11 @@ class Hub:
     async def listen(
         self, seconds: float | None = None, *, by: str = OPERATOR, radio: str | None = None
     ) -> AsyncGenerator[EventStream[Knocked]]:
-        """Hear knocks for `seconds` (the policy's longest by default) while the block lives: a stream of :class:`Knocked`.
+        """Hear knocks for `seconds` (the policy's longest by default) while the block lives: a stream of
+        :class:`Knocked`.
 
-        Nobody gets a key by knocking. Raises :class:`~hubsec.errors.Refused` where the policy does not listen, or not so long.
+        Nobody gets a key by knocking. Raises :class:`~hubsec.errors.Refused` where the policy does not
+        listen, or not so long.
         """
         chosen = self._radio(radio) if radio else self._radio_on(Network.ZIGBEE)
         authority = self._authorities[chosen.name]
@@ -463,7 +479,8 @@ class Hub:
     # Putting out
 
     async def evict(self, device: str, *, by: str = OPERATOR, reason: str = "") -> Eviction:
-        """Take `device` off the allowlist and make it leave. Says whether it did; on Zigbee it still holds the network key."""
+        """Take `device` off the allowlist and make it leave. Says whether it did; on Zigbee it still holds
+        the network key."""
         identity = Identity(device)
         entry = self.allowlist.get(identity)
         radio = self._radio_on(entry.network if entry else Network.ZIGBEE)
@@ -501,9 +518,11 @@ class Hub:
     async def adopt(
         self, radio: str, *, by: str = OPERATOR, devices: Iterable[str] | None = None
     ) -> tuple[Entry, ...]:
-        """Confirm the devices that a network has as its baseline; all that the radio lists, or just `devices`.
+        """Confirm the devices that a network has as its baseline; all that the radio lists, or just
+        `devices`.
 
-        From here on whoever is not on the allowlist is a stranger. Raises :class:`~hubsec.errors.Refused` for a device that the
+        From here on whoever is not on the allowlist is a stranger. Raises :class:`~hubsec.errors.Refused`
+        for a device that the
         radio does not list.
         """
         chosen, authority = self._radio(radio), self._authorities[radio]
@@ -568,7 +587,8 @@ class Hub:
     # Inside
 
     async def recorded[T](self, writing: Awaitable[T]) -> T:
-        """Wait until `writing` is durable; a store that fails raises the standing alarm, one that works again ends it."""
+        """Wait until `writing` is durable; a store that fails raises the standing alarm, one that works
+        again ends it."""
         try:
             result = await writing
         except StoreError as error:

@@ -1,7 +1,9 @@
 """Who a device is, on both networks, and the words for how it stands.
 
-An identity is text: on Zigbee the EUI64 as printed on the box, lower case with colons, most significant byte first
-(``00:12:4b:00:01:02:03:04``); on Z-Wave the DSK. It is what the allowlist is keyed by. It is never a short address,
+An identity is text: on Zigbee the EUI64 as printed on the box, lower case with colons, most significant byte
+first
+(``00:12:4b:00:01:02:03:04``); on Z-Wave the DSK. It is what the allowlist is keyed by. It is never a short
+address,
 which a network hands out and takes back.
 """
 
@@ -21,7 +23,8 @@ _NO_DEVICE = frozenset({"00" * 8, "ff" * 8})
 
 
 def zigbee_identity(text: str) -> Identity:
-    """The identity that `text` spells: 16 hex digits, plain or in pairs split by ``:`` or ``-``, with or without ``0x``.
+    """The identity that `text` spells: 16 hex digits, plain or in pairs split by ``:`` or ``-``, with or
+    without ``0x``.
 
     Raises :class:`~hubsec.errors.StickerError` for anything else, and for the addresses of no device.
     """

@@ -1,6 +1,7 @@
 """The shelf: what a radio must be, and what it may ask of its hub.
 
-A radio is an object that is given to a hub. It turns what it sees into requests, asks, and enforces. It never decides,
+A radio is an object that is given to a hub. It turns what it sees into requests, asks, and enforces. It
+never decides,
 and never acts on a key before the hub's answer, which is durable when it arrives.
 """
 
@@ -36,7 +37,8 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What one radio library can do, as measured or read from its source. `enforced`: hubsec enforces on it today."""
+    """What one radio library can do, as measured or read from its source. `enforced`: hubsec enforces on it
+    today."""
 
     library: str
     enforced: bool
@@ -51,9 +53,12 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 class AdmissionOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Let this one device in, for this long. The radio holds it in memory only.
 
-    `link_key` is the 16-byte key under which the network key goes out: made from the install code, or the public one for
-    an approval. `window` seconds the association may take, `exchange_limit` seconds the link key exchange after it.
-    `parents` are the routers that it may come through besides the coordinator: None means any, an empty set none.
+    `link_key` is the 16-byte key under which the network key goes out: made from the install code, or the
+    public one for
+    an approval. `window` seconds the association may take, `exchange_limit` seconds the link key exchange
+    after it.
+    `parents` are the routers that it may come through besides the coordinator: None means any, an empty set
+    none.
     """
 
     admission: str
@@ -77,7 +82,8 @@ class SeenDevice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Eviction(msgspec.Struct, frozen=True, kw_only=True):
-    """How an eviction ended. `confirmed`: the device left, as it or its parent said; `detail` for a person."""
+    """How an eviction ended. `confirmed`: the device left, as it or its parent said; `detail` for a
+    person."""
 
     confirmed: bool
     still_holds_network_key: bool
@@ -87,8 +93,10 @@ class Eviction(msgspec.Struct, frozen=True, kw_only=True):
 class RadioPosture(msgspec.Struct, frozen=True, kw_only=True):
     """How a radio stands, as read back from it just now.
 
-    `network_id` names the network for good (Zigbee: the extended PAN id as 16 hex digits; Z-Wave: the home id). `formed`: this
-    radio formed it since it was opened, so there can be no devices from before. `closed`: the trust center refuses everybody. `open_to` lists the devices that may join now. `listening`: knocks are
+    `network_id` names the network for good (Zigbee: the extended PAN id as 16 hex digits; Z-Wave: the home
+    id). `formed`: this
+    radio formed it since it was opened, so there can be no devices from before. `closed`: the trust center
+    refuses everybody. `open_to` lists the devices that may join now. `listening`: knocks are
     heard. `gaps`: what can't be held here, by name. `settings`: each setting with the value read back.
     """
 
@@ -116,14 +124,16 @@ class Authority(Protocol):
     async def judge(self, request: Request) -> Decision:
         """The decision, recorded durably before this returns.
 
-        Raises :class:`~hubsec.errors.StoreError` when it could not be recorded: the radio then does what it would do for a
+        Raises :class:`~hubsec.errors.StoreError` when it could not be recorded: the radio then does what it
+        would do for a
         :class:`~hubsec.decisions.Deny`.
         """
 
     def standing(self, device: Identity) -> Standing:
         """How `device` stands. Constant time, no I/O: ask it for every frame and keep no answer.
 
-        Until adoption is confirmed nobody is unknown. UNKNOWN asks for one :class:`~hubsec.requests.PresenceRequest`; from its
+        Until adoption is confirmed nobody is unknown. UNKNOWN asks for one
+        :class:`~hubsec.requests.PresenceRequest`; from its
         decision on this answers otherwise.
         """
 
@@ -151,16 +161,19 @@ class Radio(Protocol):
         """What it can do."""
 
     async def open(self, authority: Authority) -> None:
-        """Start, or attach; when it returns the guard stands and is read back. On any failure it leaves the trust center refusing."""
+        """Start, or attach; when it returns the guard stands and is read back. On any failure it leaves the
+        trust center refusing."""
 
     async def close(self) -> None:
         """Stop, or detach and leave what was there before. Idempotent."""
 
     async def admit(self, order: AdmissionOrder) -> None:
-        """Open for that one device. The outcome arrives through `judge` and as events of the order's correlation."""
+        """Open for that one device. The outcome arrives through `judge` and as events of the order's
+        correlation."""
 
     async def withdraw(self, admission: str, reason: str) -> None:
-        """End an admission early; nothing happens if it has ended. A device that already has the key goes on to its exchange."""
+        """End an admission early; nothing happens if it has ended. A device that already has the key goes on
+        to its exchange."""
 
     async def listen(self, seconds: float, *, by: str) -> None:
         """Hear knocks for that long; 0 stops."""

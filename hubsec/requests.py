@@ -1,6 +1,7 @@
 """What a radio saw, put as a question.
 
-A request is small, immutable and holds no secret. The same shapes serve both networks. A radio makes one, hands it to
+A request is small, immutable and holds no secret. The same shapes serve both networks. A radio makes one,
+hands it to
 its hub and acts on the decision that comes back; see :mod:`hubsec.decisions`.
 """
 
@@ -27,7 +28,8 @@ class JoinKind(enum.StrEnum):
 class JoinRequest(msgspec.Struct, frozen=True, kw_only=True, tag="join"):
     """A device asks for the network key, or has come back with it.
 
-    `parent` is the router it came through, None when that is the coordinator itself or nobody knows. `attempt` counts
+    `parent` is the router it came through, None when that is the coordinator itself or nobody knows.
+    `attempt` counts
     this device's tries in the radio's present window, from 1.
     """
 
@@ -54,7 +56,8 @@ class OpenKind(enum.StrEnum):
 class OpenRequest(msgspec.Struct, frozen=True, kw_only=True, tag="open"):
     """Somebody other than hubsec asks to open the network: the host application, or a node on the air.
 
-    `asker` says who in plain words ("host", or the node's identity); `seconds` is the time asked for, never 0: closing
+    `asker` says who in plain words ("host", or the node's identity); `seconds` is the time asked for, never
+    0: closing
     is no question.
     """
 
@@ -78,7 +81,8 @@ class LinkKeyState(enum.StrEnum):
 
 
 class ExchangeRequest(msgspec.Struct, frozen=True, kw_only=True, tag="exchange"):
-    """A device has joined; this is how its link key exchange ended. `stack_revision` is its node descriptor's, None if it
+    """A device has joined; this is how its link key exchange ended. `stack_revision` is its node
+    descriptor's, None if it
     did not answer."""
 
     radio: str

@@ -51,7 +51,9 @@ def _version() -> None:
 
 def _unavailable(name: str, package: str) -> Callable[[], None]:
     def command() -> None:
-        raise HubsecError(f"`hubsec {name}` needs the package {package}: install hubsec with the extra that brings it.")
+        raise HubsecError(
+            f"`hubsec {name}` needs the package {package}: install hubsec with the extra that brings it."
+        )
 
     return command
 
@@ -61,5 +63,5 @@ def main() -> None:
     try:
         application()()
     except HubsecError as error:
-        print(f"hubsec: {error}", file=sys.stderr)
+        typer.echo(f"hubsec: {error}", err=True)
         sys.exit(EXIT_FAILED)

@@ -8,6 +8,9 @@ from typing import Annotated
 
 import msgspec
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from hubsec.radio import Capabilities, Support
 
@@ -38,10 +41,6 @@ def show(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(table), indent=2).decode())
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     drawn = Table(title="What a radio library can enforce", caption="Details: hubsec radios --json")
     drawn.add_column("library")
     drawn.add_column("hubsec enforces")
@@ -52,5 +51,7 @@ def show(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         for field, _ in _COLUMNS:
             capability = getattr(row, field)
             cells.append(Text(capability.support.value, style=_STYLE[capability.support]))
-        drawn.add_row(row.library, Text("yes", style="green") if row.enforced else Text("not yet", style="red"), *cells)
+        drawn.add_row(
+            row.library, Text("yes", style="green") if row.enforced else Text("not yet", style="red"), *cells
+        )
     Console().print(drawn)

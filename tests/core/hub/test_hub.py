@@ -15,14 +15,12 @@ from hubsec.events import (
     AdmissionClosed,
     AdmissionOpened,
     AdoptionConfirmed,
-    AdoptionListed,
     Denied,
     Event,
     Exposed,
     Knocked,
     StoreAlarm,
 )
-from hubsec.identity import CredentialKind, Identity
 from hubsec.policy import load_policy
 from hubsec.radio import SeenDevice
 from hubsec.requests import LinkKeyState, PresenceRequest
@@ -155,9 +153,7 @@ async def test_a_lost_store_is_never_an_empty_list(tmp_path: Path) -> None:
             await hub.adopt("fake", devices=[STRANGER])
 
 
-async def test_no_key_without_a_record(
-    hub: Hub, radio: FakeRadio, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_key_without_a_record(hub: Hub, radio: FakeRadio, monkeypatch: pytest.MonkeyPatch) -> None:
     events = collect(hub)
 
     async def full(*_: object, **__: object) -> int:
@@ -228,7 +224,7 @@ async def test_every_decision_is_on_disk_before_the_radio_has_it(
     async with hub.admit(STICKER, name="Hall lamp"):
         await radio.join(LAMP)
         with sqlite3.connect(f"file:{tmp_path}/hub/hubsec.db?mode=ro", uri=True) as other:
-            rows = other.execute("SELECT count(*) FROM decision").fetchone()
+            rows = other.execute("SELECT count(*) FROM decisions").fetchone()
         other.close()
         assert rows == (1,)
 
@@ -271,5 +267,3 @@ async def test_closing_a_hub_ends_its_admissions(radio: FakeRadio, tmp_path: Pat
     with pytest.raises(AdmissionEnded):
         await waiting
     assert radio.withdrawn == [admission.id]
-
-
