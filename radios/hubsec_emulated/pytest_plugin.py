@@ -1,1 +1,41 @@
-"""pytest fixtures for emulated houses."""
+"""pytest fixtures for emulated houses. The emulator is imported when a fixture is used, not before."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+try:
+    from pytest_asyncio import fixture as async_fixture
+except ImportError:  # another plugin (anyio's) may run asynchronous fixtures
+    async_fixture = pytest.fixture
+
+if TYPE_CHECKING:
+    from hubsec_emulated.house import House
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker that the fixtures read."""
+    config.addinivalue_line(
+        "markers",
+        "zigbee_house(**options): how the zigbee_house fixture makes its House, e.g. seed=7, loss=0.1",
+    )
+
+
+@pytest.fixture
+def zigbee_house_options(request: pytest.FixtureRequest) -> dict[str, object]:
+    """What `zigbee_house` passes to House: the keywords of the `zigbee_house` marker. Override it to set your own."""
+    marker = request.node.get_closest_marker("zigbee_house")
+    return {} if marker is None else dict(marker.kwargs)
+
+
+@async_fixture
+async def zigbee_house(zigbee_house_options: dict[str, object]) -> AsyncIterator[House]:
+    """An open :class:`~hubsec_emulated.house.House`; its `url` is what a host connects to."""
+    from hubsec_emulated.house import House  # noqa: PLC0415 - not before a test needs it
+
+    make: Callable[..., House] = House
+    async with make(**zigbee_house_options) as house:
+        yield house

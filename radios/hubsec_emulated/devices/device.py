@@ -201,13 +201,13 @@ class Device(Node):
             return self._default(frame, ZclStatus.UNSUPPORTED_CLUSTER)
         try:
             if frame.cluster_specific:
-                return self._run(cluster, frame)
+                return self._execute(cluster, frame)
             return self._general(cluster, frame)
         except FrameError:
             self.malformed += 1
             return self._default(frame, ZclStatus.MALFORMED_COMMAND)
 
-    def _run(self, cluster: ServedCluster, frame: ZclFrame) -> ZclFrame | None:
+    def _execute(self, cluster: ServedCluster, frame: ZclFrame) -> ZclFrame | None:
         handler = cluster.commands.get(frame.command)
         result = CommandResult(ZclStatus.UNSUP_COMMAND) if handler is None else handler(frame.payload)
         if result.response is None:
