@@ -145,12 +145,11 @@ def _step(frame: Dissection, device: int, shorts: set[int]) -> Step | None:
 
 
 def _learn_short(frame: Dissection, device: int, shorts: set[int]) -> None:
-    if isinstance(frame.mac_command, mac.AssociationResponse):
-        if frame.mac.dst == device:
-            shorts.add(frame.mac_command.short)
-    elif frame.nwk is not None and isinstance(frame.nwk.command, nwk.RejoinResponse):
-        if frame.nwk.frame.dst_ieee == device:
-            shorts.add(frame.nwk.command.short)
+    match frame.mac_command, None if frame.nwk is None else frame.nwk.command:
+        case mac.AssociationResponse(short=short), _ if frame.mac.dst == device:
+            shorts.add(short)
+        case _, nwk.RejoinResponse(short=short) if frame.nwk and frame.nwk.frame.dst_ieee == device:
+            shorts.add(short)
 
 
 def _association(frame: Dissection, device: int) -> Step | None:

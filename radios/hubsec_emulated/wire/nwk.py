@@ -118,53 +118,80 @@ class NwkFrame:
     @classmethod
     def decode(cls, npdu: bytes) -> NwkFrame:
         """Read a network-layer frame without opening it."""
-        try:
-            control = npdu[0] | npdu[1] << 8
-            kind = _TYPES[control & 3]
-            if kind is None:
-                raise FrameError("Network frame type 2 is reserved.")
-            version = control >> 2 & 15
-            discover = control >> 6 & 3
-            if kind is NwkType.INTERPAN:
-                return cls(kind, 0, 0, 0, 0, discover_route=discover, payload=npdu[2:], version=version)
-            _, dst, src, radius, seq = _HEAD.unpack_from(npdu)
-            at = _HEAD_SIZE
-            dst_ieee = src_ieee = multicast = route = None
-            index = 0
-            if control & _EXTRAS:
-                if control & _DST_IEEE:
-                    (dst_ieee,) = _U64.unpack_from(npdu, at)
-                    at += 8
-                if control & _SRC_IEEE:
-                    (src_ieee,) = _U64.unpack_from(npdu, at)
-                    at += 8
-                if control & _MULTICAST:
-                    multicast = npdu[at]
-                    at += 1
-                if control & _SOURCE_ROUTE:
-                    count = npdu[at]
-                    index = npdu[at + 1]
-                    route = struct.unpack_from(f"<{count}H", npdu, at + 2)
-                    at += 2 + 2 * count
-            return cls(
-                kind,
-                dst,
-                src,
-                radius,
-                seq,
-                dst_ieee,
-                src_ieee,
-                route,
-                index,
-                discover,
-                bool(control & _SECURITY),
-                bool(control & _END_DEVICE),
-                npdu[at:],
-                multicast,
-                version,
-            )
-        except (IndexError, struct.error) as error:
-            raise FrameError(f"A network header ends after {len(npdu)} bytes.") from error
+        return cls(*fields_of(npdu))
+
+
+type NwkFields = tuple[
+    NwkType,
+    int,
+    int,
+    int,
+    int,
+    int | None,
+    int | None,
+    tuple[int, ...] | None,
+    int,
+    int,
+    bool,
+    bool,
+    bytes,
+    int | None,
+    int,
+]
+
+
+def fields_of(npdu: bytes) -> NwkFields:
+    """Return the fields of a frame in the order in which :class:`NwkFrame` has them.
+
+    Apart from `decode` so that opening a frame makes one object and not two: making it takes as long as decrypting.
+    """
+    try:
+        control = npdu[0] | npdu[1] << 8
+        kind = _TYPES[control & 3]
+        if kind is None:
+            raise FrameError("Network frame type 2 is reserved.")
+        version = control >> 2 & 15
+        discover = control >> 6 & 3
+        if kind is NwkType.INTERPAN:
+            return kind, 0, 0, 0, 0, None, None, None, 0, discover, False, False, npdu[2:], None, version
+        _, dst, src, radius, seq = _HEAD.unpack_from(npdu)
+        at = _HEAD_SIZE
+        dst_ieee = src_ieee = multicast = route = None
+        index = 0
+        if control & _EXTRAS:
+            if control & _DST_IEEE:
+                (dst_ieee,) = _U64.unpack_from(npdu, at)
+                at += 8
+            if control & _SRC_IEEE:
+                (src_ieee,) = _U64.unpack_from(npdu, at)
+                at += 8
+            if control & _MULTICAST:
+                multicast = npdu[at]
+                at += 1
+            if control & _SOURCE_ROUTE:
+                count = npdu[at]
+                index = npdu[at + 1]
+                route = struct.unpack_from(f"<{count}H", npdu, at + 2)
+                at += 2 + 2 * count
+    except (IndexError, struct.error) as error:
+        raise FrameError(f"A network header ends after {len(npdu)} bytes.") from error
+    return (
+        kind,
+        dst,
+        src,
+        radius,
+        seq,
+        dst_ieee,
+        src_ieee,
+        route,
+        index,
+        discover,
+        bool(control & _SECURITY),
+        bool(control & _END_DEVICE),
+        npdu[at:],
+        multicast,
+        version,
+    )
 
 
 class ManyToOne(IntEnum):

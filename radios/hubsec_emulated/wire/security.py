@@ -14,7 +14,7 @@ from typing import Final
 from hubsec_emulated.errors import FrameError, SecurityError
 from hubsec_emulated.wire.aps import ApsFrame
 from hubsec_emulated.wire.crypto import ccm_open, ccm_seal, key_load_key, key_transport_key
-from hubsec_emulated.wire.nwk import NwkFrame, NwkType
+from hubsec_emulated.wire.nwk import NwkFrame, fields_of
 
 LEVEL: Final = 5
 """ENC-MIC-32, the nwkSecurityLevel of Zigbee PRO. Specification table 4-30 and 4.3.3."""
@@ -30,10 +30,14 @@ class KeyId(IntEnum):
 
 
 _KEY_IDS: Final = tuple(KeyId)
+_LEVEL_BITS: Final = 0x07
 _EXTENDED_NONCE: Final = 0x20
+# The security bit within the second byte of a network frame control field, and within the only one of APS.
+_NWK_SECURITY: Final = 0x02
+_APS_SECURITY: Final = 0x20
 _CONTROL_COUNTER: Final = struct.Struct("<BI")
+_CONTROL_COUNTER_SOURCE: Final = struct.Struct("<BIQ")
 _U64: Final = struct.Struct("<Q")
-_NONCE: Final = struct.Struct("<QIB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +56,12 @@ class AuxHeader:
 
     def encode(self) -> bytes:
         """Return the header as it is sent."""
-        return self._encode(self.level)
-
-    def authenticated(self) -> bytes:
-        """Return the header as the MIC covers it: with the level that the air does not show."""
-        return self._encode(LEVEL)
-
-    def nonce(self, source: int) -> bytes:
-        """Return the CCM* nonce for a frame of `source`: EUI64, frame counter, security control."""
+        control = self.level | self.key_id << 3
         try:
-            return _NONCE.pack(source, self.counter, self._control(LEVEL))
-        except struct.error as error:
-            raise FrameError("The sender's EUI64 or the frame counter does not fit.") from error
-
-    def _control(self, level: int) -> int:
-        return level | self.key_id << 3 | (_EXTENDED_NONCE if self.source is not None else 0)
-
-    def _encode(self, level: int) -> bytes:
-        try:
-            header = _CONTROL_COUNTER.pack(self._control(level), self.counter)
-            if self.source is not None:
-                header += _U64.pack(self.source)
+            if self.source is None:
+                header = _CONTROL_COUNTER.pack(control, self.counter)
+            else:
+                header = _CONTROL_COUNTER_SOURCE.pack(control | _EXTENDED_NONCE, self.counter, self.source)
             if self.key_id is KeyId.NETWORK:
                 header += struct.pack("<B", self.key_seq)
         except struct.error as error:
@@ -121,11 +110,10 @@ def secure_nwk(frame: NwkFrame, key: bytes, key_seq: int, counter: int, source: 
 
     `counter` is the sender's outgoing frame counter, `source` the EUI64 of the node that transmits this hop.
     """
-    aux = AuxHeader(0, KeyId.NETWORK, counter, source, key_seq)
-    on_air = aux.encode()
-    header = replace(frame, security=True).header_bytes
-    sealed = ccm_seal(key, aux.nonce(source), header + aux.authenticated(), frame.payload)
-    return header + on_air + sealed
+    aux = AuxHeader(0, KeyId.NETWORK, counter, source, key_seq).encode()
+    header = frame.header_bytes
+    header = bytes((header[0], header[1] | _NWK_SECURITY)) + header[2:]
+    return header + aux + _seal(key, source, header, aux, frame.payload)
 
 
 def unsecure_nwk(npdu: bytes, key: bytes) -> tuple[NwkFrame, AuxHeader]:
@@ -133,16 +121,47 @@ def unsecure_nwk(npdu: bytes, key: bytes) -> tuple[NwkFrame, AuxHeader]:
 
     FrameError when it is not a secured network frame; SecurityError when `key` does not open it.
     """
-    frame = NwkFrame.decode(npdu)
-    if not frame.security or frame.type is NwkType.INTERPAN:
+    (
+        kind,
+        dst,
+        src,
+        radius,
+        seq,
+        dst_ieee,
+        src_ieee,
+        source_route,
+        source_route_index,
+        discover_route,
+        security,
+        end_device_initiator,
+        secured,
+        multicast,
+        version,
+    ) = fields_of(npdu)
+    if not security:
         raise FrameError("The network frame is not secured.")
-    secured = frame.payload
     aux = AuxHeader.decode(secured)
     if aux.source is None or aux.key_id is not KeyId.NETWORK:
         raise FrameError("A network frame names its sender's EUI64 and the network key.")
-    header = npdu[: len(npdu) - len(secured)] + aux.authenticated()
-    plain = ccm_open(key, aux.nonce(aux.source), header, secured[aux.size :])
-    return _with_nwk_payload(frame, plain), aux
+    plain = _open(key, aux.source, aux.size, npdu[: len(npdu) - len(secured)], secured)
+    frame = NwkFrame(
+        kind,
+        dst,
+        src,
+        radius,
+        seq,
+        dst_ieee,
+        src_ieee,
+        source_route,
+        source_route_index,
+        discover_route,
+        security,
+        end_device_initiator,
+        plain,
+        multicast,
+        version,
+    )
+    return frame, aux
 
 
 def secure_aps(
@@ -160,13 +179,10 @@ def secure_aps(
     `key` is the link key itself, also for KEY_TRANSPORT and KEY_LOAD, whose keys are derived here. `source` is the
     sender's EUI64, sent along with `extended_nonce`. `key_seq` belongs to KeyId.NETWORK.
     """
-    aux = AuxHeader(0, key_id, counter, source if extended_nonce else None, key_seq)
-    on_air = aux.encode()
-    header = replace(frame, security=True).header_bytes
-    sealed = ccm_seal(
-        derived_key(key, key_id), aux.nonce(source), header + aux.authenticated(), frame.payload
-    )
-    return header + on_air + sealed
+    aux = AuxHeader(0, key_id, counter, source if extended_nonce else None, key_seq).encode()
+    header = frame.header_bytes
+    header = bytes((header[0] | _APS_SECURITY,)) + header[1:]
+    return header + aux + _seal(derived_key(key, key_id), source, header, aux, frame.payload)
 
 
 def unsecure_aps(apdu: bytes, key: bytes, source_ieee: int | None) -> tuple[ApsFrame, AuxHeader]:
@@ -184,27 +200,26 @@ def unsecure_aps(apdu: bytes, key: bytes, source_ieee: int | None) -> tuple[ApsF
     source = source_ieee if aux.source is None else aux.source
     if source is None:
         raise SecurityError("The sender's EUI64 is neither in the frame nor known.")
-    header = apdu[: len(apdu) - len(secured)] + aux.authenticated()
-    plain = ccm_open(derived_key(key, aux.key_id), aux.nonce(source), header, secured[aux.size :])
+    plain = _open(derived_key(key, aux.key_id), source, aux.size, apdu[: len(apdu) - len(secured)], secured)
     return replace(frame, payload=plain), aux
 
 
-def _with_nwk_payload(frame: NwkFrame, payload: bytes) -> NwkFrame:
-    # Spelled out because dataclasses.replace takes as long as the decryption does.
-    return NwkFrame(
-        frame.type,
-        frame.dst,
-        frame.src,
-        frame.radius,
-        frame.seq,
-        frame.dst_ieee,
-        frame.src_ieee,
-        frame.source_route,
-        frame.source_route_index,
-        frame.discover_route,
-        frame.security,
-        frame.end_device_initiator,
-        payload,
-        frame.multicast,
-        frame.version,
-    )
+def _seal(key: bytes, source: int, header: bytes, aux: bytes, plain: bytes) -> bytes:
+    control = bytes((aux[0] | LEVEL,))
+    nonce = _nonce(source, aux[1:5], control)
+    return ccm_seal(key, nonce, header + control + aux[1:], plain)
+
+
+def _open(key: bytes, source: int, aux_size: int, header: bytes, secured: bytes) -> bytes:
+    # Whatever level the air shows, the calculation knows one: the receiver puts it back. Specification 4.3.1.2.
+    control = bytes((secured[0] & ~_LEVEL_BITS | LEVEL,))
+    nonce = _nonce(source, secured[1:5], control)
+    return ccm_open(key, nonce, header + control + secured[1:aux_size], secured[aux_size:])
+
+
+def _nonce(source: int, counter: bytes, control: bytes) -> bytes:
+    """Sender's EUI64, frame counter, security control. Specification 4.5.2.2."""
+    try:
+        return _U64.pack(source) + counter + control
+    except struct.error as error:
+        raise FrameError("The sender's EUI64 does not fit.") from error
