@@ -60,7 +60,10 @@ def dotted(path: Path_) -> str:
     """A path as errors show it: ``joining.per-class.lock``, ``cases[3].when``."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + shown(part).strip("'")
     return text
 
 

@@ -97,8 +97,7 @@ def _explained(document: Document, path: Path_, complaints: dict[Path_, str]) ->
     for step in parent:
         found = found[str(step)] if isinstance(found, dict) else None
     if path and path[-1] not in SECTIONS[parent]:
-        unknown = shown(str(path[-1])).strip("'")
-        return document.error("There is no such key.", (*parent, unknown), SECTIONS[parent])
+        return document.error("There is no such key.", path, SECTIONS[parent])
     if path and isinstance(found, dict):
         if path[-1] not in found:
             return document.error("It is missing.", path, _KEY_AT[path].allowed)
