@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hubsec_emulated.errors import FrameError
-from hubsec_emulated.ncp.ezsp import DEFAULT_VERSION, Codec, Command, InvalidCommand, InvalidFrameError, Status
+from hubsec_emulated.ncp.ezsp import (
+    DEFAULT_VERSION,
+    Codec,
+    Command,
+    InvalidCommand,
+    InvalidFrameError,
+    Status,
+)
 from hubsec_emulated.ncp.handlers.info import InfoCommands
 from hubsec_emulated.ncp.handlers.keys import KeyCommands
 from hubsec_emulated.ncp.handlers.messaging import MessagingCommands
@@ -73,7 +80,12 @@ class Ncp:
         self._pending: list[tuple[str, Mapping[str, Any]]] | None = None
         self.settings = SettingCommands(self)
         self.trust_center = EmberTrustCenter(
-            coordinator, self, tokens, clock, self.random, lambda: self.settings.key_table_size
+            coordinator,
+            self,
+            tokens=tokens,
+            clock=clock,
+            random_source=self.random,
+            table_size=lambda: self.settings.key_table_size,
         )
         self.tables = TableCommands(self)
         self.info = InfoCommands(self)
@@ -101,12 +113,7 @@ class Ncp:
     def handle_frame(self, frame: bytes) -> None:
         """Carry out one EZSP frame from the host. Never raises for what is in it: bad frames are counted."""
         try:
-            command = self.codec.decode_command(frame)
-            if not (self._negotiated or command.name == "version"):
-                raise InvalidFrameError("no version yet", InvalidCommand.VERSION_NOT_SET, command.sequence)
-            handler = self._handlers.get(command.name)
-            if handler is None:
-                raise InvalidFrameError(command.name, InvalidCommand.INVALID_FRAME_ID, command.sequence)
+            command, handler = self._accept(frame)
         except InvalidFrameError as error:
             self.faults[error.reason.name] += 1
             if error.sequence is not None:
@@ -114,6 +121,15 @@ class Ncp:
                 self.send(self.codec.encode_invalid(error.sequence, error.reason))
             return
         self._carry_out(command, handler)
+
+    def _accept(self, frame: bytes) -> tuple[Command, Handler]:
+        command = self.codec.decode_command(frame)
+        if not (self._negotiated or command.name == "version"):
+            raise InvalidFrameError("no version yet", InvalidCommand.VERSION_NOT_SET, command.sequence)
+        handler = self._handlers.get(command.name)
+        if handler is None:
+            raise InvalidFrameError(command.name, InvalidCommand.INVALID_FRAME_ID, command.sequence)
+        return command, handler
 
     def _carry_out(self, command: Command, handler: Handler) -> None:
         self.commands.append(CommandRecord(self.clock.now(), command.name, command.args))
@@ -132,7 +148,7 @@ class Ncp:
         for name, values in pending:
             self.callback(name, **values)
 
-    def callback(self, name: str, **values: Any) -> None:
+    def callback(self, name: str, **values: object) -> None:
         """Tell the host something; dropped before the version has been agreed on.
 
         It carries the last answered sequence: hosts match responses by sequence alone, and one that is under way
@@ -143,7 +159,7 @@ class Ncp:
         elif self._negotiated:
             self.send(self.codec.encode_callback(self._sequence, name, values))
 
-    def _version(self, args: Args) -> Args:
+    def _version(self, _args: Args) -> Args:
         major, minor, patch, special = self.info.release
         return {
             "protocol": self.codec.version,

@@ -81,6 +81,13 @@ class FoundNetwork:
     lqi: int
 
 
+class ChildObserver(Protocol):
+    """Told when a device becomes a child, or is none any more."""
+
+    def __call__(self, child: ChildEntry, *, joined: bool) -> None:
+        """Take the news."""
+
+
 class CoordinatorPort(KeyCarrier, Protocol):
     """The coordinator as the co-processor drives it. Only :meth:`send_data` raises."""
 
@@ -97,7 +104,7 @@ class CoordinatorPort(KeyCarrier, Protocol):
         trust_center: TrustCenter,
         on_data: Callable[[ApsIndication], None],
         on_route_record: Callable[[int, tuple[int, ...]], None],
-        on_child: Callable[[ChildEntry, bool], None],
+        on_child: ChildObserver,
     ) -> None:
         """Whom to ask about devices, and whom to tell of data, route records (source, relays) and children."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from hubsec_emulated.ncp.port import FoundNetwork, RadioNetwork
+from hubsec_emulated.ncp.port import ChildObserver, FoundNetwork, RadioNetwork
 from hubsec_emulated.ncp.tokens import ChildEntry
 from hubsec_emulated.stack.coordinator import Coordinator
 from hubsec_emulated.stack.interface import ApsIndication, TrustCenter
@@ -46,15 +46,15 @@ class Radio:
         trust_center: TrustCenter,
         on_data: Callable[[ApsIndication], None],
         on_route_record: Callable[[int, tuple[int, ...]], None],
-        on_child: Callable[[ChildEntry, bool], None],
+        on_child: ChildObserver,
     ) -> None:
         """Tell the coordinator whom to ask and whom to tell."""
         self._coordinator.trust_center = trust_center
         self._coordinator.on_data = on_data
         self._coordinator.on_route_record = on_route_record
 
-        def child_changed(child: Child, joined: bool) -> None:
-            on_child(_entry(child), joined)
+        def child_changed(child: Child, joined: bool) -> None:  # noqa: FBT001 - the stack calls it like this
+            on_child(_entry(child), joined=joined)
 
         self._coordinator.on_child = child_changed
 
@@ -158,7 +158,7 @@ class Radio:
         """Ask for beacons on these channels; the radio is back on its own channel when *done* is called."""
         mac = self._coordinator.mac
         channel, powered = mac.channel, mac.powered
-        mac.power(True)
+        mac.power(on=True)
 
         def finished(parents: Sequence[Parent]) -> None:
             mac.channel = channel

@@ -7,8 +7,7 @@ The house and the program make it like this::
     …                                # a host connects to server.url
     await server.close()
 
-*radio* is a :class:`hubsec_emulated.ncp.port.CoordinatorPort`, which :class:`hubsec_emulated.ncp.radio.Radio` makes of a
-``Coordinator``.
+*radio* is a :class:`hubsec_emulated.ncp.port.CoordinatorPort`: ``hubsec_emulated.ncp.radio.Radio(coordinator)``.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ class NcpServer:
     *version* is 13, 14 or 18. *seed* serves everything random in the co-processor and on the line. *key_table_capacity*
     is the most entries that the link key table can be set to. *faults* may be changed while it runs.
 
-    ``commands`` is the record of all commands the host gave; ``on_command(name, args)`` is called with each one before it
-    is carried out.
+    ``commands`` is the record of all commands the host gave; ``on_command(name, args)`` is called with each one before
+    it is carried out.
     """
 
     def __init__(
@@ -126,7 +125,7 @@ class NcpServer:
         server.close()
         if self._host is not None:
             self._host.drop()
-        self._lost()
+        self.lose_host()
         self.ncp.network.halt()
         self.tokens.save()
         await server.wait_closed()
@@ -143,7 +142,7 @@ class NcpServer:
         self.ash.power_off()
         if self._host is not None:
             self._host.drop()
-        self._lost()
+        self.lose_host()
 
     # Between line and co-processor
 
@@ -151,7 +150,8 @@ class NcpServer:
         self.ash.send(frame, asyncio.get_running_loop().time())
         self.flush()
 
-    def _received(self, data: bytes, now: float) -> None:
+    def receive(self, data: bytes, now: float) -> None:
+        """Take bytes from the host."""
         for event in self.ash.feed(self._line.distort(data), now):
             if isinstance(event, ResetRequested):
                 self.ncp.power_off()
@@ -168,7 +168,8 @@ class NcpServer:
                 self._host.write(self._line.to_host(frame), self._line)
             self._host.set_timer(self.ash.deadline)
 
-    def _connected(self, host: _HostConnection) -> bool:
+    def take_host(self, host: _HostConnection) -> bool:
+        """Whether *host* may stay: only one at a time may."""
         if self._host is not None:
             self.refused_connections += 1
             return False
@@ -177,11 +178,12 @@ class NcpServer:
             self.ash.power_off()
         return True
 
-    def _tick(self, now: float) -> None:
+    def tick(self, now: float) -> None:
+        """The link's time is up."""
         self.ash.tick(now)
         self.flush()
 
-    def _lost(self) -> None:
+    def lose_host(self) -> None:
         """The host has gone: what was under way on the link is gone with it; the network goes on."""
         self._host = None
         self.ash.power_off()
@@ -203,19 +205,19 @@ class _HostConnection(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             raise EmulationError("a stream transport is needed")
         self._transport = transport
-        self._accepted = self._server._connected(self)
+        self._accepted = self._server.take_host(self)
         if not self._accepted:
             self.drop()
 
     def data_received(self, data: bytes) -> None:
         if self._accepted:
-            self._server._received(data, self._loop.time())
+            self._server.receive(data, self._loop.time())
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         accepted, self._accepted = self._accepted, False
         self._stop()
         if accepted:
-            self._server._lost()
+            self._server.lose_host()
 
     def write(self, data: bytes, line: FaultyLine) -> None:
         """Send bytes, in pieces if the line is paced."""
@@ -244,7 +246,7 @@ class _HostConnection(asyncio.Protocol):
 
     def _tick(self) -> None:
         self._timer = None
-        self._server._tick(self._loop.time())
+        self._server.tick(self._loop.time())
 
     def drop(self) -> None:
         """Close the connection now."""

@@ -123,7 +123,9 @@ class Tokens:
         """
         if self.path is None:
             return
-        plain = {entry.name: _plain(getattr(self, entry.name)) for entry in fields(self) if entry.name != "path"}
+        plain = {
+            entry.name: _plain(getattr(self, entry.name)) for entry in fields(self) if entry.name != "path"
+        }
         temporary = self.path.with_name(self.path.name + ".new")
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
@@ -165,7 +167,9 @@ class Tokens:
         if plain["network"] is not None:
             tokens.network = NetworkTokens(**{name: int(value) for name, value in plain["network"].items()})
         if plain["keys"] is not None:
-            tokens.keys = KeyTokens(**_with_keys(plain["keys"], "network_key", "trust_center_key", "alternate_key"))
+            tokens.keys = KeyTokens(
+                **_with_keys(plain["keys"], "network_key", "trust_center_key", "alternate_key")
+            )
         tokens.link_keys = _entries(plain["link_keys"], lambda row: LinkKeyEntry(**_with_keys(row, "key")))
         tokens.children = _entries(plain["children"], lambda row: ChildEntry(**row))
         tokens.unique_joiners = [int(eui64) for eui64 in plain["unique_joiners"]]
@@ -173,7 +177,7 @@ class Tokens:
         return tokens
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, dict):

@@ -74,6 +74,7 @@ class EmberTrustCenter:
         self,
         carrier: KeyCarrier,
         observer: TrustCenterObserver,
+        *,
         tokens: Tokens,
         clock: SimulatedClock,
         random_source: random.Random,
@@ -151,11 +152,14 @@ class EmberTrustCenter:
 
     def link_keys(self, eui64: int) -> tuple[bytes, ...]:
         """The keys that a frame from *eui64* may be secured with, most likely first."""
+        own = self.transient.get(eui64)
         candidates = [
             self._exchanges[eui64][0] if eui64 in self._exchanges else None,
             *(self._key_of(eui64, source) for source in (KeySource.OWN_TRANSIENT, KeySource.TABLE)),
             self._base_key(eui64),
             self._key_of(eui64, KeySource.WILDCARD),
+            # A generated key took the place of the one that the device still asks under, should it ask again.
+            self._joined_under.get(eui64) if own is not None and own.unconfirmed else None,
         ]
         return tuple(dict.fromkeys(key for key in candidates if key is not None))
 

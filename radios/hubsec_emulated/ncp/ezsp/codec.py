@@ -166,9 +166,11 @@ class Codec:
         return self._header(command.sequence, RESPONSE, spec.frame_id) + encoded
 
     def encode_invalid(self, sequence: int, reason: InvalidCommand) -> bytes:
-        """invalidCommand with its reason in the first of four bytes: hosts read one byte or all of them."""
+        """An invalidCommand with its reason in the first of four bytes: hosts read one byte or all of them."""
         spec = self.by_name[self.INVALID_COMMAND]
-        return self._header(sequence, RESPONSE, spec.frame_id) + encode_fields(spec.request, {"reason": reason})
+        return self._header(sequence, RESPONSE, spec.frame_id) + encode_fields(
+            spec.request, {"reason": reason}
+        )
 
     def encode_callback(self, sequence: int, name: str, values: Mapping[str, Any]) -> bytes:
         """A callback; *sequence* has to be one that the host does not wait for any more."""

@@ -5,6 +5,8 @@ fields; its text form is ``name:type name:type``, where a type is one of the nam
 and that many) or ``type*field`` (as many as that earlier field says). Source: UG100 sections 2 and 3.
 """
 
+# ruff: noqa: ANN401 - what a value may be is said by its wire type, when the program runs
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

@@ -117,7 +117,6 @@ timestamp:u32 message:bytes
 0101 getTokenInfo index:u8 -> status:status info:token_info
 0102 getTokenData token:u32 index:u32 -> status:status
 0103 setTokenData token:u32 index:u32 data:long_bytes -> status:status
-0104 resetNode ->
 010C getApsKeyInfo context:key_context -> status:sl metadata:key_metadata context:key_context
 010D exportLinkKeyByEui eui64:eui64 -> status:sl context:key_context key:key metadata:key_metadata
 010E importLinkKey index:u8 eui64:eui64 key:key -> status:sl

@@ -50,23 +50,23 @@ class InfoCommands(CommandGroup):
         self.counters[counter] = min(self.counters[counter] + 1, COUNTER_LIMIT)
 
     @command("nop", "callback", "gpSinkTableInit", "gpSinkTableClearAll", "gpClearProxyTable")
-    def _nothing(self, args: Args) -> Result:
+    def _nothing(self, _args: Args) -> Result:
         return None
 
     @command("gpSinkTableRemoveEntry", "gpProxyTableRemoveEntry")
-    def _nothing_to_remove(self, args: Args) -> Result:
+    def _nothing_to_remove(self, _args: Args) -> Result:
         return None
 
     @command("gpProxyTableLookup", "gpSinkTableLookup")
-    def _no_gp_entry(self, args: Args) -> Result:
+    def _no_gp_entry(self, _args: Args) -> Result:
         return {"index": 0xFF}
 
     @command("gpProxyTableGetEntry", "gpSinkTableGetEntry")
-    def _no_gp_row(self, args: Args) -> Result:
+    def _no_gp_row(self, _args: Args) -> Result:
         return {"status": Status.NOT_FOUND}
 
     @command("gpSinkTableGetNumberOfActiveEntries")
-    def _gp_count(self, args: Args) -> Result:
+    def _gp_count(self, _args: Args) -> Result:
         return {"count": 0}
 
     @command("echo")
@@ -74,27 +74,27 @@ class InfoCommands(CommandGroup):
         return {"data": args["data"]}
 
     @command("debugWrite")
-    def _debug_write(self, args: Args) -> Result:
+    def _debug_write(self, _args: Args) -> Result:
         return None
 
     @command("getLibraryStatus")
-    def _library(self, args: Args) -> Result:
+    def _library(self, _args: Args) -> Result:
         return {"status": 0x80}
 
     @command("getXncpInfo")
-    def _no_xncp(self, args: Args) -> Result:
+    def _no_xncp(self, _args: Args) -> Result:
         return {"status": Status.INVALID_STATE}
 
     @command("customFrame")
-    def _no_custom_frame(self, args: Args) -> Result:
+    def _no_custom_frame(self, _args: Args) -> Result:
         return {"status": Status.NOT_AVAILABLE}
 
     @command("getRandomNumber")
-    def _random(self, args: Args) -> Result:
+    def _random(self, _args: Args) -> Result:
         return {"value": self._ncp.random.getrandbits(RANDOM_BITS)}
 
     @command("getEui64")
-    def _eui64(self, args: Args) -> Result:
+    def _eui64(self, _args: Args) -> Result:
         return {"eui64": self._ncp.tokens.eui64}
 
     @command("getMfgToken")
@@ -123,17 +123,17 @@ class InfoCommands(CommandGroup):
         return None
 
     @command("readCounters")
-    def _read_counters(self, args: Args) -> Result:
+    def _read_counters(self, _args: Args) -> Result:
         return {"values": tuple(self.counters)}
 
     @command("readAndClearCounters")
-    def _read_and_clear_counters(self, args: Args) -> Result:
+    def _read_and_clear_counters(self, _args: Args) -> Result:
         values = tuple(self.counters)
         self.reset()
         return {"values": values}
 
     @command("maximumPayloadLength")
-    def _maximum_payload(self, args: Args) -> Result:
+    def _maximum_payload(self, _args: Args) -> Result:
         return {"length": MAX_PAYLOAD}
 
     @command(
@@ -144,6 +144,6 @@ class InfoCommands(CommandGroup):
         "setSourceRouteDiscoveryMode",
         "setPendingNetworkUpdateChannel",
     )
-    def _no_effect_on_air(self, args: Args) -> Result:
+    def _no_effect_on_air(self, _args: Args) -> Result:
         """Settings of the radio that nothing on the emulated air depends on."""
         return None

@@ -81,14 +81,14 @@ class KeyCommands(CommandGroup):
         return None
 
     @command("getCurrentSecurityState")
-    def _get_current_state(self, args: Args) -> Result:
+    def _get_current_state(self, _args: Args) -> Result:
         keys = self._ncp.tokens.keys
         if keys is None or not self._ncp.up:
             return {"status": Status.NOT_JOINED}
         return {"state": {"bitmask": keys.bitmask, "trust_center": keys.trust_center}}
 
     @command("getNetworkKeyInfo")
-    def _network_key_info(self, args: Args) -> Result:
+    def _network_key_info(self, _args: Args) -> Result:
         keys = self._ncp.tokens.keys
         if keys is None:
             return {"info": {}}
@@ -211,7 +211,7 @@ class KeyCommands(CommandGroup):
         return None
 
     @command("clearKeyTable")
-    def _clear_table(self, args: Args) -> Result:
+    def _clear_table(self, _args: Args) -> Result:
         self._ncp.tokens.link_keys.clear()
         self._ncp.tokens.save()
         return None
@@ -269,6 +269,6 @@ class KeyCommands(CommandGroup):
         }
 
     @command("clearTransientLinkKeys")
-    def _clear_transient(self, args: Args) -> Result:
+    def _clear_transient(self, _args: Args) -> Result:
         self._ncp.trust_center.transient.clear()
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -129,40 +128,27 @@ class MessagingCommands(CommandGroup):
         unicast = kind in (Outgoing.DIRECT, Outgoing.VIA_ADDRESS_TABLE, Outgoing.VIA_BINDING)
         sent: list[int] = []
 
-        def result(delivered: bool) -> None:
+        def result(delivered: bool) -> None:  # noqa: FBT001 - the stack calls it like this
             self._sent(args, kind, node, sent[0] if sent else 0, delivered=delivered)
 
         try:
-            counter = self._hand_over(aps, message, node, radius, group, result, unicast=unicast)
+            counter = self._ncp.coordinator.send_data(
+                dst=node,
+                profile=aps["profile"],
+                cluster=aps["cluster"],
+                src_ep=aps["source_endpoint"],
+                dst_ep=aps["destination_endpoint"],
+                payload=message,
+                aps_ack=unicast and bool(aps["options"] & OPTION_RETRY),
+                radius=radius,
+                aps_security=unicast and bool(aps["options"] & OPTION_ENCRYPTION),
+                group=group,
+                on_result=result,
+            )
         except EmulationError:
             return {"status": Status.FAIL}
         sent.append(counter)
         return {"sequence": counter}
-
-    def _hand_over(
-        self,
-        aps: Args,
-        message: bytes,
-        node: int,
-        radius: int,
-        group: int | None,
-        result: Callable[[bool], None],
-        *,
-        unicast: bool,
-    ) -> int:
-        return self._ncp.coordinator.send_data(
-            dst=node,
-            profile=aps["profile"],
-            cluster=aps["cluster"],
-            src_ep=aps["source_endpoint"],
-            dst_ep=aps["destination_endpoint"],
-            payload=message,
-            aps_ack=unicast and bool(aps["options"] & OPTION_RETRY),
-            radius=radius,
-            aps_security=unicast and bool(aps["options"] & OPTION_ENCRYPTION),
-            group=group,
-            on_result=result,
-        )
 
     def _sent(self, args: Args, kind: int, node: int, counter: int, *, delivered: bool) -> None:
         unicast = kind in (Outgoing.DIRECT, Outgoing.VIA_ADDRESS_TABLE, Outgoing.VIA_BINDING)
@@ -188,7 +174,9 @@ class MessagingCommands(CommandGroup):
             return
         if data.profile == ZDO_PROFILE and not self._wants_zdo(data):
             return
-        self._ncp.info.count(COUNTER_RX_UNICAST if data.mode is DeliveryMode.UNICAST else COUNTER_RX_BROADCAST)
+        self._ncp.info.count(
+            COUNTER_RX_UNICAST if data.mode is DeliveryMode.UNICAST else COUNTER_RX_BROADCAST
+        )
         options = OPTION_ENABLE_ROUTE_DISCOVERY | (OPTION_ENCRYPTION if data.aps_secured else 0)
         self._ncp.callback(
             "incomingMessageHandler",
@@ -239,13 +227,13 @@ class MessagingCommands(CommandGroup):
         return None
 
     @command("sendManyToOneRouteRequest")
-    def _many_to_one(self, args: Args) -> Result:
+    def _many_to_one(self, _args: Args) -> Result:
         if not self._ncp.up:
             return {"status": Status.NOT_JOINED}
         self._ncp.coordinator.set_concentrator(self._period or MTORR_PERIOD)
         return None
 
     @command("setSourceRoute")
-    def _set_source_route(self, args: Args) -> Result:
+    def _set_source_route(self, _args: Args) -> Result:
         """Accepted; the radio goes by the routes that it learned itself, as EmberZNet from version 9 on."""
         return None

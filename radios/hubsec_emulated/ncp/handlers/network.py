@@ -107,11 +107,11 @@ class NetworkCommands(CommandGroup):
     # Start
 
     @command("networkState")
-    def _state(self, args: Args) -> Result:
+    def _state(self, _args: Args) -> Result:
         return {"state": JOINED if self._ncp.up else NO_NETWORK}
 
     @command("networkInit")
-    def _init(self, args: Args) -> Result:
+    def _init(self, _args: Args) -> Result:
         if self._ncp.up:
             return {"status": Status.INVALID_STATE}
         if self._ncp.tokens.network is None or self._ncp.tokens.keys is None:
@@ -130,7 +130,9 @@ class NetworkCommands(CommandGroup):
             return {"status": Status.INVALID_CHANNEL_MASK}
         random = self._ncp.random
         self._ncp.tokens.network = NetworkTokens(
-            pan_id=parameters["pan_id"] if parameters["pan_id"] != UNUSED_NODE else random.randrange(RANDOM_PAN_LIMIT),
+            pan_id=parameters["pan_id"]
+            if parameters["pan_id"] != UNUSED_NODE
+            else random.randrange(RANDOM_PAN_LIMIT),
             extended_pan_id=parameters["extended_pan_id"] or random.getrandbits(64),
             channel=parameters["channel"],
             tx_power=parameters["tx_power"],
@@ -175,7 +177,7 @@ class NetworkCommands(CommandGroup):
         self._coming_up = self._ncp.clock.call_later(UP_SECONDS, self._ncp.stack_status, Status.NETWORK_UP)
 
     @command("leaveNetwork")
-    def _leave(self, args: Args) -> Result:
+    def _leave(self, _args: Args) -> Result:
         if not self._ncp.up:
             return {"status": Status.INVALID_STATE}
         self.halt()
@@ -187,11 +189,11 @@ class NetworkCommands(CommandGroup):
     # Facts about the network
 
     @command("getNodeId")
-    def _node_id(self, args: Args) -> Result:
+    def _node_id(self, _args: Args) -> Result:
         return {"node": COORDINATOR_NODE if self._ncp.up else 0xFFFE}
 
     @command("getNetworkParameters")
-    def _parameters(self, args: Args) -> Result:
+    def _parameters(self, _args: Args) -> Result:
         network = self._ncp.tokens.network
         if network is None or not self._ncp.up:
             return {"status": Status.NOT_JOINED}
@@ -209,12 +211,12 @@ class NetworkCommands(CommandGroup):
         }
 
     @command("getParentChildParameters")
-    def _family(self, args: Args) -> Result:
+    def _family(self, _args: Args) -> Result:
         count = sum(child is not None for child in self.current_children())
         return {"child_count": count, "parent": UNUSED_NODE}
 
     @command("getLogicalChannel")
-    def _channel(self, args: Args) -> Result:
+    def _channel(self, _args: Args) -> Result:
         network = self._ncp.tokens.network
         return {"channel": network.channel if network else 0}
 
@@ -275,7 +277,9 @@ class NetworkCommands(CommandGroup):
         each = SUPERFRAME * (2 ** args["duration"] + 1)
         if args["type"] == ScanType.ACTIVE:
             self._scan_run += 1
-            self._scan.append(self._ncp.clock.call_later(0.0, self._ask_for_beacons, channels, self._scan_run))
+            self._scan.append(
+                self._ncp.clock.call_later(0.0, self._ask_for_beacons, channels, self._scan_run)
+            )
             return None
         for index, channel in enumerate(channels, start=1):
             self._scan.append(self._ncp.clock.call_later(each * index, self._energy, channel))
@@ -313,7 +317,7 @@ class NetworkCommands(CommandGroup):
         self._ncp.callback("scanCompleteHandler", status=Status.OK)
 
     @command("stopScan")
-    def _stop_scan(self, args: Args) -> Result:
+    def _stop_scan(self, _args: Args) -> Result:
         if not self._scan:
             return {"status": Status.INVALID_STATE}
         for timer in self._scan:

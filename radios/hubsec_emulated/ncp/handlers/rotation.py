@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SEQUENCE_MODULUS = 256
 NEXT_KEY_BROADCAST = 1.5
-"""Simulated seconds in which the broadcast of the next key is still being repeated: three times, half a second apart."""
+"""Simulated seconds in which the broadcast of the next key is still being repeated (three times)."""
 
 
 class RotationCommands(CommandGroup):
@@ -93,7 +93,7 @@ class RotationCommands(CommandGroup):
         return None
 
     @command("broadcastNetworkKeySwitch")
-    def _switch(self, args: Args) -> Result:
+    def _switch(self, _args: Args) -> Result:
         keys = self._ncp.tokens.keys
         if keys is None or keys.alternate_key is None or not self._ncp.up:
             return {"status": Status.INVALID_STATE}

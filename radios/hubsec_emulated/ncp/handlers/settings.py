@@ -47,7 +47,9 @@ class SettingCommands(CommandGroup):
     def reset(self) -> None:
         """Back to the defaults."""
         self.config = dict(DEFAULTS)
-        self.config[Config.KEY_TABLE_SIZE] = min(self._ncp.key_table_capacity, DEFAULTS[Config.KEY_TABLE_SIZE])
+        self.config[Config.KEY_TABLE_SIZE] = min(
+            self._ncp.key_table_capacity, DEFAULTS[Config.KEY_TABLE_SIZE]
+        )
         self.values = dict(VALUE_DEFAULTS)
         self.policies = dict(OTHER_POLICIES)
 

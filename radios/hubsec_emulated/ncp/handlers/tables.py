@@ -217,7 +217,7 @@ class TableCommands(CommandGroup):
     # Bindings
 
     @command("clearBindingTable")
-    def _clear_bindings(self, args: Args) -> Result:
+    def _clear_bindings(self, _args: Args) -> Result:
         self.bindings.clear()
         return None
 
@@ -246,7 +246,7 @@ class TableCommands(CommandGroup):
 
     # Children, neighbours, routes
 
-    def child_changed(self, child: ChildEntry, joined: bool) -> None:
+    def child_changed(self, child: ChildEntry, *, joined: bool) -> None:
         """Tell the host that a child came or went."""
         rows = self._ncp.network.current_children()
         index = next((at for at, row in enumerate(rows) if row and row.eui64 == child.eui64), NO_INDEX)
@@ -282,7 +282,7 @@ class TableCommands(CommandGroup):
         return None
 
     @command("neighborCount")
-    def _neighbour_count(self, args: Args) -> Result:
+    def _neighbour_count(self, _args: Args) -> Result:
         return {"count": len(self._ncp.coordinator.router_neighbours())}
 
     @command("getNeighbor")

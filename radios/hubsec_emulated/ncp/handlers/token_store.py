@@ -34,16 +34,16 @@ CHILD_IN_USE = 0x80
 SIMPLE_TOKEN_BYTES = 8
 
 
-def _read_restored_eui64(tokens: Tokens, index: int) -> bytes | None:
+def _read_restored_eui64(tokens: Tokens, _index: int) -> bytes | None:
     return EUI64_LAYOUT.pack(tokens.restored_eui64)
 
 
-def _write_restored_eui64(tokens: Tokens, index: int, data: bytes) -> bool:
+def _write_restored_eui64(tokens: Tokens, _index: int, data: bytes) -> bool:
     (tokens.restored_eui64,) = EUI64_LAYOUT.unpack(data)
     return True
 
 
-def _read_node_data(tokens: Tokens, index: int) -> bytes | None:
+def _read_node_data(tokens: Tokens, _index: int) -> bytes | None:
     network = tokens.network
     if network is None:
         return None
@@ -58,7 +58,7 @@ def _read_node_data(tokens: Tokens, index: int) -> bytes | None:
     )
 
 
-def _write_node_data(tokens: Tokens, index: int, data: bytes) -> bool:
+def _write_node_data(tokens: Tokens, _index: int, data: bytes) -> bool:
     network = tokens.network
     if network is None:
         return False
@@ -68,14 +68,14 @@ def _write_node_data(tokens: Tokens, index: int, data: bytes) -> bool:
     return True
 
 
-def _read_network_management(tokens: Tokens, index: int) -> bytes | None:
+def _read_network_management(tokens: Tokens, _index: int) -> bytes | None:
     network = tokens.network
     if network is None:
         return None
     return NETWORK_MANAGEMENT_LAYOUT.pack(network.channels, network.manager, network.update_id, 0)
 
 
-def _write_network_management(tokens: Tokens, index: int, data: bytes) -> bool:
+def _write_network_management(tokens: Tokens, _index: int, data: bytes) -> bool:
     network = tokens.network
     if network is None:
         return False
@@ -83,14 +83,14 @@ def _write_network_management(tokens: Tokens, index: int, data: bytes) -> bool:
     return True
 
 
-def _read_trust_center(tokens: Tokens, index: int) -> bytes | None:
+def _read_trust_center(tokens: Tokens, _index: int) -> bytes | None:
     keys = tokens.keys
     if keys is None:
         return None
     return TRUST_CENTER_LAYOUT.pack(keys.bitmask, keys.trust_center, keys.trust_center_key)
 
 
-def _write_trust_center(tokens: Tokens, index: int, data: bytes) -> bool:
+def _write_trust_center(tokens: Tokens, _index: int, data: bytes) -> bool:
     keys = tokens.keys
     if keys is None:
         return False
@@ -137,7 +137,7 @@ class TokenCommands(CommandGroup):
         self._ncp = ncp
 
     @command("getTokenCount")
-    def _count(self, args: Args) -> Result:
+    def _count(self, _args: Args) -> Result:
         return {"count": len(TOKENS)}
 
     @command("getTokenInfo")
