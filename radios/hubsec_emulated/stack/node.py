@@ -273,6 +273,8 @@ class Node:
     def _open_network(self) -> None:
         if self.joined:
             self.zdo.send(BROADCAST_ROUTERS, MgmtPermitJoiningReq(STEERING_OPEN))
+            if self.role.routes:
+                self.parenting.permit_joining(STEERING_OPEN)
 
     def on_left(self) -> None:
         """The device is off the network."""
