@@ -53,7 +53,7 @@ class Radio:
         self._coordinator.on_data = on_data
         self._coordinator.on_route_record = on_route_record
 
-        def child_changed(child: Child, joined: bool) -> None:  # noqa: FBT001 - the stack calls it like this
+        def child_changed(child: Child, joined: bool) -> None:
             on_child(_entry(child), joined=joined)
 
         self._coordinator.on_child = child_changed

@@ -1,7 +1,5 @@
 """A radio without air, a host that speaks raw EZSP, and a bellows on a server."""
 
-# ruff: noqa: ANN401 - a fake takes whatever the real one is given
-
 from __future__ import annotations
 
 import asyncio

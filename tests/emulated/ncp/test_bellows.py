@@ -1,7 +1,5 @@
 """Unmodified bellows and zigpy on the co-processor, over loopback TCP: start, restart, restore, and a bad line."""
 
-# ruff: noqa: ANN401 - configuration of the host
-
 from __future__ import annotations
 
 import asyncio
@@ -145,12 +143,12 @@ async def test_one_host_at_a_time(server: ServerFactory) -> None:
 
 async def test_a_reset_of_its_own_is_noticed(server: ServerFactory) -> None:
     async with server() as stick, bellows_on(stick) as app:
-        lost = asyncio.get_running_loop().create_future()
-        app.connection_lost = lost.set_result
+        lost: asyncio.Queue[object] = asyncio.Queue()
+        app.connection_lost = lost.put_nowait
         await app._ezsp.setPolicy(policyId=EzspPolicyId.TRUST_CENTER_POLICY, decisionId=0)
         assert stick.ncp.trust_center.policy == 0
         stick.reset(ResetCode.ASSERT)
-        assert "NcpFailure" in repr(await asyncio.wait_for(lost, 1))
+        assert "NcpFailure" in repr(await asyncio.wait_for(lost.get(), 1))
         assert stick.ncp.trust_center.policy == 0x03
 
 
@@ -158,10 +156,10 @@ async def test_the_network_survives_a_power_cut(server: ServerFactory) -> None:
     async with server() as stick:
         app = await ControllerApplication.new(config(stick.url), auto_form=True)
         key = app.state.network_info.network_key.key
-        lost = asyncio.get_running_loop().create_future()
-        app.connection_lost = lost.set_result
+        lost: asyncio.Queue[object] = asyncio.Queue()
+        app.connection_lost = lost.put_nowait
         stick.power_cut()
-        await asyncio.wait_for(lost, 1)
+        await asyncio.wait_for(lost.get(), 1)
         await app.shutdown()
         async with bellows_on(stick, form=False) as again:
             assert again.state.network_info.network_key.key == key

@@ -1,7 +1,5 @@
 """The co-processor's commands, from a host without a serial line over a radio without air."""
 
-# ruff: noqa: ANN401 - values of EZSP fields
-
 from __future__ import annotations
 
 from typing import Any, Protocol

@@ -128,7 +128,7 @@ class MessagingCommands(CommandGroup):
         unicast = kind in (Outgoing.DIRECT, Outgoing.VIA_ADDRESS_TABLE, Outgoing.VIA_BINDING)
         sent: list[int] = []
 
-        def result(delivered: bool) -> None:  # noqa: FBT001 - the stack calls it like this
+        def result(delivered: bool) -> None:
             self._sent(args, kind, node, sent[0] if sent else 0, delivered=delivered)
 
         try:
