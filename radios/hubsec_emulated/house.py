@@ -37,7 +37,7 @@ from hubsec_emulated.devices.onoff import Lamp, Plug
 from hubsec_emulated.devices.sensor import ContactSensor
 from hubsec_emulated.errors import EmulationError
 from hubsec_emulated.ncp.radio import Radio
-from hubsec_emulated.ncp.server import NcpServer
+from hubsec_emulated.ncp.server import LOOPBACK, NcpServer
 from hubsec_emulated.ncp.tokens import Tokens
 from hubsec_emulated.stack.coordinator import Coordinator
 from hubsec_emulated.stack.joining import JoinState
@@ -67,7 +67,7 @@ class House:
 
     `scale` is simulated seconds per second. `seed` makes the run: addresses, codes, jitter, loss. `loss`, `delay` and
     `duplication` are the air's. `version` is the EZSP version (13, 14 or 18), `tokens` the stick's flash memory (default:
-    a blank stick). Usable inside ``async with`` only.
+    a blank stick), `host` and `port` where a host finds it (default: this machine alone, a free port). Usable inside ``async with`` only.
 
     Devices are made switched off; `power_on()` starts them. A device has an install code unless made with
     ``install_code=None``; it joins under it alone, unless made with ``well_known=True``. With `parent` a device hears
@@ -86,8 +86,11 @@ class House:
         tokens: Tokens | None = None,
         timing: Timing = SILICON,
         key_table_capacity: int = 4,
+        host: str = LOOPBACK,
+        port: int = 0,
     ) -> None:
         self.seed = seed
+        self._address = (host, port)
         self.timing = timing
         self._scale = scale
         self._air_options = {"loss": loss, "delay": delay, "duplication": duplication}
@@ -121,7 +124,11 @@ class House:
             seed=self.seed,
             key_table_capacity=self._key_table_capacity,
         )
-        await self._server.start()
+        try:
+            await self._server.start(*self._address)
+        except EmulationError:
+            self._clock.close()
+            raise
         return self
 
     async def __aexit__(

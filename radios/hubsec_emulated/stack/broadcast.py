@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hubsec_emulated.stack.node import Node
 
 #: NWK commands that go one hop by broadcast and are never repeated.
-_SENT_ONCE = frozenset({NwkCommand.LINK_STATUS, NwkCommand.LEAVE})
+_SENT_ONCE = (bytes((NwkCommand.LINK_STATUS,)), bytes((NwkCommand.LEAVE,)))
 
 
 class Broadcasts:
@@ -75,7 +75,7 @@ class Broadcasts:
             for child in tuple(node.neighbours.children.values()):
                 if not child.rx_on and child.authenticated and child.short != frame.src:
                     node.nwk.hop_to_sleeper(child, frame)
-        once = frame.type is NwkType.COMMAND and frame.payload[0] in _SENT_ONCE
+        once = frame.type is NwkType.COMMAND and frame.payload[:1] in _SENT_ONCE
         if not once and sent < BROADCAST_RETRIES:
             gap = BROADCAST_GAP + node.random.uniform(-0.02, 0.02)
             node.later(gap, self._spread, frame, None, sent + 1)

@@ -79,7 +79,8 @@ class Joining:
             if timer is not None:
                 timer.cancel()
         self._node.scanner.stop()
-        self.state = JoinState.JOINED if self._node.joined else JoinState.IDLE
+        if self.state is not JoinState.JOINED:
+            self.state = JoinState.IDLE
 
     def steer(self) -> None:
         """Look for an open network and join it, for `Timing.steering` seconds."""

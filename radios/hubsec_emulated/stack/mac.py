@@ -21,8 +21,11 @@ DUPLICATE_WINDOW: Final = 0.1
 MAX_INDIRECT: Final = 16
 """Frames kept for sleeping children at a time; EmberZNet has about as many buffers for it."""
 
-type Payload = bytes | Callable[[], bytes]
-"""What a frame carries, or the function that makes it when the frame really leaves (so that counters are in order)."""
+type Payload = bytes | Callable[[], bytes | None]
+"""What a frame carries, or the function that makes it when the frame really leaves, so that counters are in order.
+
+That function may return None: then there is nothing to send any more, and the frame counts as not sent.
+"""
 type Done = Callable[[bool], None]
 """Told whether a frame was acknowledged (a broadcast: sent)."""
 
@@ -241,6 +244,9 @@ class Mac:
         outgoing = self._queue.popleft()
         self._current = outgoing
         payload = outgoing.payload() if callable(outgoing.payload) else outgoing.payload
+        if payload is None:
+            self._finish(outgoing, False)
+            return
         outgoing.psdu = replace(outgoing.frame, payload=payload).encode()
         self._transmit(outgoing)
 

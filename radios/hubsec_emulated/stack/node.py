@@ -106,6 +106,7 @@ class Node:
         self.link_keys = LinkKeys(preconfigured=tuple(link_keys), counter=FIRST_COUNTER)
         self.neighbours = Neighbours()
         self._epoch = 0
+        self._leaving = False
         self.mac = Mac(air, self, eui64, self.name, rx_on=role is not Role.SLEEPY_END_DEVICE)
         self.routing = Routing(self)
         self.broadcasts = Broadcasts(self)
@@ -131,8 +132,8 @@ class Node:
 
     @property
     def joined(self) -> bool:
-        """Whether it is on a network and holds its key."""
-        return self.joining.state is JoinState.JOINED and self.keys.active is not None
+        """Whether it has power, is on a network and holds its key."""
+        return self.powered and self.joining.state is JoinState.JOINED and self.keys.active is not None
 
     @property
     def key_timeout(self) -> float:
@@ -175,6 +176,7 @@ class Node:
     def power_off(self) -> None:
         """Take its power away, without a word to anybody."""
         self._epoch += 1
+        self._leaving = False
         self.joining.stop()
         self.polling.stop()
         self.exchange.reset()
@@ -197,13 +199,16 @@ class Node:
 
     def leave(self, *, rejoin: bool = False) -> None:
         """Announce that it leaves, and forget the network; with `rejoin` it comes back at once."""
-        if not self.joined:
+        if not self.joined or self._leaving:
             return
+        self._leaving = True
+        self.polling.stop()
         command = Leave(rejoin=rejoin).encode()
         self.nwk.send(BROADCAST_RX_ON, command, command=True, radius=1, with_ieee=True)
         self.later(LEAVE_DELAY, self._gone, rejoin)
 
     def _gone(self, rejoin: bool) -> None:
+        self._leaving = False
         if rejoin:
             self.rejoin(secured=True)
             return
@@ -219,6 +224,7 @@ class Node:
         self.nwk.leave_network()
         self.trust_center_eui64 = None
         self.joining.stop()
+        self.joining.state = JoinState.IDLE
 
     def _run(self) -> None:
         if self.role.routes:

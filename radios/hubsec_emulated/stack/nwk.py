@@ -148,19 +148,22 @@ class Nwk:
         mac = self._node.mac
         child = self._node.neighbours.child_at(next_hop)
         if child is not None and not child.rx_on:
-            mac.send_indirect(next_hop, self._sealed(frame), done)
+            mac.send_indirect(next_hop, self.sealed(frame), done)
         else:
-            mac.send(next_hop, self._sealed(frame), done)
+            mac.send(next_hop, self.sealed(frame), done)
 
     def hop_to_sleeper(self, child: Child, frame: NwkFrame) -> None:
         """Keep a broadcast for a sleeping child; it comes as a unicast of the MAC."""
-        self._node.mac.send_indirect(child.short, self._sealed(frame))
+        self._node.mac.send_indirect(child.short, self.sealed(frame))
 
-    def _sealed(self, frame: NwkFrame) -> Callable[[], bytes]:
-        def seal() -> bytes:
-            if frame.security:
-                return self._node.keys.secure(frame, self._node.eui64)
-            return frame.encode()
+    def sealed(self, frame: NwkFrame) -> Callable[[], bytes | None]:
+        """The bytes of `frame` when it leaves: secured, if it is to be, under the key that is active then."""
+
+        def seal() -> bytes | None:
+            if not frame.security:
+                return frame.encode()
+            # Who left the network meanwhile has no key, and nothing to say.
+            return None if self._node.keys.active is None else self._node.keys.secure(frame, self._node.eui64)
 
         return seal
 

@@ -195,7 +195,7 @@ class Parenting:
                 security=True,
                 payload=Leave(request=True, rejoin=True).encode(),
             )
-            node.mac.send_indirect(source, lambda: node.keys.secure(leave, node.eui64))
+            node.mac.send_indirect(source, node.nwk.sealed(leave))
 
     def on_timeout_request(self, arrival: Arrival, request: EndDeviceTimeoutRequest) -> None:
         """A child says how long it may be silent (specification 3.6.10.2)."""
@@ -256,7 +256,7 @@ class Parenting:
             payload=response.encode(),
         )
         child = node.neighbours.children.get(eui64)
-        payload = (lambda: node.keys.secure(frame, node.eui64)) if arrival.secured else frame.encode()
+        payload = node.nwk.sealed(frame)
         if child is not None and not child.rx_on:
             node.mac.send_indirect(arrival.frame.src, payload)
         else:

@@ -10,8 +10,10 @@ from hubsec_emulated.clock import VirtualClock
 from hubsec_emulated.stack.coordinator import Coordinator
 from hubsec_emulated.stack.interface import ApsIndication, DeviceUpdate, JoinIndication, Role
 from hubsec_emulated.stack.node import Node
+from hubsec_emulated.wire.aps import ApsFrame, ApsType
 from hubsec_emulated.wire.crypto import WELL_KNOWN_KEY, verify_key_hash
 from hubsec_emulated.wire.nwk import NwkFrame
+from hubsec_emulated.wire.security import KeyId
 
 NETWORK_KEY = bytes(range(16))
 COORDINATOR_EUI64 = 0x00124B0000000001
@@ -30,6 +32,7 @@ class MiniTrustCenter:
     joins: list[JoinIndication] = field(default_factory=list)
     rejoin_unsecured: bool = True
     gives_link_keys: bool = True
+    requests: list[int] = field(default_factory=list)
 
     def on_join(self, join: JoinIndication) -> None:
         self.joins.append(join)
@@ -41,6 +44,7 @@ class MiniTrustCenter:
                 self.coordinator.send_network_key(join.eui64, join.short, join.parent, key)
 
     def on_request_key(self, eui64: int, short: int, partner: int | None, key_used: bytes) -> None:
+        self.requests.append(eui64)
         if not self.gives_link_keys:
             return
         new = self.unique.setdefault(eui64, eui64.to_bytes(8, "big") * 2)
@@ -85,12 +89,14 @@ class Network:
         )
         self.coordinator.permit_joining(255)
         self._next = 0x00124B0000000100
+        self._heard: dict[int, list[ApsIndication]] = {}
 
     def node(self, role: Role = Role.ROUTER, *keys: bytes, parent: Node | None = None) -> Node:
         self._next += 0x10101
         name = f"{role.value} {self._next & 0xFF}"
         keys = keys or (WELL_KNOWN_KEY,)
         node = Node(self.air, self._next, role, name=name, link_keys=keys, channels=(15,), seed=self.seed)
+        node.on_app_data = self._heard.setdefault(node.eui64, []).append  # type: ignore[method-assign]
         if parent is not None:
             self.air.limit(node.mac, [parent.mac])
         return node
@@ -117,3 +123,38 @@ class Network:
             if transmission.sender == sender.name and frame is not None and frame.type == 1:
                 found.append(NwkFrame.decode(frame.payload))
         return found
+
+    def send(self, source: Node, target: Node, results: list[bool], *, aps_ack: bool = True) -> None:
+        """Send two bytes from one node to another; what became of it goes to `results`."""
+        source.aps.send_data(
+            dst=target.nwk.short,
+            profile=0x0104,
+            cluster=6,
+            src_ep=1,
+            dst_ep=1,
+            payload=b"\x01\x02",
+            aps_ack=aps_ack,
+            on_result=results.append,
+        )
+
+    def heard(self, node: Node) -> list[ApsIndication]:
+        """What the application of `node` got since `node` was made."""
+        return self._heard[node.eui64]
+
+    def inject(self, source: Node, npdu: bytes, to: Node | None = None) -> None:
+        """Put a network frame on the air as if `source` sent it, to the coordinator unless told otherwise."""
+        source.mac.send((to or self.coordinator).mac.short, npdu)
+        self.run(0.1)
+
+    def apdu(self, source: Node, payload: bytes, key: bytes) -> bytes:
+        """A secured APS command of `source`."""
+        frame = ApsFrame(ApsType.COMMAND, counter=source.aps.next_counter(), payload=payload)
+        return source.aps.secured(frame, key, KeyId.DATA)
+
+    def update_network_key(self, key: bytes, seq: int) -> None:
+        """Broadcast the key, wait as silicon does, switch."""
+        self.coordinator.stage_network_key(key, seq)
+        self.coordinator.send_network_key_update(0, 0xFFFF, None, key=key, key_seq=seq)
+        self.run(20.5)
+        self.coordinator.switch_network_key(seq)
+        self.coordinator.send_switch_key(0xFFFF, seq)

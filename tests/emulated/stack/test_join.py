@@ -110,7 +110,7 @@ def test_a_device_that_has_joined_opens_the_network_as_steering_wants(network: N
     device = network.joined()
     network.run(30)
     assert network.coordinator.parenting.permit, "180 s from the device's Mgmt_Permit_Joining_req"
-    assert device.parenting.permit is False
+    assert device.parenting.permit, "its own flag, as well"
 
 
 def test_a_seed_gives_the_same_run() -> None:
