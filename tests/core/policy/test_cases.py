@@ -72,8 +72,10 @@ def mutations(name: str) -> list[tuple[str, dict[str, Any]]]:
     for key in KEYS:
         if key.path[-1] == "knocks-per-minute" and quiet:
             continue  # refused as having no effect, see test_a_rate_without_listening_is_refused
-        for value in other_values(key, settings[".".join(key.path)]):
-            found.append((f"{'.'.join(key.path)}={value}", flipped(name, key.path, value)))
+        found.extend(
+            (f"{'.'.join(key.path)}={value}", flipped(name, key.path, value))
+            for value in other_values(key, settings[".".join(key.path)])
+        )
     written = text_of(name)["joining"].get("per-class", {})
     for device_class, own in written.items():
         for key in JOINING_KEYS:
@@ -83,8 +85,10 @@ def mutations(name: str) -> list[tuple[str, dict[str, Any]]]:
             left_out = text_of(name)
             del left_out["joining"]["per-class"][device_class][key.path[0]]
             found.append((f"{'.'.join(path)} left out", left_out))
-            for value in other_values(key, settings[".".join(path)]):
-                found.append((f"{'.'.join(path)}={value}", flipped(name, path, value)))
+            found.extend(
+                (f"{'.'.join(path)}={value}", flipped(name, path, value))
+                for value in other_values(key, settings[".".join(path)])
+            )
     return found
 
 
@@ -170,12 +174,20 @@ MISTAKES = {
         "cases[0]",
         4,
     ),
-    "a counterpart without an answer": (CASES + ALLOWED + "    but:\n      - name: b\n", "cases[0].but[0]", 9),
+    "a counterpart without an answer": (
+        CASES + ALLOWED + "    but:\n      - name: b\n",
+        "cases[0].but[0]",
+        9,
+    ),
     "counterparts that are no list": (CASES + ALLOWED + "    but: {}\n", "cases[0].but", 8),
     "an unknown decision": (CASES + ALLOWED.replace("allow", "maybe"), "cases[0].then.decision", 7),
     "an unknown key": (CASES + ALLOWED.replace("rule:", "role:"), "cases[0].then", 7),
     "an unknown request": (CASES + ALLOWED.replace("join}", "jump}"), "cases[0].when.request", 6),
-    "a wrong type": (CASES + ALLOWED.replace("{request: join}", "{request: join, attempt: x}"), "cases[0].when.attempt", 6),
+    "a wrong type": (
+        CASES + ALLOWED.replace("{request: join}", "{request: join, attempt: x}"),
+        "cases[0].when.attempt",
+        6,
+    ),
     "another policy": ("policy: strict\ncases:\n" + ALLOWED + BUT, "policy", 1),
     "no cases": ("policy: home\ncases: []\n", "cases", 2),
     "a case that is none": ("policy: home\ncases: [1]\n", "cases[0]", 2),
@@ -266,7 +278,10 @@ def test_the_command_checks_a_file(tmp_path: Path) -> None:
     file = write(tmp_path, "")
     policy = load_policy("home")
     assert policy.hash in runner.invoke(app, ["check", file]).output
-    assert json.loads(runner.invoke(app, ["check", file, "--json"]).output) == {"name": "home", "hash": policy.hash}
+    assert json.loads(runner.invoke(app, ["check", file, "--json"]).output) == {
+        "name": "home",
+        "hash": policy.hash,
+    }
 
 
 def test_the_command_lists_and_shows() -> None:

@@ -37,12 +37,22 @@ MISTAKES: list[tuple[str, int | None, str | None, str]] = [
     ("policy: x\njoining:\n  credentials: [adopted]\n", 3, "joining.credentials", "install-code"),
     ("policy: x\njoining:\n  credentials: [approval, approval]\n", 3, "joining.credentials", "twice"),
     ("policy: x\njoining:\n  makers: ['']\n", 3, "joining.makers", "maker"),
-    ("policy: x\njoining:\n  makers: [\"a\\nb\"]\n", 3, "joining.makers", "printable"),
+    ('policy: x\njoining:\n  makers: ["a\\nb"]\n', 3, "joining.makers", "printable"),
     ("policy: x\njoining:\n  makers: [IKEA, ikea]\n", 3, "joining.makers", "twice"),
     ("policy: x\njoining:\n  classes: [lamp, lapm]\n", 3, "joining.classes", "lamp"),
     ("policy: x\njoining:\n  per-class:\n    lok: {}\n", 4, "joining.per-class.lok", "lock"),
-    ("policy: x\njoining:\n  per-class:\n    lock:\n      classes: any\n", 5, "joining.per-class.lock.classes", "tclk"),
-    ("policy: x\njoining:\n  per-class:\n    lock:\n      tclk: no\n", 5, "joining.per-class.lock.tclk", "required"),
+    (
+        "policy: x\njoining:\n  per-class:\n    lock:\n      classes: any\n",
+        5,
+        "joining.per-class.lock.classes",
+        "tclk",
+    ),
+    (
+        "policy: x\njoining:\n  per-class:\n    lock:\n      tclk: no\n",
+        5,
+        "joining.per-class.lock.tclk",
+        "required",
+    ),
     ("policy: x\njoining:\n", 2, "joining", "window"),
     ("policy: x\njoining: []\n", 2, "joining", "window"),
     ("policy: x\njoining:\n  parents: listed\n", 2, "joining.routers", "EUI64"),
@@ -58,7 +68,7 @@ MISTAKES: list[tuple[str, int | None, str | None, str]] = [
     ("policy: x\npolicy: y\n", 2, "policy", "twice"),
     ("policy: x\nabout: [1]\n", 2, "about", "text"),
     ("policy: x\nfoo: 1\n", 2, "foo", "joining"),
-    ("policy: x\n\"fo\\no\": 1\n", 2, "fo\\no", "joining"),
+    ('policy: x\n"fo\\no": 1\n', 2, "fo\\no", "joining"),
     # The first mistake in the file is the one that is told.
     ("policy: x\nfoo: 1\njoining:\n  window: 1h\n", 2, "foo", "joining"),
     ("policy: x\njoining:\n  window: 1h\nzoo: 1\n", 3, "joining.window", "unit"),
@@ -129,15 +139,25 @@ def test_hostile_text_is_no_policy(text: str | bytes, caplog: pytest.LogCaptureF
         load_policy(text)
     assert len(str(caught.value)) < 1000
     # annotatedyaml logs what it can't read, which is how a whole file gets into a log.
-    assert all(len(record.getMessage()) < 1000 for record in caplog.records if record.levelno >= logging.WARNING)
+    assert all(
+        len(record.getMessage()) < 1000 for record in caplog.records if record.levelno >= logging.WARNING
+    )
 
 
 def test_the_same_text_without_the_hostile_part_is_a_policy() -> None:
-    for text in ("policy: x\n", b"policy: x\n", "\ufeffpolicy: x\n", b"\xef\xbb\xbfpolicy: x\n", "--- {policy: x}\n"):
+    for text in (
+        "policy: x\n",
+        b"policy: x\n",
+        "\ufeffpolicy: x\n",
+        b"\xef\xbb\xbfpolicy: x\n",
+        "--- {policy: x}\n",
+    ):
         assert load_policy(text).name == "x"
 
 
-@pytest.mark.parametrize("path", ["no/such/file.yaml", "./missing.yaml", "/", "", "a\0b.yaml", "x" * 5000 + ".yaml"])
+@pytest.mark.parametrize(
+    "path", ["no/such/file.yaml", "./missing.yaml", "/", "", "a\0b.yaml", "x" * 5000 + ".yaml"]
+)
 def test_what_is_no_file_is_no_policy(path: str) -> None:
     with pytest.raises(PolicyError):
         load_policy(path)
