@@ -66,8 +66,9 @@ class House:
     """An emulated house: an air, a coordinator on a TCP port of this machine, devices, and attackers.
 
     `scale` is simulated seconds per second. `seed` makes the run: addresses, codes, jitter, loss. `loss`, `delay` and
-    `duplication` are the air's. `version` is the EZSP version (13, 14 or 18), `tokens` the stick's flash memory (default:
-    a blank stick), `host` and `port` where a host finds it (default: this machine alone, a free port). Usable inside ``async with`` only.
+    `duplication` are the air's. `version` is the EZSP version (13, 14 or 18), `tokens` the stick's flash memory
+    (default: a blank stick), `host` and `port` where a host finds it (default: this machine alone, a free port). Usable
+    inside ``async with`` only.
 
     Devices are made switched off; `power_on()` starts them. A device has an install code unless made with
     ``install_code=None``; it joins under it alone, unless made with ``well_known=True``. With `parent` a device hears
@@ -128,6 +129,7 @@ class House:
             await self._server.start(*self._address)
         except EmulationError:
             self._clock.close()
+            self._server = None
             raise
         return self
 
@@ -279,7 +281,7 @@ class House:
         return writer
 
     def keys(self) -> str:
-        """Every key that there is, as the lines of Wireshark's `zigbee_pc_keys` file. These are the secrets themselves."""
+        """Every key there is, as the lines of Wireshark's `zigbee_pc_keys` file. These are the secrets themselves."""
         found: dict[bytes, str] = dict.fromkeys(PUBLIC_KEYS, "public")
         nodes: list[Node] = [self.coordinator, *self.devices]
         for node in nodes:
