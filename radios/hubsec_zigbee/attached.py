@@ -1,0 +1,102 @@
+"""The guard on a bellows application that somebody else runs: put on, and taken off without a trace."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import bellows.zigbee.application
+
+from hubsec.errors import RadioError
+from hubsec_zigbee.gate import check_pinned
+from hubsec_zigbee.guard import Guard
+from hubsec_zigbee.hostcalls import GUARDED, HostCalls
+from hubsec_zigbee.reconciling import TC_KEY_REQUEST_POLICY, TRUST_CENTER_POLICY
+from hubsec_zigbee.settings import WILDCARD
+
+GAP_UNGUARDED_START: Final = "unguarded-start"
+"""The network came up before the guard: from networkInit until it was put on, the trust center was as the host had it."""
+GAP_WAS_OPEN: Final = "trust-center-was-open"
+"""The trust center let devices in when the guard came."""
+GAP_WILDCARD: Final = "wildcard-key-was-there"
+"""A link key for everybody was in the transient key table when the guard came."""
+_CONNECT: Final = "connect"
+
+
+def check_running(app: object) -> None:
+    """Raises :class:`~hubsec.errors.RadioError` for what is no running bellows application, or one that can't be guarded."""
+    if not isinstance(app, bellows.zigbee.application.ControllerApplication):
+        raise RadioError(f"A guard attaches to a bellows application, not to {type(app).__name__}.")
+    ezsp = getattr(app, "_ezsp", None)
+    if ezsp is None or not ezsp.is_ezsp_running:
+        raise RadioError("That bellows application is not running; start it, then attach.")
+    check_pinned(ezsp)
+
+
+class Attachment:
+    """The guard's hold on `app`: its `EZSP` and its opening methods."""
+
+    def __init__(self, guard: Guard, app: Any) -> None:
+        self._guard = guard
+        self._app = app
+        self._before: dict[int, int] = {}
+        self._put: dict[str, Any] = {}
+
+    async def put_on(self) -> None:
+        """Stand between host and radio from now on; note what was found."""
+        guard, app = self._guard, self._app
+        guard.gate.put_on(app._ezsp, network_up=True)
+        self._before = {p: await guard.ncp.policy(p) for p in (TRUST_CENTER_POLICY, TC_KEY_REQUEST_POLICY)}
+        guard.gaps.add(GAP_UNGUARDED_START)
+        if self._before[TRUST_CENTER_POLICY]:
+            guard.gaps.add(GAP_WAS_OPEN)
+        try:
+            found = await guard.ncp.transient_keys()
+        except RadioError:
+            found = {}  # Told as a gap of its own when the firmware is probed.
+        if WILDCARD in found:
+            guard.gaps.add(GAP_WILDCARD)
+        originals = {name: getattr(app, name) for name in GUARDED if hasattr(app, name)}
+        calls = HostCalls(guard, app, originals)
+        for name in originals:
+            self._wrap(name, getattr(calls, name))
+        connect = app.connect
+
+        async def connect_guarded() -> None:
+            await connect()  # It sends nothing that brings the network up.
+            guard.gate.put_on(app._ezsp, network_up=False)
+
+        self._wrap(_CONNECT, connect_guarded)
+
+    def _wrap(self, name: str, guarded: Any) -> None:
+        self._put[name] = guarded
+        setattr(self._app, name, guarded)
+
+    async def shut_green_power(self) -> None:
+        """Close a Green Power window that the host left open."""
+        if "permit_gp" in self._put:
+            await self._app.permit_gp(0)
+
+    async def take_off(self, *, touched: bool) -> bool:
+        """Leave policies and methods as they were, or as the host has wanted them since. Whether all of it was read back.
+
+        `touched`: the guard enforced, so that the policies are its own. A transient key for everybody is not put back: it would
+        have run out by itself, and to import one is to open the network.
+        """
+        guard, app = self._guard, self._app
+        policies = {**self._before, **guard.host_policies}
+        restored = True
+        running = guard.gate.on and app._ezsp is not None and app._ezsp.is_ezsp_running
+        try:
+            if touched and running:
+                restored = await guard.settings.leave_as(policies)
+        except RadioError:
+            restored = False
+        finally:
+            for name, guarded in self._put.items():
+                if vars(app).get(name) is guarded:
+                    delattr(app, name)
+                else:
+                    restored = False
+            self._put.clear()
+            restored = guard.gate.take_off() and restored
+        return restored

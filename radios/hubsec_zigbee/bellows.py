@@ -1,0 +1,242 @@
+"""A Zigbee network on an EZSP stick (Silicon Labs), through bellows: its own, or one that somebody else runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from hubsec.errors import HubsecError, RadioError
+from hubsec.events import GuardAttached, GuardDetached
+from hubsec.identity import Identity, Mode, Network, Standing
+from hubsec.radio import AdmissionOrder, Authority, Capabilities, Eviction, RadioPosture, SeenDevice
+from hubsec_zigbee.attached import Attachment, check_running
+from hubsec_zigbee.capabilities import capabilities_of
+from hubsec_zigbee.gate import check_pinned
+from hubsec_zigbee.guard import Guard
+from hubsec_zigbee.hosting import Hosting
+from hubsec_zigbee.limits import Limits
+from hubsec_zigbee.own import guarded_application
+from hubsec_zigbee.quiet import Quiet
+
+if TYPE_CHECKING:
+    import zigpy.device
+
+LOGGER = logging.getLogger(__package__)
+
+LIBRARY: Final = "bellows"
+_OWN: Final = "own"
+_ATTACHED: Final = "attach"
+
+
+class Bellows:
+    """A radio for a hub.
+
+    `url` is a serial port's path, or `tcp://host:port`. `database` is zigpy's own file, none unless given. `name` is what events
+    call the radio. `config` is laid over what bellows is configured with, as zigpy documents it. `auto_form`: form a network
+    where the stick has none. `limits` bounds what takes time.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        database: str | Path | None = None,
+        name: str = LIBRARY,
+        config: Mapping[str, Any] | None = None,
+        auto_form: bool = True,
+        limits: Limits | None = None,
+    ) -> None:
+        self._set_up(name, limits)
+        self._auto_form = auto_form
+        self._config: dict[str, Any] = {
+            "device": {"path": url},
+            "database_path": None if database is None else str(database),
+            # One loop: a thread of its own would put frames between a decision and what follows from it.
+            "use_thread": False,
+            "ota": {"enabled": False},
+            "topology_scan_enabled": False,
+            **(config or {}),
+        }
+
+    @classmethod
+    def attach(cls, app: Any, *, name: str = LIBRARY, limits: Limits | None = None) -> Self:
+        """A radio on `app`, a running `bellows.zigbee.application.ControllerApplication`; it stands once it is opened.
+
+        Raises :class:`~hubsec.errors.RadioError` for anything else, and for a bellows whose insides are not the known ones.
+        """
+        check_running(app)
+        radio = cls.__new__(cls)
+        radio._set_up(name, limits)
+        radio._attachment = Attachment(radio._guard, app)
+        radio._app = app
+        return radio
+
+    def _set_up(self, name: str, limits: Limits | None) -> None:
+        self._name = name
+        self._guard = Guard(name, limits or Limits())
+        self._quiet = Quiet()
+        self._attachment: Attachment | None = None
+        self._app: Any = None
+        self._open = False
+
+    # What it is
+
+    @property
+    def name(self) -> str:
+        """What events call it."""
+        return self._name
+
+    @property
+    def network(self) -> Network:
+        """Zigbee."""
+        return Network.ZIGBEE
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What bellows can do."""
+        return capabilities_of(LIBRARY)
+
+    @property
+    def app(self) -> Any:
+        """The zigpy application; raises :class:`~hubsec.errors.RadioError` before the radio is opened."""
+        if self._app is None:
+            raise RadioError(f"{self._name} is not open.")
+        return self._app
+
+    @property
+    def guard(self) -> Guard:
+        """The guard, for whoever measures or rotates."""
+        return self._guard
+
+    def device(self, device: str) -> zigpy.device.Device:
+        """zigpy's object of a device. Raises :class:`~hubsec.errors.Quarantined` for one that is shut off, and
+        :class:`~hubsec.errors.RadioError` for one that zigpy does not have."""
+        identity, desk = Identity(device), self._guard.desk
+        if desk.enforcing and desk.standing(identity) is Standing.QUARANTINED:
+            raise self._guard.quarantined(identity)
+        return self._hosting().find(identity)
+
+    def devices(self) -> Sequence[SeenDevice]:
+        """Every device that zigpy has, the coordinator left out."""
+        return self._hosting().seen()
+
+    def _hosting(self) -> Hosting:
+        if self._guard.hosting is None or not self._open:
+            raise RadioError(f"{self._name} is not open.")
+        return self._guard.hosting
+
+    # Opening
+
+    async def open(self, authority: Authority) -> None:
+        """Start, or attach. On any failure the trust center is left refusing, in attach mode as it was."""
+        if self._open:
+            raise RadioError(f"{self._name} is open already.")
+        self._guard.begin(authority)
+        self._quiet.put_on()
+        try:
+            if self._attachment is None:
+                await self._start()
+            else:
+                check_running(self._app)
+                await self._attachment.put_on()
+            await self._guard.stand(self._hosting_on(self._app))
+            if self._attachment is not None and self._guard.enforcing:
+                await self._attachment.shut_green_power()
+        except BaseException as error:
+            await self._give_up()
+            if isinstance(error, HubsecError) or not isinstance(error, Exception):
+                raise
+            raise RadioError(f"{self._name} did not start: {type(error).__name__}: {error}") from error
+        self._open = True
+        gaps = (await self._guard.posture()).gaps
+        self._guard.desk.publish(
+            GuardAttached, way=_OWN if self._attachment is None else _ATTACHED, gaps=gaps
+        )
+
+    async def _start(self) -> None:
+        check_pinned()
+        kind = guarded_application(self._guard)
+        try:
+            self._app = await kind.new(self._config, auto_form=self._auto_form)
+        except BaseException:
+            # zigpy has disconnected, and left its database open.
+            self._app = kind.instance
+            raise
+
+    def _hosting_on(self, app: Any) -> Hosting:
+        guard = self._guard
+        return Hosting(app, interviewed=guard.interviewed, lost=guard.lost)
+
+    async def _give_up(self) -> None:
+        await self._guard.stop()
+        if self._attachment is not None:
+            await self._attachment.take_off(touched=self._guard.enforcing)
+        elif self._app is not None:
+            await self._leave_refusing()
+            await self._shut_down()
+        self._quiet.take_off()
+
+    # Closing
+
+    async def close(self) -> None:
+        """Stop and leave the trust center refusing, or detach and leave what was there before. Idempotent."""
+        if not self._open:
+            return
+        self._open = False
+        enforced = self._guard.enforcing
+        await self._guard.stop()
+        if self._attachment is not None:
+            restored = await self._attachment.take_off(touched=enforced)
+            reason = "It was detached."
+        else:
+            refusing = await self._leave_refusing()
+            await self._shut_down()
+            restored = False
+            reason = "The radio was closed" + (" and left refusing." if refusing else ".")
+        self._quiet.take_off()
+        self._guard.desk.publish(GuardDetached, restored=restored, reason=reason)
+
+    async def _leave_refusing(self) -> bool:
+        guard = self._guard
+        if not (guard.gate.on and guard.gate.network_up and guard.desk.authority.mode is Mode.ENFORCE):
+            return False
+        try:
+            await guard.settings.leave_closed()
+        except RadioError as error:
+            LOGGER.warning("%s could not be read back as refusing: %s", self._name, error)
+            return False
+        return True
+
+    async def _shut_down(self) -> None:
+        app, self._app = self._app, None
+        try:
+            await app.shutdown()
+        finally:
+            self._guard.gate.take_off()
+
+    # Orders
+
+    async def admit(self, order: AdmissionOrder) -> None:
+        """Open for that one device."""
+        await self._guard.admit(order)
+
+    async def withdraw(self, admission: str, reason: str) -> None:
+        """End an admission early."""
+        LOGGER.debug("%s: %s is withdrawn: %s", self._name, admission, reason)
+        await self._guard.withdraw(admission)
+
+    async def listen(self, seconds: float, *, by: str) -> None:
+        """Hear knocks for that long, at most 180 s; 0 stops."""
+        await self._guard.listen(seconds, by)
+
+    async def evict(self, device: Identity) -> Eviction:
+        """Make it leave, through its parent; says whether it did."""
+        if not self._open:
+            raise RadioError(f"{self._name} is not open.")
+        return await self._guard.evict(device)
+
+    async def posture(self) -> RadioPosture:
+        """How the radio stands, read back now."""
+        return await self._guard.posture()

@@ -1,0 +1,129 @@
+"""Making a device leave, and finding out whether it did.
+
+An end device leaves when its parent is told (APS Remove-Device to the parent; Zigbee specification 4.4.5, and EmberZNet's
+trust-center.h), a router or a child of the coordinator when it is told itself. If that is not confirmed the device is asked to
+leave by ZDO. Either way it still holds the network key: only a new key shuts it out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+from hubsec.errors import RadioError
+from hubsec.identity import Identity
+from hubsec.radio import Eviction
+from hubsec_zigbee.desk import Desk
+from hubsec_zigbee.ncp import Ncp
+from hubsec_zigbee.receiving import ReceivePath
+from hubsec_zigbee.roster import COORDINATOR, Roster
+
+_KEEPS_KEY: Final = "It still holds the network key until that is rotated."
+
+
+class Neighbourhood(Protocol):
+    """What the host application knows of a device."""
+
+    def parent_of(self, device: Identity) -> Identity | None:
+        """Its parent, from the last topology scan."""
+
+    def short_of(self, device: Identity) -> int | None:
+        """Its short address."""
+
+    def forget(self, device: Identity) -> None:
+        """It is gone: take it off the host's list."""
+
+
+class Evictions:
+    """One at a time for each device; a second call for the same waits for the first one's outcome."""
+
+    def __init__(
+        self, desk: Desk, ncp: Ncp, roster: Roster, receiving: ReceivePath, neighbourhood: Neighbourhood
+    ) -> None:
+        self._desk = desk
+        self._ncp = ncp
+        self._roster = roster
+        self._receiving = receiving
+        self._neighbourhood = neighbourhood
+        self._leaving: dict[Identity, asyncio.Event] = {}
+        self._running: dict[Identity, asyncio.Future[Eviction]] = {}
+
+    def left(self, device: Identity) -> None:
+        """It, or its parent, says that it left."""
+        leaving = self._leaving.get(device)
+        if leaving is not None:
+            leaving.set()
+
+    async def evict(self, device: Identity) -> Eviction:
+        """See :meth:`hubsec.radio.Radio.evict`."""
+        running = self._running.get(device)
+        if running is None:
+            running = self._running[device] = asyncio.ensure_future(self._evict(device))
+            running.add_done_callback(lambda _: self._running.pop(device, None))
+        return await asyncio.shield(running)
+
+    async def _evict(self, device: Identity) -> Eviction:
+        self._receiving.shut.add(device)
+        gone = self._leaving[device] = asyncio.Event()
+        try:
+            how = await self._tell(device, gone)
+        finally:
+            del self._leaving[device]
+        confirmed = gone.is_set()
+        if confirmed:
+            self._roster.forget(device)
+            self._neighbourhood.forget(device)
+            return Eviction(
+                confirmed=True, still_holds_network_key=True, detail=f"It left, {how}. {_KEEPS_KEY}"
+            )
+        return Eviction(
+            confirmed=False,
+            still_holds_network_key=True,
+            detail=f"Nobody confirmed that it left ({how}). Nothing of it reaches the host. {_KEEPS_KEY}",
+        )
+
+    async def _tell(self, device: Identity, gone: asyncio.Event) -> str:
+        short, parent = await self._where(device)
+        if short is None:
+            return "its short address is not known"
+        half = self._desk.limits.evict_wait / 2
+        recipient, recipient_short = device, short
+        if parent is not None and parent != device:
+            parent_short = await self._short(parent)
+            if parent_short is not None:
+                recipient, recipient_short = parent, parent_short
+        told = "its parent was told" if recipient != device else "it was told"
+        sent = await self._ncp.remove_device(device, recipient, recipient_short)
+        if sent and await self._waited(gone, half):
+            return told
+        try:
+            await self._ncp.ask_to_leave(device, short)
+        except RadioError:
+            return told if sent else "the NCP sent it nothing"
+        await self._waited(gone, half)
+        return f"{told}, then it was asked by ZDO" if sent else "it was asked by ZDO"
+
+    async def _where(self, device: Identity) -> tuple[int | None, Identity | None]:
+        place = self._roster.place(device)
+        parent: Identity | None = None
+        if place is not None and place.parent is not None:
+            if place.parent != COORDINATOR:
+                parent = self._roster.by_short.get(place.parent) or await self._ncp.identity_at(place.parent)
+        else:
+            parent = self._neighbourhood.parent_of(device)
+        return await self._short(device), parent
+
+    async def _short(self, device: Identity) -> int | None:
+        place = self._roster.place(device)
+        if place is not None:
+            return place.short
+        return self._neighbourhood.short_of(device) or await self._ncp.short_of(device)
+
+    @staticmethod
+    async def _waited(gone: asyncio.Event, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await gone.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,446 @@
+"""The guard of one EZSP network: it joins the gate, the receive path, the admissions and the trust center's settings.
+
+It is a thin shell. What ought to hold is a pure function of what is open (:mod:`.settings`), one admission is a state machine
+(:mod:`.admissions`), what a frame may do is asked in :mod:`.receiving`, and what the host may do in :mod:`.gate`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from hubsec.decisions import Allow, Decision, Deny, Evict, Knock, Quarantine
+from hubsec.errors import Quarantined, RadioError, Refused
+from hubsec.events import Drifted, Evicted, RadioLost
+from hubsec.identity import Identity, Standing
+from hubsec.radio import AdmissionOrder, Authority, Eviction, RadioPosture
+from hubsec.requests import IdentifyRequest, OpenKind
+from hubsec_zigbee.desk import Desk
+from hubsec_zigbee.evicting import Evictions
+from hubsec_zigbee.gate import Gate
+from hubsec_zigbee.hosting import Hosting
+from hubsec_zigbee.joining import Joining
+from hubsec_zigbee.limits import MAX_LISTENING, Limits
+from hubsec_zigbee.ncp import OWN_TAG, Ncp, identity_from
+from hubsec_zigbee.openings import PAIRING_SLACK, RAW_COMMAND, Openings
+from hubsec_zigbee.receiving import NONSENSE, ReceivePath
+from hubsec_zigbee.reconciling import Reconciler
+from hubsec_zigbee.roster import COORDINATOR, Roster
+from hubsec_zigbee.settings import Desired, desired
+
+_GP_COMMISSIONING: Final = 0xE0
+"""GPD command id (Green Power Basic specification A.4.1)."""
+_NETWORK_UP: Final = frozenset({0x15, 0x90})
+_NETWORK_DOWN: Final = frozenset({0x16, 0x91})
+_NETWORK_OPENED: Final = frozenset({0x0C18, 0x9C})
+"""sl_Status and EmberStatus; no value of one means something else in the other here."""
+_MODE_POLL: Final = 1.0
+"""Seconds in which a change from observing to enforcing is noticed."""
+
+
+class Guard:
+    """One for a radio's whole life; `name` is the radio's."""
+
+    def __init__(self, name: str, limits: Limits) -> None:
+        self.desk = Desk(name, limits)
+        self.gate = Gate(self)
+        self.ncp = Ncp(self.gate.raw, lambda: self.gate.version)
+        self.roster = Roster()
+        self.receiving = ReceivePath(self.desk, self.roster, self, self.gate.deliver, self.ncp.identity_at)
+        self.passes = self.receiving.passes
+        self.openings = Openings(self.desk, self._shut_again)
+        self.joining = Joining(self.desk, self.ncp, self.roster, self.receiving, self)
+        self.settings = Reconciler(
+            self.desk, self.ncp, self.roster, self._wanted, lambda: self.joining.open_for()
+        )
+        self.evictions = Evictions(self.desk, self.ncp, self.roster, self.receiving, self)
+        self.hosting: Hosting | None = None
+        self.host_policies: dict[int, int] = {}
+        self.gaps: set[str] = set()
+        self.formed = False
+        self.ready = False
+        self._lost = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    # Life
+
+    def begin(self, authority: Authority) -> None:
+        """Ask `authority` from now on."""
+        self.desk.take(authority)
+        self.receiving.begin(authority)
+
+    async def stand(self, hosting: Hosting) -> None:
+        """The network is up: read who is there, close what is open, find the gaps, and watch from now on."""
+        self.hosting = hosting
+        self.receiving.coordinator = hosting.coordinator()
+        for device, short in hosting.places():
+            self.roster.learn(device, short)
+        self.ncp.check_version()
+        if self.desk.enforcing:
+            await self._enforce()
+        hosting.hear()
+        self.ready = True
+        self.desk.spawn(self._watch(), "watch for drift")
+
+    async def _enforce(self) -> None:
+        """Close, and read back. In this order: nothing is probed while anything is open."""
+        await self.settings.reconcile()
+        await self.settings.probe()
+        await self.settings.reconcile()
+
+    async def stop(self) -> None:
+        """Nothing is open any more and nothing runs beside. The gate stays where it is."""
+        self.ready = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.hosting is not None:
+            self.hosting.hear_no_more()
+        self.joining.clear()
+        self.openings.withdraw()
+        await self.desk.settle()
+        self.receiving.clear()
+
+    # What ought to hold
+
+    @property
+    def defers(self) -> bool:
+        """Whether the firmware can leave a join undecided."""
+        return self.settings.defers
+
+    def _wanted(self) -> Desired:
+        return desired(self.joining.wishes(), listening=self.joining.listening, defers=self.defers)
+
+    async def reconcile(self) -> None:
+        """Bring the trust center to what is wished for now, if that is enforced."""
+        if self.desk.enforcing and self.gate.on and self.gate.network_up:
+            try:
+                await self.settings.reconcile()
+            finally:
+                self._arm()
+
+    async def _shut_again(self) -> None:
+        await self.settings.shut_again()
+        self._arm()
+
+    def _arm(self) -> None:
+        """Wake when time next changes something."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        moments = [m for m in (self.joining.next_moment(), self.settings.renewal()) if m is not None]
+        if moments and self.gate.on:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(max(min(moments), loop.time()), self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self.joining.tick()
+        self.desk.spawn(self.reconcile(), "a time that is over")
+
+    async def _watch(self) -> None:
+        """Read back, now and then; notice a change of mode at once."""
+        desk, since = self.desk, 0.0
+        enforced = desk.enforcing
+        pause = min(_MODE_POLL, desk.limits.watch_interval)
+        while True:
+            await asyncio.sleep(pause)
+            since += pause
+            if desk.enforcing is enforced and since < desk.limits.watch_interval:
+                continue
+            begins = desk.enforcing and not enforced
+            since, enforced = 0.0, desk.enforcing
+            if not enforced or not self.gate.on:
+                continue
+            try:
+                await self._look(begins=begins)
+                self._lost = False
+            except RadioError as error:
+                self.lost(str(error))
+
+    async def _look(self, *, begins: bool) -> None:
+        if not self.gate.intact():
+            self.desk.publish(Drifted, setting="gate", expected="in place", found="replaced", restored=True)
+        if begins:
+            await self._enforce()
+        await self.reconcile()
+
+    def lost(self, reason: str) -> None:
+        """The radio is gone; said once until it is back."""
+        if not self._lost:
+            self._lost = True
+            self.desk.publish(RadioLost, reason=reason, left_refusing=self.settings.left_idle)
+
+    # Orders of the hub
+
+    async def admit(self, order: AdmissionOrder) -> None:
+        """See :meth:`hubsec.radio.Radio.admit`."""
+        self._must_enforce()
+        self.joining.open(order)
+        try:
+            await self.reconcile()
+        except RadioError:
+            self.joining.cancel(order)
+            await self.reconcile()
+            raise
+
+    async def withdraw(self, admission: str) -> None:
+        """See :meth:`hubsec.radio.Radio.withdraw`."""
+        if self.joining.withdraw(admission):
+            self.joining.tick()
+            await self.reconcile()
+
+    async def listen(self, seconds: float, by: str) -> None:
+        """See :meth:`hubsec.radio.Radio.listen`."""
+        if seconds:
+            self._must_enforce()
+        self.joining.listen(seconds, by)
+        try:
+            await self.reconcile()
+        except RadioError:
+            self.joining.listen(0, by)
+            raise
+
+    def _must_enforce(self) -> None:
+        if not self.ready:
+            raise RadioError(f"{self.desk.name} is not open.")
+        if not self.desk.enforcing:
+            raise RadioError(
+                f"{self.desk.name} only observes: who joins is up to the host application. Enforce to admit."
+            )
+
+    async def evict(self, device: Identity) -> Eviction:
+        """See :meth:`hubsec.radio.Radio.evict`."""
+        return await self.evictions.evict(device)
+
+    async def posture(self) -> RadioPosture:
+        """See :meth:`hubsec.radio.Radio.posture`."""
+        observed = await self.settings.observe()
+        keys = observed.transient_keys
+        settings = {
+            "trust-center-policy": f"0x{observed.join_policy:02x}",
+            "tc-key-request-policy": f"0x{observed.key_requests:02x}",
+            "transient-keys": "unreadable" if keys is None else ", ".join(sorted(keys)) or "none",
+            "ezsp-version": str(self.gate.version),
+            "frames-dropped": str(self.receiving.dropped),
+            "tries-suppressed": str(self.joining.suppressed),
+            "malformed": str(self.desk.malformed_count()),
+        }
+        return RadioPosture(
+            network=self.desk.network,
+            network_id=self._host().network_id,
+            formed=self.formed,
+            running=self.ready and self.gate.on,
+            closed=observed.join_policy == 0 and observed.key_requests == 0x50 and not keys,
+            listening=self.joining.listening,
+            open_to=self.joining.open_to(),
+            gaps=tuple(sorted(self.gaps | self.settings.gaps)),
+            settings=settings,
+        )
+
+    def _host(self) -> Hosting:
+        if self.hosting is None:
+            raise RadioError(f"{self.desk.name} is not open.")
+        return self.hosting
+
+    # What the gate asks (Keeper)
+
+    @property
+    def enforcing(self) -> bool:
+        """Whether a refusal is carried out."""
+        return self.desk.enforcing
+
+    async def before_start(self) -> None:
+        """Close the trust center before the network comes up."""
+        if self.enforcing:
+            await self.settings.close_before_start()
+
+    async def ask_to_open(self, kind: OpenKind, seconds: int, device: Identity | None = None) -> None:
+        """The host wants to open."""
+        fresh = not self.openings.granted(kind)
+        allowed = await self.openings.ask(kind, seconds, device)
+        if allowed and fresh and kind is OpenKind.PERMIT and self.enforcing and self.defers:
+            # The host's permit lets devices be heard; each is judged when it comes.
+            self.joining.listen(min(float(seconds), MAX_LISTENING), "the host")
+            await self.reconcile()
+
+    def ask_to_pair(self) -> None:
+        """The host wants to give a Green Power device's key to its proxies."""
+        if self.openings.granted(OpenKind.GREEN_POWER, slack=PAIRING_SLACK):
+            return
+        reason = "Green Power commissioning is shut."
+        self.openings.say_refused(OpenKind.GREEN_POWER, reason, RAW_COMMAND)
+        if self.enforcing:
+            raise Refused(reason, rule=RAW_COMMAND)
+
+    def ask_to_send(self, short: int) -> None:
+        """The host wants to send something to one device."""
+        device = self.roster.by_short.get(short)
+        if device is None or not self.enforcing:
+            return
+        if self.desk.standing(device) is Standing.QUARANTINED:
+            raise self.quarantined(device)
+
+    def quarantined(self, device: Identity) -> Quarantined:
+        """The error for `device`, with its reason."""
+        entry = self.desk.authority.entry(device)
+        reason = entry.quarantined if entry is not None else None
+        return Quarantined(device, reason or "it is not on the allowlist.")
+
+    def host_policy(self, policy: int, value: int) -> None:
+        """The host wanted this of a policy that is hubsec's; a detaching guard leaves it so."""
+        self.host_policies[policy] = value
+
+    def refused(self, command: str, reason: str) -> None:
+        """The host sent what it may not."""
+        del command  # The reason names it.
+        self.openings.say_refused(OpenKind.PERMIT_LINK_KEY, reason, RAW_COMMAND)
+
+    def restarted(self, version: int) -> None:
+        """The NCP was reset, or its version is known now."""
+        self.receiving.speak(version)
+        self.settings.forget()
+
+    # What the NCP says
+
+    def received(self, name: str, args: Any) -> bool:
+        """Any callback but incomingMessageHandler: whether it reaches the host. Never raises."""
+        try:
+            return self._received(name, args)
+        except NONSENSE as error:
+            self.desk.malformed("ezsp", f"{name}: {type(error).__name__}")
+            return not self.enforcing
+
+    def _received(self, name: str, args: Any) -> bool:
+        match name:
+            case "trustCenterJoinHandler":
+                if int(args[2]) == 2:
+                    self.evictions.left(identity_from(args[1]))
+                return self.joining.on_join(args)
+            case "zigbeeKeyEstablishmentHandler":
+                self.joining.on_key(args[0], int(args[1]))
+            case "childJoinHandler":
+                self._child(args)
+            case "incomingRouteRecordHandler":
+                return self._routed(args)
+            case "messageSentHandler":
+                return not self._sent_by_us(args)
+            case "stackStatusHandler":
+                self._stack_status(int(args[0]))
+            case "gpepIncomingMessageHandler":
+                shut = self.enforcing and not self.openings.granted(OpenKind.GREEN_POWER)
+                return not (shut and int(args[9]) == _GP_COMMISSIONING)
+        return True
+
+    def _child(self, args: Any) -> None:
+        _, joining, _, eui64, _ = args
+        if not joining:
+            self.evictions.left(identity_from(eui64))
+
+    def _routed(self, args: Any) -> bool:
+        device = identity_from(args[1])
+        short = int(args[0])
+        if short not in self.roster.by_short:
+            self.roster.claim(device, short, lambda _: False)
+        known = self.roster.by_short.get(short, device)
+        return not self.enforcing or self.desk.standing(known) is not Standing.QUARANTINED
+
+    def _sent_by_us(self, args: Any) -> bool:
+        aps, tag = (args[3], args[4]) if self.gate.version >= 14 else (args[2], args[3])
+        return int(tag) == OWN_TAG and int(aps.profileId) == 0 and int(aps.clusterId) in (0x0034, 0x0036)
+
+    def _stack_status(self, status: int) -> None:
+        if status in _NETWORK_UP:
+            self.gate.network_is(up=True)
+            if self.ready:
+                self.desk.spawn(self.reconcile(), "the network is up again")
+        elif status in _NETWORK_DOWN:
+            self.gate.network_is(up=False)
+        elif status in _NETWORK_OPENED and self.ready and self._wanted().permit.shut:
+            self.openings.rogue(None, COORDINATOR, 0)
+
+    # What the receive path and the joining notice
+
+    def proved(self, device: Identity, short: int) -> None:
+        """A device holds the network key."""
+        self.joining.proved(device, short)
+
+    def rogue_opening(self, device: Identity | None, short: int, seconds: int) -> None:
+        """A node tells the routers to open."""
+        self.openings.rogue(device, short, seconds)
+
+    def leaving(self, device: Identity) -> None:
+        """It answered that it leaves."""
+        self.evictions.left(device)
+
+    def unwanted(self, device: Identity, decision: Evict) -> None:
+        """A device that was found on the network is to leave."""
+        self.desk.spawn(self.put_out(device, decision, ""), f"evict {device}")
+
+    def deliver(self, name: str, args: Any) -> None:
+        """Hand a callback to the host application."""
+        self.gate.deliver(name, args)
+
+    async def put_out(self, device: Identity, decision: Decision, correlation: str) -> None:
+        """Evict, and say so; only say so while observing."""
+        eviction = Eviction(confirmed=False, still_holds_network_key=True, detail="")
+        if self.enforcing:
+            self.stop_interview(device)
+            eviction = await self.evictions.evict(device)
+        self.desk.publish(
+            Evicted,
+            device=device,
+            correlation=correlation,
+            reason=f"{decision.reason} {eviction.detail}".strip(),
+            confirmed=eviction.confirmed,
+            still_holds_network_key=eviction.still_holds_network_key,
+            enforced=self.enforcing,
+        )
+
+    # What zigpy knows and says
+
+    def stack_revision(self, device: Identity) -> int | None:
+        """From its node descriptor."""
+        return self._host().stack_revision(device)
+
+    def stop_interview(self, device: Identity) -> None:
+        """zigpy is to leave it alone."""
+        self._host().stop_interview(device)
+
+    def parent_of(self, device: Identity) -> Identity | None:
+        """From zigpy's topology."""
+        return self._host().parent_of(device)
+
+    def short_of(self, device: Identity) -> int | None:
+        """From zigpy."""
+        return self._host().short_of(device)
+
+    def forget(self, device: Identity) -> None:
+        """Take it off zigpy's list."""
+        self._host().forget(device)
+
+    def interviewed(self, device: Identity) -> None:
+        """zigpy knows what a device says of itself."""
+        self.joining.interviewed(device)
+        self.desk.spawn(self._identify(device), f"identify {device}")
+
+    async def _identify(self, device: Identity) -> None:
+        seen = self._host().described(device)
+        if seen is None:
+            return
+        request = IdentifyRequest(
+            radio=self.desk.name,
+            network=self.desk.network,
+            device=device,
+            device_class=seen.device_class,
+            manufacturer=seen.manufacturer,
+            model=seen.model,
+        )
+        decision = await self.desk.judge(request)
+        match decision:
+            case Quarantine():
+                self.joining.shut_off(device, decision)
+            case Evict():
+                await self.put_out(device, decision, "")
+            case Allow() | Deny() | Knock():
+                pass  # It stands as it stood: what it says of itself opens nothing.

@@ -1,0 +1,94 @@
+"""The calls by which a host application opens its network, guarded.
+
+What bellows does in them beside opening (a wildcard key, policies of its own, from a task that outlives the call) is left out;
+closing always passes. A refusal reaches the caller as :class:`~hubsec.errors.Refused`. While hubsec observes, the original
+runs, and what would have been refused is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import zigpy.application
+
+from hubsec.errors import Refused
+from hubsec.identity import CredentialKind
+from hubsec.radio import AdmissionOrder
+from hubsec.requests import OpenKind
+from hubsec.secret import Secret
+from hubsec_zigbee.guard import Guard
+from hubsec_zigbee.ncp import identity_from
+
+GUARDED: Final = ("permit", "permit_with_link_key", "permit_gp", "permit_ncp")
+"""The methods of a bellows application that open its network; zigpy before 1.0 has no `permit_gp`."""
+HOST_EXCHANGE_LIMIT: Final = 30.0
+"""Seconds; EmberZNet's slowest measured exchange ends 10 s after the join."""
+_PUBLIC_KEY: Final = Secret(b"ZigBeeAlliance09")
+"""The default global trust center link key (Zigbee specification 4.4.3): known to everybody."""
+
+Original = Callable[..., Awaitable[Any]]
+
+
+class HostCalls:
+    """`originals` are the application's own methods, by name, as far as it has them."""
+
+    def __init__(self, guard: Guard, app: Any, originals: dict[str, Original]) -> None:
+        self._guard = guard
+        self._app = app
+        self._originals = originals
+        self._within_permit = 0
+        self._orders = 0
+
+    async def permit(self, time_s: int = 60, node: Any = None) -> None:
+        """As zigpy's `permit`."""
+        guard = self._guard
+        if time_s:
+            await guard.ask_to_open(OpenKind.PERMIT, time_s)
+        if not guard.enforcing:
+            await self._originals["permit"](time_s, node)
+            return
+        # zigpy's own, past bellows' pre_permit, which imports a key for everybody and opens the trust center.
+        self._within_permit += 1
+        try:
+            await zigpy.application.ControllerApplication.permit(self._app, time_s, node)
+        finally:
+            self._within_permit -= 1
+
+    async def permit_with_link_key(self, node: Any, link_key: Any, time_s: int = 60) -> None:
+        """As zigpy's `permit_with_link_key`; what is allowed becomes an admission."""
+        guard, device = self._guard, identity_from(node)
+        await guard.ask_to_open(OpenKind.PERMIT_LINK_KEY, time_s, device)
+        if not guard.enforcing:
+            await self._originals["permit_with_link_key"](node, link_key, time_s)
+            return
+        key = Secret(bytes(link_key))
+        self._orders += 1
+        await guard.admit(
+            AdmissionOrder(
+                admission=f"host-{self._orders}",
+                device=device,
+                name=device,
+                credential=CredentialKind.APPROVAL if key == _PUBLIC_KEY else CredentialKind.INSTALL_CODE,
+                link_key=key,
+                window=float(time_s),
+                exchange_limit=HOST_EXCHANGE_LIMIT,
+            )
+        )
+
+    async def permit_gp(self, time_s: int) -> None:
+        """As zigpy's `permit_gp`. Inside a `permit` that was allowed it stays shut quietly where the policy keeps it shut."""
+        if time_s:
+            try:
+                await self._guard.ask_to_open(OpenKind.GREEN_POWER, time_s)
+            except Refused:
+                if self._within_permit:
+                    return
+                raise
+        await self._originals["permit_gp"](time_s)
+
+    async def permit_ncp(self, time_s: int = 60) -> Any:
+        """As bellows' `permit_ncp`."""
+        if time_s:
+            await self._guard.ask_to_open(OpenKind.PERMIT, time_s)
+        return await self._originals["permit_ncp"](time_s)

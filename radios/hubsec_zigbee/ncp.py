@@ -1,0 +1,228 @@
+"""The EZSP commands that the guard itself sends, typed, for EZSP 13 to 19.
+
+Every method raises :class:`~hubsec.errors.RadioError` for anything but success. Up to version 13 most commands answer with
+one-byte EmberStatus or EzspStatus and the key commands with four-byte sl_Status; from 14 on all answer with sl_Status, and
+some fields changed places. Zero is success in all three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import bellows.types as t
+from bellows.ash import NcpFailure
+from zigpy.exceptions import ZigbeeException
+
+from hubsec.errors import NotEnforceable, RadioError
+from hubsec.identity import Identity
+from hubsec.secret import Secret
+from hubsec_zigbee.frames import MGMT_LEAVE_REQ, MGMT_PERMIT_JOINING_REQ, ZDO_PROFILE
+
+OLDEST_VERSION: Final = 13
+"""The first EZSP version with importTransientKey, whose table can be read back, and with getNetworkKeyInfo."""
+FIRST_UNIFORM_VERSION: Final = 14
+"""From here on every status is an sl_Status and stands first."""
+OWN_TAG: Final = 0xB5
+"""The tag of messages that the guard sends, so that its own reports of sending don't reach the host. One byte up to 13."""
+MAX_TRANSIENT_KEYS: Final = 64
+"""Bound on reading the transient key table; EmberZNet takes its entries from packet buffers and holds about 30."""
+ROUTERS: Final = 0xFFFC
+"""The broadcast address of all routers and the coordinator (Zigbee specification 3.6.5)."""
+MAX_PERMIT: Final = 254
+"""Seconds; 255 would be for ever (permitJoining, Mgmt_Permit_Joining_req)."""
+_NO_ALIAS: Final = 0xFFFF
+_UNKNOWN_INDEX: Final = 0xFF
+
+Command = Callable[..., Awaitable[Any]]
+
+
+class _Unseen:
+    """A key as bellows takes it: its bytes when iterated over, nothing when printed, since bellows logs its arguments."""
+
+    def __init__(self, key: Secret) -> None:
+        self._key = key
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._key.reveal())
+
+    def __len__(self) -> int:
+        return len(self._key)
+
+    def __repr__(self) -> str:
+        return repr(self._key)
+
+
+def eui64_of(device: Identity) -> Any:
+    """`device` as bellows spells an address."""
+    return t.EUI64.convert(device)
+
+
+def identity_from(eui64: Any) -> Identity:
+    """The identity of an address as bellows spells it."""
+    return Identity(str(eui64))
+
+
+class Ncp:
+    """`command` sends an EZSP command by name, past the gate; `version` says which EZSP is spoken now."""
+
+    def __init__(self, command: Command, version: Callable[[], int]) -> None:
+        self._command = command
+        self._version = version
+        self._sequence = 0
+
+    @property
+    def version(self) -> int:
+        """The EZSP version that is spoken now."""
+        return self._version()
+
+    def check_version(self) -> None:
+        """Raises :class:`~hubsec.errors.NotEnforceable` for a firmware that is too old to be guarded."""
+        if self.version < OLDEST_VERSION:
+            raise NotEnforceable(
+                f"The stick speaks EZSP {self.version}; {OLDEST_VERSION} (EmberZNet 7.4) is the oldest that can be "
+                "guarded. Update its firmware.",
+                capability="deferred_approval",
+            )
+
+    async def _send(self, name: str, *args: object) -> Sequence[Any]:
+        try:
+            answer = await self._command(name, *args)
+        except (
+            ZigbeeException,
+            NcpFailure,
+            OSError,
+            AttributeError,
+            KeyError,
+            ValueError,
+            AssertionError,
+        ) as error:
+            # Not chained: what bellows says of a failed command may show its arguments, and those may be keys.
+            raise RadioError(f"The NCP did not answer {name} ({type(error).__name__}).") from None
+        return list(answer)
+
+    async def _expect(self, name: str, *args: object) -> Sequence[Any]:
+        """The answer's fields behind the status, which has to be success and stands first."""
+        status, *fields = await self._send(name, *args)
+        if int(status) != 0:
+            raise RadioError(f"The NCP refused {name}: {_name(status)}.")
+        return fields
+
+    # Policies
+
+    async def policy(self, policy: int) -> int:
+        """The value that a policy has."""
+        (value,) = await self._expect("getPolicy", t.EzspPolicyId(policy))
+        return int(value)
+
+    async def set_policy(self, policy: int, value: int) -> None:
+        """Set a policy. It is not read back here."""
+        await self._expect("setPolicy", t.EzspPolicyId(policy), int(value))
+
+    # Transient keys
+
+    async def clear_transient_keys(self) -> None:
+        """Empty the table."""
+        await self._send("clearTransientLinkKeys")
+
+    async def import_transient_key(self, device: Identity, key: Secret) -> None:
+        """Hold `key` for `device` alone."""
+        flags = t.SecurityManagerContextFlags.NONE
+        await self._expect("importTransientKey", eui64_of(device), _Unseen(key), flags)
+
+    async def transient_keys(self) -> Mapping[Identity, Secret]:
+        """The whole table, as it is."""
+        held: dict[Identity, Secret] = {}
+        for index in range(MAX_TRANSIENT_KEYS):
+            answer = await self._send("exportTransientKeyByIndex", index)
+            if self.version >= FIRST_UNIFORM_VERSION:
+                status, context, key, _ = answer
+            else:
+                context, key, _, status = answer
+            if int(status) != 0:
+                break
+            held[identity_from(context.eui64)] = Secret(bytes(key))
+        return held
+
+    # The network key
+
+    async def send_network_key(self, device: Identity, short: int, parent: int) -> bool:
+        """unicastCurrentNetworkKey to `device` at `short` through `parent`. False if the NCP has no link key for it."""
+        (status, *_) = await self._send("unicastCurrentNetworkKey", short, eui64_of(device), parent)
+        return int(status) == 0
+
+    # Link keys
+
+    async def erase_link_key(self, device: Identity) -> None:
+        """Remove `device`'s entry from the link key table, if it has one."""
+        (index, *_) = await self._send("findKeyTableEntry", eui64_of(device), True)  # noqa: FBT003  # bellows' order
+        if int(index) != _UNKNOWN_INDEX:
+            await self._expect("eraseKeyTableEntry", int(index))
+
+    # Permitting
+
+    async def permit_joining(self, seconds: int) -> None:
+        """The coordinator accepts associations for that long, 0 to stop."""
+        await self._expect("permitJoining", min(seconds, MAX_PERMIT))
+
+    async def permit_routers(self, seconds: int, destination: int = ROUTERS) -> None:
+        """Tell routers to accept associations for that long, 0 to stop; all of them, or one."""
+        # TC_Significance is 1 from stack revision 21 on (2.4.3.3.7.1).
+        await self._zdo(destination, MGMT_PERMIT_JOINING_REQ, bytes((min(seconds, MAX_PERMIT), 1)))
+
+    # Putting out
+
+    async def remove_device(self, device: Identity, recipient: Identity, recipient_short: int) -> bool:
+        """APS Remove-Device for `device` to `recipient`, which is its parent or itself. False if it could not be sent."""
+        (status, *_) = await self._send(
+            "removeDevice", recipient_short, eui64_of(recipient), eui64_of(device)
+        )
+        return int(status) == 0
+
+    async def ask_to_leave(self, device: Identity, short: int) -> None:
+        """Mgmt_Leave_req to `device` itself (2.4.3.3.5): it alone, without rejoining."""
+        await self._zdo(short, MGMT_LEAVE_REQ, eui64_of(device).serialize() + b"\x00")
+
+    # Addresses
+
+    async def own_eui64(self) -> Identity:
+        """The coordinator's."""
+        (eui64, *_) = await self._send("getEui64")
+        return identity_from(eui64)
+
+    async def identity_at(self, short: int) -> Identity | None:
+        """Who the NCP thinks is at `short`."""
+        status, eui64 = await self._send("lookupEui64ByNodeId", short)
+        return identity_from(eui64) if int(status) == 0 else None
+
+    async def short_of(self, device: Identity) -> int | None:
+        """Where the NCP thinks that `device` is."""
+        answer = await self._send("lookupNodeIdByEui64", eui64_of(device))
+        short = int(answer[-1])
+        failed = self.version >= FIRST_UNIFORM_VERSION and int(answer[0]) != 0
+        return None if failed or short >= 0xFFF8 else short
+
+    async def _zdo(self, destination: int, cluster: int, payload: bytes) -> None:
+        self._sequence = (self._sequence + 1) & 0xFF
+        data = bytes((self._sequence,)) + payload
+        aps = t.EmberApsFrame(
+            profileId=ZDO_PROFILE,
+            clusterId=cluster,
+            sourceEndpoint=0,
+            destinationEndpoint=0,
+            options=t.EmberApsOption.APS_OPTION_ENABLE_ROUTE_DISCOVERY,
+            groupId=0,
+            sequence=self._sequence,
+        )
+        uniform = self.version >= FIRST_UNIFORM_VERSION
+        if destination < 0xFFF8:
+            direct = t.EmberOutgoingMessageType.OUTGOING_DIRECT
+            await self._expect("sendUnicast", direct, destination, aps, OWN_TAG, data)
+        elif uniform:
+            await self._expect("sendBroadcast", _NO_ALIAS, destination, 0, aps, 0, OWN_TAG, data)
+        else:
+            await self._expect("sendBroadcast", destination, aps, 0, OWN_TAG, data)
+
+
+def _name(status: object) -> str:
+    return str(getattr(status, "name", status))

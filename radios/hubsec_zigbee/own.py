@@ -1,0 +1,61 @@
+"""A bellows application of hubsec's own, guarded from its first command on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bellows.zigbee.application
+
+from hubsec_zigbee.guard import Guard
+from hubsec_zigbee.hostcalls import HostCalls
+
+
+def guarded_application(guard: Guard) -> type[Any]:
+    """A `ControllerApplication` class whose `EZSP` gets the guard's gate the moment it is made, before it connects.
+
+    The one instance that is made of it is kept as the class's `instance`, so that a failed start can be cleaned up.
+    """
+
+    class GuardedApplication(bellows.zigbee.application.ControllerApplication):  # type: ignore[misc]  # bellows is untyped
+        """bellows' application, behind the gate."""
+
+        instance: Any = None
+
+        def __init__(self, config: Any) -> None:
+            type(self).instance = self
+            self._guarded_ezsp: Any = None
+            super().__init__(config)
+            originals = {"permit_ncp": super().permit_ncp, "permit": super().permit}
+            for name in ("permit_gp", "permit_with_link_key"):
+                if hasattr(super(), name):
+                    originals[name] = getattr(super(), name)
+            self._host_calls = HostCalls(guard, self, originals)
+
+        @property
+        def _ezsp(self) -> Any:
+            return self._guarded_ezsp
+
+        @_ezsp.setter
+        def _ezsp(self, ezsp: Any) -> None:
+            self._guarded_ezsp = ezsp
+            if ezsp is not None:
+                guard.gate.put_on(ezsp, network_up=False)
+
+        async def form_network(self, *args: Any, **kwargs: Any) -> Any:
+            formed = await super().form_network(*args, **kwargs)
+            guard.formed = True
+            return formed
+
+        async def permit(self, time_s: int = 60, node: Any = None) -> None:
+            await self._host_calls.permit(time_s, node)
+
+        async def permit_with_link_key(self, node: Any, link_key: Any, time_s: int = 60) -> None:
+            await self._host_calls.permit_with_link_key(node, link_key, time_s)
+
+        async def permit_gp(self, time_s: int) -> None:
+            await self._host_calls.permit_gp(time_s)
+
+        async def permit_ncp(self, time_s: int = 60) -> Any:
+            return await self._host_calls.permit_ncp(time_s)
+
+    return GuardedApplication

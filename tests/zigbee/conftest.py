@@ -1,0 +1,163 @@
+"""What the guard's tests share: an authority that a test scripts, and a house with a guarded stick in it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from hubsec.decisions import Allow, Decision, Deny, Evict, Knock, Quarantine
+from hubsec.entries import Entry
+from hubsec.errors import StoreError
+from hubsec.events import Event
+from hubsec.identity import CredentialKind, Identity, Mode, Standing
+from hubsec.radio import AdmissionOrder
+from hubsec.requests import (
+    ExchangeRequest,
+    IdentifyRequest,
+    JoinKind,
+    JoinRequest,
+    LinkKeyState,
+    OpenRequest,
+    PresenceRequest,
+    Request,
+)
+from hubsec.secret import Secret
+from hubsec_emulated.devices.device import Device
+from hubsec_emulated.house import House
+from hubsec_emulated.wire.addresses import format_eui64
+from hubsec_emulated.wire.crypto import install_code_key
+from hubsec_zigbee import Bellows
+from hubsec_zigbee.limits import Limits
+
+SCALE = 20.0
+FAST = Limits(watch_interval=0.1, evict_wait=1.0, lookup_pause=0.2, time_scale=SCALE)
+WELL_KNOWN = Secret(b"ZigBeeAlliance09")
+
+
+class ScriptedAuthority:
+    """A hub as a test wants it. `answers` maps a request's type to what is answered, or a function of the request."""
+
+    def __init__(self, mode: Mode = Mode.ENFORCE) -> None:
+        self.mode = mode
+        self.standings: dict[Identity, Standing] = {}
+        self.default_standing = Standing.ADOPTED
+        self.requests: list[Request] = []
+        self.events: list[Event] = []
+        self.entries: dict[Identity, Entry] = {}
+        self.orders: dict[Identity, AdmissionOrder] = {}
+        self.listening = False
+        self.delay = 0.0
+        self.broken = False
+        self.answers: dict[type, Decision | Callable[[Any], Decision]] = {}
+
+    def now(self) -> float:
+        return time.time()
+
+    def standing(self, device: Identity) -> Standing:
+        return self.standings.get(device, self.default_standing)
+
+    def entry(self, device: Identity) -> Entry | None:
+        return self.entries.get(device)
+
+    def publish(self, event: Event) -> None:
+        self.events.append(event)
+
+    async def judge(self, request: Request) -> Decision:
+        self.requests.append(request)
+        await asyncio.sleep(self.delay)
+        if self.broken:
+            raise StoreError("The disk is full.")
+        answer = self.answers.get(type(request))
+        if answer is not None:
+            return answer if not callable(answer) else answer(request)
+        return self._usual(request)
+
+    def _usual(self, request: Request) -> Decision:
+        match request:
+            case JoinRequest(kind=JoinKind.JOIN):
+                order = self.orders.get(request.device)
+                if order is not None:
+                    self.standings[request.device] = Standing.APPROVED
+                    return Allow(order.credential.value, "Its admission is open.", order.credential)
+                return (
+                    Knock("knock", "It knocked.") if self.listening else Deny("no-entry", "Nobody knows it.")
+                )
+            case JoinRequest(kind=JoinKind.UNSECURED_REJOIN):
+                return Deny("unsecured-rejoin", "It lost the key.")
+            case JoinRequest():
+                return Allow("known", "It was here.")
+            case ExchangeRequest(link_key=LinkKeyState.VERIFIED):
+                return Allow("exchanged", "It proved its link key.")
+            case ExchangeRequest():
+                return Evict("failed-exchange", "It proved no link key.")
+            case IdentifyRequest():
+                return Allow("identity", "It says what it said.")
+            case PresenceRequest():
+                self.standings[request.device] = Standing.QUARANTINED
+                return Quarantine("without-entry", "Nobody let it in.")
+            case OpenRequest():
+                return Deny("host-permit", "Nothing opens the network but an admission.")
+
+    def of[E: Event](self, kind: type[E]) -> list[E]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def asked[R](self, kind: type[R]) -> list[R]:
+        return [request for request in self.requests if isinstance(request, kind)]
+
+
+def identity(device: Device) -> Identity:
+    return Identity(format_eui64(device.eui64))
+
+
+def order_for(device: Device, *, approval: bool = False, **changes: Any) -> AdmissionOrder:
+    """An order with the device's own install code, or with the public key; windows in the house's seconds."""
+    code = device.install_code
+    fields: dict[str, Any] = {
+        "admission": f"admission-{device.eui64:x}",
+        "device": identity(device),
+        "name": device.name,
+        "credential": CredentialKind.APPROVAL if approval else CredentialKind.INSTALL_CODE,
+        "link_key": WELL_KNOWN if approval or code is None else Secret(install_code_key(code)),
+        "window": 60.0 / SCALE,
+        "exchange_limit": 30.0 / SCALE,
+    }
+    return AdmissionOrder(**{**fields, **changes})
+
+
+class Guarded:
+    """A house, a radio on its stick, and the authority behind it."""
+
+    def __init__(self, house: House, radio: Bellows, authority: ScriptedAuthority) -> None:
+        self.house = house
+        self.radio = radio
+        self.authority = authority
+
+    async def admit(self, device: Device, *, approval: bool = False, **changes: Any) -> AdmissionOrder:
+        order = order_for(device, approval=approval, **changes)
+        self.authority.orders[order.device] = order
+        await self.radio.admit(order)
+        return order
+
+    async def until(self, predicate: Callable[[], object], what: str, sim_timeout: float = 90.0) -> None:
+        await self.house.wait_until(predicate, sim_timeout, what=what)
+
+    def commands(self) -> list[str]:
+        return [record.name for record in self.house.server.ncp.commands]
+
+
+@asynccontextmanager
+async def guarded(
+    authority: ScriptedAuthority | None = None, *, limits: Limits = FAST, **options: Any
+) -> AsyncGenerator[Guarded]:
+    """A house with a radio of hubsec's own on it."""
+    authority = authority or ScriptedAuthority()
+    async with House(**{"seed": 1, "scale": SCALE, **options}) as house:
+        radio = Bellows(house.url, limits=limits, config={"network": {"channel": 15}})
+        await radio.open(authority)
+        try:
+            yield Guarded(house, radio, authority)
+        finally:
+            await radio.close()
