@@ -20,6 +20,7 @@ from hubsec_emulated.stack.timing import (
     APS_RETRIES,
 )
 from hubsec_emulated.wire import aps as wire
+from hubsec_emulated.wire import zdo
 from hubsec_emulated.wire.addresses import BROADCAST_RX_ON, is_broadcast
 from hubsec_emulated.wire.aps import ApsCommandPayload, ApsFrame, ApsType, Delivery
 from hubsec_emulated.wire.nwk import MAX_RADIUS
@@ -174,7 +175,8 @@ class Aps:
         node, frame = self._node, pending.frame
         pending.attempts += 1
         apdu = self.secured(frame, pending.key, pending.key_id)
-        announce = is_broadcast(pending.dst) and frame.profile == 0
+        # Of all broadcasts only the announce names its sender's EUI64 in the network header.
+        announce = frame.profile == zdo.PROFILE and frame.cluster == zdo.DeviceAnnce.CLUSTER
         if not frame.ack_request:
             node.nwk.send(pending.dst, apdu, pending.on_result, radius=pending.radius, with_ieee=announce)
             return

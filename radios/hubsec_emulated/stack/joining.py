@@ -156,8 +156,8 @@ class Joining:
         self._poll_later(self._node.timing.association_poll, self._poll_response, left - 1)
         self._node.mac.poll(parent.short, lambda acked, got: None, src_long=True)
 
-    def on_association_response(self, response: AssociationResponse) -> None:
-        """The parent's answer."""
+    def on_association_response(self, response: AssociationResponse, sender: int | None) -> None:
+        """The parent's answer, which names the parent's EUI64 as its `sender`."""
         node, parent = self._node, self._parent
         if self.state is not JoinState.ASSOCIATING or parent is None:
             return
@@ -167,6 +167,8 @@ class Joining:
             return
         self.associations += 1
         node.mac.short = response.short
+        if sender is not None:
+            node.neighbours.learn(parent.short, sender)
         self._adopted_by(parent)
         self._wait_for_key()
 

@@ -349,7 +349,8 @@ class Node:
             case mac_wire.AssociationRequest():
                 self.parenting.on_association_request(reception, command.capability)
             case mac_wire.AssociationResponse():
-                self.joining.on_association_response(command)
+                sender = reception.frame.src if reception.frame.src_long else None
+                self.joining.on_association_response(command, sender)
             case mac_wire.BareCommand(id=MacCommand.BEACON_REQUEST):
                 self.parenting.on_beacon_request()
             case _:
