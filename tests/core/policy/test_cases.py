@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,14 @@ ONE_VALUE = {"host-permit"}
 runner = CliRunner()
 
 
-def text_of(name: str) -> dict[str, Any]:
+@functools.cache
+def read(name: str) -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(ready_policies()[name].file.read_text())
     return content
+
+
+def text_of(name: str) -> dict[str, Any]:
+    return copy.deepcopy(read(name))
 
 
 def other_values(key: Key, now: str) -> list[object]:
@@ -64,6 +71,7 @@ def around(now: str) -> list[int]:
     return [seconds - 1, seconds + 1] if seconds else [1]
 
 
+@functools.cache
 def mutations(name: str) -> list[tuple[str, dict[str, Any]]]:
     """Each setting of a policy, flipped by itself; and each that a class has of its own, flipped or left out."""
     settings = effective(load_policy(name).settings)
@@ -116,7 +124,7 @@ def test_flipping_any_single_setting_makes_a_case_fail(name: str) -> None:
     unnoticed = [
         label
         for label, policy in mutations(name)
-        if all(result.passed for result in run_cases(load_policy(yaml.safe_dump(policy)), cases))
+        if all(result.passed for result in run_cases(load_policy(json.dumps(policy, indent=1)), cases))
     ]
     assert unnoticed == []
 

@@ -505,10 +505,10 @@ def test_every_type_of_request_gets_a_decision_from_every_ready_policy() -> None
         PresenceRequest: about(PresenceRequest),
     }
     assert set(asked) == set(Request.__args__)
-    for name in ("home", "strict"):
+    for rules in (load_policy("home"), load_policy("strict")):
         for request_ in asked.values():
             for state in (context(), context(entry(), admission()), context(adopted=False)):
-                assert isinstance(decide(request_, load_policy(name), state), DECISIONS)
+                assert isinstance(decide(request_, rules, state), DECISIONS)
 
 
 def test_what_is_no_request_is_a_mistake_of_the_caller() -> None:

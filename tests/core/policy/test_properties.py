@@ -151,7 +151,7 @@ policies = st.sampled_from(
         ),
     ]
 )
-fast = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+fast = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @fast
