@@ -16,8 +16,10 @@ The rules:
    event and each time the number doubles.
 5. When unsubscribing returns, the callback is not called again, not even with an event on its way to others. Who
    subscribes inside a callback hears the next event first.
-6. A bus lives in the event loop that it is first used in. An event from another thread is handed over to that loop;
-   subscribing from another thread is refused. A bus that no loop has used yet belongs to one thread alone.
+6. A bus lives in the event loop that it is first used in, and :meth:`Bus.publish` belongs to that loop's thread.
+   :meth:`Bus.publish_threadsafe` may be called from any: it hands the event over. In asyncio's debug mode
+   :meth:`Bus.publish` looks as well; elsewhere that would cost more than a subscriber. Subscribing from another thread
+   is refused.
 
 No task is made for an event, and nothing waits. Callbacks run inside :meth:`Bus.publish` and ought to return at once.
 """
@@ -25,7 +27,6 @@ No task is made for an event, and nothing waits. Callbacks run inside :meth:`Bus
 from __future__ import annotations
 
 import asyncio
-import enum
 import functools
 import inspect
 import itertools
@@ -35,12 +36,11 @@ from asyncio import _get_running_loop
 from collections import deque
 from collections.abc import Callable
 from threading import get_ident
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from hubsec._sanitize import clean
-from hubsec.errors import HubsecError
 from hubsec.events import Event, SubscriberFailed, SubscriberSlow
+from hubsec.streams import STREAM_CAPACITY, EventStream, Overflow, Overflowed, SubscriptionError
 
 __all__ = [
     "CASCADE_LIMIT",
@@ -56,10 +56,6 @@ CASCADE_LIMIT = 1_000
 """Events that callbacks may add to one publication before the event loop gets its turn. Judgement: some 2 ms of
 delivery to ten subscribers each, and far more than any chain of events that is not a circle."""
 
-STREAM_CAPACITY = 256
-"""Events in a mailbox, unless the subscriber says otherwise. Judgement: 100 devices that come back after a power cut
-make two events each."""
-
 ERROR_TEXT_LIMIT = 200
 """Characters of a failed subscriber's error that its event carries."""
 
@@ -69,34 +65,11 @@ _log = logging.getLogger(__name__)
 # result, must not cancel the publisher.
 _FAILURES = (Exception, asyncio.CancelledError)
 
-# These stand in for the table of subscribers while nobody may be looked up, so that the usual case pays no check.
-_DELIVERING: dict[type, _Calls] = {}
-_BACKLOG: dict[type, _Calls] = {}
-
-
-class SubscriptionError(HubsecError):
-    """A subscription that can't work: what is wrong is the caller's code."""
-
-
-class Overflowed(HubsecError):
-    """A mailbox with :attr:`Overflow.CLOSE` was full, and ended. `dropped` is 1: the event that found no place."""
-
-    def __init__(self, dropped: int) -> None:
-        super().__init__(
-            "The mailbox was full and its rule is to end then. Read faster, or ask for more capacity."
-        )
-        self.dropped = dropped
-
-
-class Overflow(enum.StrEnum):
-    """What a full mailbox does with the next event."""
-
-    DROP_OLDEST = "drop-oldest"
-    """The oldest unread event is lost: for who shows the present state."""
-    DROP_NEWEST = "drop-newest"
-    """The next event is lost: for who wants the beginning of a story."""
-    CLOSE = "close"
-    """The stream ends with :class:`Overflowed` after what it holds: for who would rather stop than miss one."""
+# These stand in for the table of subscribers while nobody may be looked up in it, so that the usual case pays no check.
+_DELIVERING: dict[type, _Calls] = {}  # an event is on its way
+_POSTPONED: dict[type, _Calls] = {}  # the same, and others wait behind it
+_BACKLOG: dict[type, _Calls] = {}  # others wait for the loop's next turn
+_CHECKED: dict[type, _Calls] = {}  # debug mode: each event is looked at first
 
 
 class _Subscription:
@@ -130,6 +103,7 @@ class Bus:
     __slots__ = (
         "_clock",
         "_closed",
+        "_idle",
         "_known",
         "_live",
         "_loop",
@@ -148,7 +122,8 @@ class Bus:
         self._subscriptions: list[_Subscription] = []
         self._streams: set[EventStream[Any]] = set()
         self._table: dict[type, _Calls] = {}
-        self._live = self._table
+        self._idle = _CHECKED if _debugging(self._loop) else self._table
+        self._live = self._idle
         self._known: list[
             _Calls
         ] = []  # every list that may be on its way, so that unsubscribing reaches them all
@@ -190,7 +165,14 @@ class Bus:
             raise SubscriptionError("A mailbox holds at least one event.")
         if not isinstance(overflow, Overflow):
             raise SubscriptionError(f"A full mailbox does one of: {', '.join(Overflow.__members__)}.")
-        return EventStream(self, kind, capacity, overflow, name or f"stream of {_name_of(kind)}")
+        return EventStream(
+            kind,
+            capacity=capacity,
+            overflow=overflow,
+            name=name or f"stream of {_name_of(kind)}",
+            attach=self._attach,
+            slow=self._slow,
+        )
 
     def close(self) -> None:
         """End every stream, after what it holds, and forget every callback. Idempotent."""
@@ -199,6 +181,19 @@ class Bus:
             stream.close()
         for subscription in tuple(self._subscriptions):
             self._unsubscribe(subscription)
+
+    def _attach(self, stream: EventStream[Any]) -> Callable[[], None]:
+        unsubscribe = self._subscribe(stream.kind, stream.put, stream.name)
+        self._streams.add(stream)
+
+        def detach() -> None:
+            self._streams.discard(stream)
+            unsubscribe()
+
+        return detach
+
+    def _slow(self, stream: EventStream[Any]) -> None:
+        self.publish(SubscriberSlow(time=self._clock(), subscriber=stream.name, dropped=stream.dropped))
 
     def _subscribe(
         self, kind: type[Event], callback: Callable[[Any], object], name: str
@@ -231,43 +226,80 @@ class Bus:
 
     def publish(self, event: Event) -> None:
         """Deliver `event` to everybody who subscribed to its type, or to one above it. Never raises, never waits."""
-        if _get_running_loop() is not self._loop and not self._at_home():
-            self._hand_over(event)
-            return
         try:
             calls = self._live[type(event)]
         except KeyError:
-            if self._live is not self._table:
-                self._postpone(event)
+            ready = self._ready(event)
+            if ready is None:
                 return
-            calls = self._match(type(event))
-        # As _deliver does; written out, because a call costs as much as a subscriber.
+            calls = ready
         self._live = _DELIVERING
-        call: Callable[[Any], object] = _ignore
         try:
             for call in calls:
                 call(event)
         except BaseException as error:  # noqa: BLE001 - a subscriber may raise anything; what is not its failure goes on up
-            self._go_on(calls, call, event, error)
-        self._live = self._table
-        if self._pending:
+            self._go_on(calls, locals().get("call"), event, error)
+        if self._live is _DELIVERING:
+            self._live = self._idle
+        else:
             self._drain()
 
-    def _deliver(self, event: Event) -> None:
-        calls = self._table.get(type(event))
-        if calls is None:
-            calls = self._match(type(event))
-        self._live = _DELIVERING
-        call: Callable[[Any], object] = _ignore
+    def publish_threadsafe(self, event: Event) -> None:
+        """As :meth:`publish`, from any thread; another than the bus's own hands it over to the loop's next turn."""
+        if self._at_home():
+            self.publish(event)
+            return
         try:
-            for call in calls:
-                call(event)
-        except BaseException as error:  # noqa: BLE001 - the same
-            self._go_on(calls, call, event, error)
-        self._live = self._table
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self.publish, event)
+        except RuntimeError:
+            _log.error("The bus's loop is closed: %s is lost", type(event).__name__)
+
+    def _ready(self, event: Event) -> _Calls | None:
+        """Whom to call with `event` when the table does not say at once; None when it is not to be delivered now."""
+        live = self._live
+        if live is _CHECKED and not self._at_home():
+            _log.error("%s was published from another thread: use publish_threadsafe", type(event).__name__)
+            self.publish_threadsafe(event)
+            return None
+        if live is _CHECKED or live is self._table:
+            return self._match(type(event))
+        self._pending.append(event)
+        if live is _DELIVERING:
+            self._live = _POSTPONED
+        elif live is _BACKLOG and not self._has_loop():
+            self._drain()
+        return None
+
+    def _drain(self) -> None:
+        """Deliver what was published meanwhile, in its order."""
+        for _ in range(CASCADE_LIMIT):
+            if not self._pending:
+                self._live = self._idle
+                return
+            event = self._pending.popleft()
+            self._live = _POSTPONED
+            calls = self._match(type(event))
+            try:
+                for call in calls:
+                    call(event)
+            except BaseException as error:  # noqa: BLE001 - the same
+                self._go_on(calls, locals().get("call"), event, error)
+        if self._pending:
+            _log.warning("Subscribers answer events with events without an end: %d wait", len(self._pending))
+        self._leave_for_later()
+
+    def _leave_for_later(self) -> None:
+        """What waits is delivered in the loop's next turn, or, without a loop, before the next event."""
+        self._live = _BACKLOG if self._pending else self._idle
+        loop = self._loop
+        if self._pending and loop is not None and not loop.is_closed():
+            loop.call_soon(self._drain)
 
     def _match(self, kind: type) -> _Calls:
         """Who subscribed to `kind`, kept until somebody comes or goes. Nothing is on its way when this is called."""
+        if kind in self._table:
+            return self._table[kind]
         if not self._table:
             self._known.clear()
         calls = _Calls([one for one in self._subscriptions if issubclass(kind, one.kind)])
@@ -276,11 +308,11 @@ class Bus:
         return calls
 
     def _go_on(
-        self, calls: _Calls, call: Callable[[Any], object], event: Event, error: BaseException
+        self, calls: _Calls, call: Callable[[Any], object] | None, event: Event, error: BaseException
     ) -> None:
         """`call` raised `error`: tell, and deliver to those behind it."""
         if not isinstance(error, _FAILURES):
-            self._live = self._table
+            self._leave_for_later()
             raise error
         behind = itertools.dropwhile(lambda one: one.call is not call, calls.subscriptions)
         self._failed(next(behind), event, error)
@@ -292,7 +324,7 @@ class Bus:
             except _FAILURES as another:
                 self._failed(subscription, event, another)
             except BaseException:
-                self._live = self._table
+                self._leave_for_later()
                 raise
 
     def _failed(self, subscription: _Subscription, event: Event, error: BaseException) -> None:
@@ -300,7 +332,7 @@ class Bus:
         _log.error("Subscriber %s failed at %s", subscription.name, kind.__name__, exc_info=error)
         if kind is SubscriberFailed:
             return
-        self._pending.append(
+        self.publish(
             SubscriberFailed(
                 time=self._clock(),
                 radio=event.radio,
@@ -312,27 +344,14 @@ class Bus:
             )
         )
 
-    def _postpone(self, event: Event) -> None:
-        """An event from inside a callback, or one that must not overtake a backlog."""
-        self._pending.append(event)
-        if self._live is _BACKLOG and not self._has_loop():
-            self._drain()
-
-    def _drain(self) -> None:
-        """Deliver what was published meanwhile, in its order."""
-        self._live = self._table
-        for _ in range(CASCADE_LIMIT):
-            if not self._pending:
-                return
-            self._deliver(self._pending.popleft())
-        if self._pending:
-            self._live = _BACKLOG
-            _log.warning("Subscribers answer events with events without an end: %d wait", len(self._pending))
-            loop = self._loop
-            if loop is not None and not loop.is_closed():
-                loop.call_soon(self._drain)
-
     # Threads
+
+    def _check_more(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The bus has a loop now, which may be in debug mode."""
+        if _debugging(loop) and self._idle is not _CHECKED:
+            if self._live is self._idle:
+                self._live = _CHECKED
+            self._idle = _CHECKED
 
     def _has_loop(self) -> bool:
         return self._loop is not None and not self._loop.is_closed()
@@ -342,127 +361,21 @@ class Bus:
         running = _get_running_loop()
         if running is not None and not self._has_loop():
             self._loop, self._thread = running, get_ident()
+            self._check_more(running)
         elif get_ident() != self._thread:
             return False
         elif running is not None:
             self._loop = running
         return True
 
-    def _hand_over(self, event: Event) -> None:
-        try:
-            if self._loop is not None:
-                self._loop.call_soon_threadsafe(self.publish, event)
-        except RuntimeError:
-            _log.error("The bus's loop is closed: %s is lost", type(event).__name__)
-
-
-class EventStream[E: Event]:
-    """A bounded mailbox, made by :meth:`Bus.events`. It collects inside its ``async with`` block; one task reads it."""
-
-    __slots__ = (
-        "_bus",
-        "_capacity",
-        "_ended",
-        "_kind",
-        "_name",
-        "_overflow",
-        "_queue",
-        "_told",
-        "_unsubscribe",
-        "_waiter",
-        "dropped",
-    )
-
-    def __init__(self, bus: Bus, kind: type[E], capacity: int, overflow: Overflow, name: str) -> None:
-        self._bus = bus
-        self._kind = kind
-        self._capacity = capacity
-        self._overflow = overflow
-        self._name = name
-        self._queue: deque[E] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        self._unsubscribe: Callable[[], None] | None = None
-        self._ended = False
-        self._told = 0
-        self.dropped = 0
-        """Events that this mailbox has lost so far."""
-
-    async def __aenter__(self) -> Self:
-        if self._unsubscribe is not None or self._ended:
-            raise SubscriptionError("A stream is entered once; ask the bus for another.")
-        self._unsubscribe = self._bus._subscribe(self._kind, self._put, self._name)  # noqa: SLF001 - made by the bus, in its module
-        self._bus._streams.add(self)  # noqa: SLF001
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-        self._queue.clear()
-
-    def close(self) -> None:
-        """Collect no more: the reader gets what the mailbox holds, and then its end. Idempotent."""
-        self._ended = True
-        self._bus._streams.discard(self)  # noqa: SLF001
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-        if self._waiter is not None:
-            self._wake(self._waiter)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> E:
-        """The oldest unread event, when there is one. Raises :class:`Overflowed` at the end that an overflow made."""
-        queue = self._queue
-        while not queue:
-            if self._ended:
-                if self._overflow is Overflow.CLOSE and self.dropped:
-                    raise Overflowed(self.dropped)
-                raise StopAsyncIteration
-            if self._unsubscribe is None:
-                raise SubscriptionError("Read a stream inside its block: async with bus.events(…) as stream.")
-            if self._waiter is not None:
-                raise SubscriptionError("One task reads a stream; ask the bus for one more.")
-            waiter = self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await waiter
-            finally:
-                if self._waiter is waiter:
-                    self._waiter = None
-        return queue.popleft()
-
-    def _put(self, event: E) -> None:
-        queue = self._queue
-        if len(queue) >= self._capacity and not self._make_room(event):
-            return
-        queue.append(event)
-        if self._waiter is not None:
-            self._wake(self._waiter)
-
-    def _wake(self, waiter: asyncio.Future[None]) -> None:
-        self._waiter = None
-        if not waiter.done():
-            waiter.set_result(None)
-
-    def _make_room(self, event: E) -> bool:
-        """The mailbox is full: whether `event` may go in all the same."""
-        self.dropped += 1
-        if self._overflow is Overflow.DROP_OLDEST:
-            self._queue.popleft()
-        elif self._overflow is Overflow.CLOSE:
-            self.close()
-        if self.dropped >= 2 * self._told and not isinstance(event, SubscriberSlow):
-            self._told = self.dropped
-            self._bus.publish(
-                SubscriberSlow(time=self._bus._clock(), subscriber=self._name, dropped=self.dropped)  # noqa: SLF001
-            )
-        return self._overflow is Overflow.DROP_OLDEST
-
 
 def _check_kind(kind: object) -> None:
     if not (isinstance(kind, type) and issubclass(kind, Event)):
         raise SubscriptionError("One subscribes to a type of event, such as hubsec.events.Denied.")
+
+
+def _debugging(loop: asyncio.AbstractEventLoop | None) -> bool:
+    return loop is not None and loop.get_debug()
 
 
 def _ignore(event: object) -> None:

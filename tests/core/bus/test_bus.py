@@ -280,11 +280,28 @@ def test_the_end_of_the_program_goes_through_and_the_bus_still_works(
     heard: list[Event] = []
     bus.on(Event, heard.append)
     with pytest.raises(KeyboardInterrupt):
-        bus.publish(left())
+        bus.publish(left(1))
     assert heard == []
     unsubscribe()
-    bus.publish(left())
-    assert Left in {type(event) for event in heard}
+    bus.publish(left(2))
+    told = [SubscriberFailed] * len(before)
+    assert [type(event) for event in heard] == [*told, Left, *told]
+
+
+async def test_what_waited_when_the_program_was_to_end_comes_in_the_loop_s_next_turn() -> None:
+    def stop(_: Event) -> None:
+        raise KeyboardInterrupt
+
+    bus = Bus()
+    heard: list[Event] = []
+    bus.on(Left, boom)
+    bus.on(Left, stop)
+    bus.on(SubscriberFailed, heard.append)
+    with pytest.raises(KeyboardInterrupt):
+        bus.publish(left())
+    assert heard == []
+    await asyncio.sleep(0)
+    assert [type(event) for event in heard] == [SubscriberFailed]
 
 
 # Inside a callback
@@ -436,7 +453,7 @@ async def test_an_event_from_another_thread_is_handed_over() -> None:
 
     def work() -> None:
         for number in range(3):
-            bus.publish(left(number))
+            bus.publish_threadsafe(left(number))
 
     assert in_a_thread(work) == []
     assert heard == []
@@ -450,12 +467,43 @@ async def test_an_event_from_another_thread_s_loop_is_handed_over() -> None:
     bus.on(Left, lambda _: heard.append(threading.get_ident()))
 
     async def other_loop() -> None:
-        bus.publish(left())
+        bus.publish_threadsafe(left())
 
     assert in_a_thread(lambda: asyncio.run(other_loop())) == []
     assert heard == []
     await asyncio.sleep(0)
     assert heard == [threading.get_ident()]
+
+
+async def test_at_home_the_threadsafe_way_is_the_same() -> None:
+    bus = Bus()
+    heard: list[Event] = []
+    bus.on(Left, heard.append)
+    bus.publish_threadsafe(left())
+    assert len(heard) == 1
+
+
+@pytest.mark.parametrize("made_in_the_loop", [True, False])
+def test_in_debug_mode_an_event_from_another_thread_is_handed_over_and_said(
+    made_in_the_loop: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[int] = []
+    early = None if made_in_the_loop else Bus()
+
+    async def main() -> None:
+        bus = early or Bus()
+        bus.on(Left, lambda event: heard.append(threading.get_ident()))
+        bus.publish(left())
+        bus.publish(left())
+        assert len(heard) == 2
+        assert caplog.text == ""
+        assert in_a_thread(lambda: bus.publish(left())) == []
+        assert len(heard) == 2
+        await asyncio.sleep(0)
+
+    asyncio.run(main(), debug=True)
+    assert heard == [threading.get_ident()] * 3
+    assert "use publish_threadsafe" in caplog.text
 
 
 async def test_subscribing_from_another_thread_is_refused() -> None:
@@ -475,7 +523,7 @@ def test_after_the_loop_is_closed_another_thread_s_event_is_lost_and_said(
     bus = asyncio.run(main())
     heard: list[Event] = []
     bus.on(Left, heard.append)
-    assert in_a_thread(lambda: bus.publish(left(1))) == []
+    assert in_a_thread(lambda: bus.publish_threadsafe(left(1))) == []
     assert "Left is lost" in caplog.text
     bus.publish(left(2))
     assert [event.time for event in heard] == [2]
@@ -487,7 +535,7 @@ def test_a_bus_moves_from_a_closed_loop_to_a_running_one(bus: Bus) -> None:
     async def main() -> None:
         bus.on(Left, heard.append)()
         bus.on(Left, heard.append)
-        in_a_thread(lambda: bus.publish(left()))
+        in_a_thread(lambda: bus.publish_threadsafe(left()))
         await asyncio.sleep(0)
 
     asyncio.run(main())

@@ -131,6 +131,38 @@ async def test_what_makes_no_mailbox_is_refused(bad: dict[str, Any]) -> None:
         Bus().events(Left, **bad)
 
 
+async def test_batches_give_all_there_is() -> None:
+    bus = Bus()
+    got: list[list[float]] = []
+
+    async def read() -> None:
+        async with bus.events(Left, capacity=3) as stream:
+            async for batch in stream.batches():
+                got.append([event.time for event in batch])  # noqa: PERF401 - one by one is what is tested
+
+    reader = asyncio.create_task(read())
+    for burst in ([1], [2, 3], [4, 5, 6, 7]):
+        await asyncio.sleep(0)
+        for number in burst:
+            bus.publish(left(number))
+    await asyncio.sleep(0)
+    bus.publish(left(8))
+    bus.close()
+    await reader
+    assert got == [[1], [2, 3], [5, 6, 7], [8]]
+
+
+async def test_batches_end_with_an_overflow_as_single_events_do() -> None:
+    bus = Bus()
+    async with bus.events(Left, capacity=1, overflow=Overflow.CLOSE) as stream:
+        bus.publish(left(1))
+        bus.publish(left(2))
+        batches = stream.batches()
+        assert [event.time for event in await anext(batches)] == [1]
+        with pytest.raises(Overflowed):
+            await anext(batches)
+
+
 # Overflow
 
 
