@@ -180,7 +180,7 @@ def test_ready_policies_load_by_name_and_by_path(name: str) -> None:
     assert load_policy(str(ready.file)).hash == by_name.hash
 
 
-def test_what_is_not_said_is_the_strictest_there_is() -> None:
+def test_what_is_not_said_is_on_the_safe_side() -> None:
     settings = load_policy("policy: x\n").settings
     assert settings == Settings(name="x")
     assert settings.joining == Joining(credentials=(CredentialKind.INSTALL_CODE,), tclk=Tclk.REQUIRED)
