@@ -61,6 +61,7 @@ class EmulatedNetwork:
         self.trust_center = self.ncp.trust_center
         self.trust_center.policy = JoinPolicy.ALLOW_JOINS
         self.trust_center.key_requests = KeyRequestPolicy.SEND_CURRENT_KEY
+        self.coordinator.set_concentrator(60.0)
         self.coordinator.permit_joining(255)
 
     def add(

@@ -69,6 +69,19 @@ def listen(frames: Iterable[CapturedFrame], keys: Iterable[bytes] = ()) -> Sniff
     return ear
 
 
+class Header(NamedTuple):
+    """What the headers of a step's frame say, apart from addresses, numbers and contents.
+
+    MAC: acknowledgement asked for, long source, long destination, broadcast. Network: radius, route discovery,
+    end device initiator, EUI64 of the destination and of the source, source route. APS, from the outside in: delivery
+    mode, acknowledgement asked for, extended nonce (None: not secured).
+    """
+
+    mac: tuple[bool, bool, bool, bool]
+    nwk: tuple[int, int, bool, bool, bool, bool] | None
+    aps: tuple[tuple[int, bool, bool | None], ...]
+
+
 def join_steps(
     frames: Sequence[CapturedFrame],
     device: int,
@@ -81,11 +94,23 @@ def join_steps(
 
     Keys and the device's short address are learnt from all frames.
     """
+    return [step for step, _ in join_headers(frames, device, keys, first=first, last=last)]
+
+
+def join_headers(
+    frames: Sequence[CapturedFrame],
+    device: int,
+    keys: Iterable[bytes] = (),
+    *,
+    first: int = 1,
+    last: int | None = None,
+) -> list[tuple[Step, Header]]:
+    """Return the steps of :func:`join_steps`, each with what its headers say."""
     ear = listen(frames, keys)
     shorts: set[int] = set()
     for heard in ear.heard():
         _learn_short(heard.frame, device, shorts)
-    steps: list[Step] = []
+    steps: list[tuple[Step, Header]] = []
     seen: dict[tuple[object, ...], float] = {}
     for heard in ear.heard(first, last):
         step = _step(heard.frame, device, shorts)
@@ -93,7 +118,7 @@ def join_steps(
             continue
         marks = _marks(heard.frame)
         if not any(heard.seconds - seen.get(mark, -math.inf) < REPETITION_SECONDS for mark in marks):
-            steps.append(step)
+            steps.append((step, _header(heard.frame)))
         seen.update(dict.fromkeys(marks, heard.seconds))
     return steps
 
@@ -142,6 +167,31 @@ def _step(frame: Dissection, device: int, shorts: set[int]) -> Step | None:
         layer = layer.tunnelled
         name = f"{name}/{_aps_name(layer, None)}"
     return Step(name, direction, key, None if layer.aux is None else layer.aux.key_id.name)
+
+
+def _header(frame: Dissection) -> Header:
+    mac_header = frame.mac
+    network = None
+    if frame.nwk is not None:
+        sent = frame.nwk.frame
+        network = (
+            sent.radius,
+            sent.discover_route,
+            sent.end_device_initiator,
+            sent.dst_ieee is not None,
+            sent.src_ieee is not None,
+            sent.source_route is not None,
+        )
+    support = []
+    layer = frame.aps
+    while layer is not None:
+        nonce = None if layer.aux is None else layer.aux.source is not None
+        support.append((int(layer.frame.delivery), layer.frame.ack_request, nonce))
+        layer = layer.tunnelled
+    to_all = not mac_header.dst_long and is_broadcast(mac_header.dst or 0)
+    return Header(
+        (mac_header.ack_request, mac_header.src_long, mac_header.dst_long, to_all), network, tuple(support)
+    )
 
 
 def _learn_short(frame: Dissection, device: int, shorts: set[int]) -> None:

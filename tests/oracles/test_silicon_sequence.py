@@ -35,6 +35,7 @@ from tests.oracles.silicon import (
     ROUTER,
     SLEEPY,
     Step,
+    join_headers,
     join_steps,
     listen,
     real_capture,
@@ -64,29 +65,40 @@ def differ(silicon: list[Step], emulated: list[Step]) -> str:
     return "\n" + side_by_side(silicon, emulated, ("silicon", "emulated"))
 
 
-@pytest.mark.parametrize(
-    ("run", "device", "capture"),
-    [
-        (install_code_join, LAMP, ("join-install-code", ROUTER, 4, 54)),
-        (install_code_join, SENSOR, ("join-install-code", SLEEPY, 55, 179)),
-        (well_known_key_join, LAMP, ("join-well-known-key", ROUTER, 6, 65)),
-        (well_known_key_join, SENSOR, ("join-well-known-key", SLEEPY, 66, 186)),
-        (join_through_router, SENSOR, ("hashed-link-keys", SLEEPY, 59, 193)),
-    ],
-    ids=[
-        "install code, router",
-        "install code, sleepy",
-        "well-known key, router",
-        "well-known key, sleepy",
-        "through a router",
-    ],
-)
+JOINS = [
+    pytest.param(install_code_join, LAMP, ("join-install-code", ROUTER, 4, 54), id="install code, router"),
+    pytest.param(
+        install_code_join, SENSOR, ("join-install-code", SLEEPY, 55, 179), id="install code, sleepy"
+    ),
+    pytest.param(
+        well_known_key_join, LAMP, ("join-well-known-key", ROUTER, 6, 65), id="well-known key, router"
+    ),
+    pytest.param(
+        well_known_key_join, SENSOR, ("join-well-known-key", SLEEPY, 66, 186), id="well-known key, sleepy"
+    ),
+    pytest.param(join_through_router, SENSOR, ("hashed-link-keys", SLEEPY, 59, 193), id="through a router"),
+]
+
+
+@pytest.mark.parametrize(("run", "device", "capture"), JOINS)
 def test_a_join_is_silicons(
     run: Callable[[], EmulatedNetwork], device: int, capture: tuple[str, int, int, int]
 ) -> None:
     silicon, emulated = of_silicon(*capture), of_emulation(run(), device)
     print(differ(silicon, emulated))  # noqa: T201 - what `pytest -s` is for
     assert silicon == emulated, differ(silicon, emulated)
+
+
+@pytest.mark.parametrize(("run", "device", "capture"), JOINS)
+def test_the_headers_of_a_join_are_silicons(
+    run: Callable[[], EmulatedNetwork], device: int, capture: tuple[str, int, int, int]
+) -> None:
+    name, real, first, last = capture
+    frames = real_capture(f"emberznet-{name}.pcapng")
+    silicon = join_headers(frames, real, [INSTALL_CODE_KEY], first=first, last=last)
+    emulated = join_headers(run().frames(), device, KEYS)
+    for real_step, emulated_step in zip(silicon, emulated, strict=True):
+        assert real_step == emulated_step
 
 
 @pytest.mark.parametrize(

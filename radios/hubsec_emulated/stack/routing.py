@@ -122,7 +122,7 @@ class Routing:
         direct = node.neighbours.router_at(frame.dst, node.clock.now()) is not None
         relays = self.source_routes.get(frame.dst)
         if came_from is None and relays and not direct:
-            routed = replace(frame, source_route=relays, source_route_index=len(relays) - 1, discover_route=1)
+            routed = replace(frame, source_route=relays, source_route_index=len(relays) - 1)
             nwk.hop(relays[-1], routed, self._watch(relays[-1], frame, done))
             return
         route = self._table.get(frame.dst)
