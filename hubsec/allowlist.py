@@ -166,7 +166,7 @@ class Allowlist(Mapping[Identity, Entry]):
         )
         return tuple(self._entries[entry.device] for entry in baseline if entry.device in self._entries)
 
-    async def update(self, device: Identity, *, by: str = "hubsec", **changes: object) -> Entry:
+    async def update(self, device: Identity, /, *, by: str = "hubsec", **changes: object) -> Entry:
         """Put other values into an entry, of the fields in `CHANGEABLE`.
 
         Raises :class:`~hubsec.errors.EntryError` when there is no entry, or something else is to be changed.

@@ -1,0 +1,154 @@
+"""Killed at any moment, the store has what it said it has, and opens again.
+
+The program below forks a child for each folder, which kills itself with SIGKILL at its n-th step: before a statement of
+SQLite, or before a call that makes a file or its name durable. The child writes down each piece of work when its commit
+has returned.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from hubsec.identity import Identity
+from hubsec.secret import Secret
+from hubsec.store import Store
+from tests.core.store.made import KEY, entry, record
+
+PROGRAM = """
+import itertools, os, signal, sqlite3, sys
+
+from hubsec.entries import Entry
+from hubsec.identity import *
+from hubsec.requests import *
+from hubsec.decisions import Deny
+from hubsec.secret import Secret
+from hubsec.store import Record, Store
+
+def run(folder, last):
+    steps = itertools.count(1)
+    out = os.open(folder + ".said", os.O_WRONLY | os.O_CREAT)
+
+    def step(*_):
+        if next(steps) == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def counted(call):
+        def wrapper(*args, **kwargs):
+            step()
+            return call(*args, **kwargs)
+        return wrapper
+
+    def connect(*args, connect=sqlite3.connect, **kwargs):
+        connection = connect(*args, **kwargs)
+        connection.set_trace_callback(step)
+        return connection
+
+    def say(*words):
+        os.write(out, (" ".join(map(str, words)) + "\\n").encode())
+
+    sqlite3.connect = connect
+    for name in ("open", "fsync", "link", "unlink"):
+        setattr(os, name, counted(getattr(os, name)))
+    store = Store(folder)
+    say("opened")
+    for n in itertools.count(1):
+        device = zigbee_identity(f"{n:016x}")
+        entry = Entry(device=device, network=Network.ZIGBEE, credential=CredentialKind.INSTALL_CODE, label="x",
+                      approved_by="Ada", approved_at=1.0)
+        store.put(entry, Secret(n.to_bytes(16)), by="Ada", at=1.0)
+        say("put", device)
+        request = JoinRequest(radio="r", network=Network.ZIGBEE, device=device, kind=JoinKind.JOIN)
+        say("record", store.record(Record(at=1.0, radio="r", device=device, request=request,
+                                          decision=Deny(rule="a", reason="b"), policy="p", correlation="c")))
+        if n % 3 == 0:
+            store.remove(device, by="Ada", at=2.0)
+            say("removed", device)
+
+for last in map(int, sys.argv[2:]):
+    child = os.fork()
+    if not child:
+        run(os.path.join(sys.argv[1], str(last)), last)
+    print(last, os.WTERMSIG(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+def check(folder: Path, said: list[str]) -> None:
+    """What was said is there; what is there is whole."""
+    with Store(folder) as store:
+        entries, decisions = store.entries(), {record.id for record in store.decisions(limit=10_000)}
+        standing: set[Identity] = set()
+        for line in said:
+            match line.split():
+                case ["put", device]:
+                    standing.add(Identity(device))
+                case ["removed", device]:
+                    standing.discard(Identity(device))
+                case ["record", number]:
+                    assert int(number) in decisions
+        # The one piece of work that was under way may have been done, or not.
+        assert len(standing ^ entries.keys()) <= 1
+        for device in entries:
+            assert store.credential(device) == Secret(int(device.replace(":", ""), 16).to_bytes(16))
+        store.put(entry(), KEY, by="Ada", at=3.0)
+    with Store(folder) as store:
+        assert store.credential(entry().device) == KEY
+
+
+# The first steps make folder, database and key; every other one of these is tried. The rest is drawn.
+STEPS = [*range(1, 60, 2), *random.Random(1).sample(range(2, 400), 12)]
+
+
+def test_killed_at_a_step(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path), *map(str, STEPS)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == [word for last in STEPS for word in (str(last), str(int(signal.SIGKILL)))]
+    opened = 0
+    for last in STEPS:
+        said = (tmp_path / f"{last}.said").read_text().splitlines()
+        opened += "opened" in said
+        check(tmp_path / str(last), said)
+    # Some were killed before there was a store, and some long after.
+    assert 10 <= opened <= len(STEPS) - 15
+
+
+def test_a_group_that_was_killed_keeps_what_it_acknowledged(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    program = f"""
+import asyncio, os, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from made import record
+from hubsec.store import AsyncStore
+
+async def one(store):
+    while True:
+        number = await store.record(record())
+        os.write(1, f"{{number}}\\n".encode())
+
+async def main():
+    async with AsyncStore({str(folder)!r}) as store:
+        await asyncio.gather(*(one(store) for _ in range(16)))
+
+asyncio.run(main())
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        said = [running.stdout.readline()]
+        time.sleep(0.1)
+        running.kill()
+        said += running.communicate(timeout=30)[0].splitlines(keepends=True)
+    acknowledged = {int(line) for line in said if line.endswith("\n")}
+    with Store(folder) as store:
+        found = {each.id for each in store.decisions(limit=1_000_000)}
+        assert acknowledged <= found
+        assert len(acknowledged) > 16
+        assert store.record(record()) > max(found)
