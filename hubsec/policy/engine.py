@@ -259,12 +259,13 @@ def _join(  # noqa: C901 - what counts is the function in it
     """Rules 1 to 4, and who is sent the network key again."""
     rate = settings.knocks_per_minute if settings.listening_length else 0
     makers = None if settings.makers is None else frozenset(settings.makers)
-    rejoin = _rejoin(settings, back)
+    unsecured = _unsecured(settings, back)
 
     # In one piece, because every call would cost a tenth of the whole.
     def join(request: JoinRequest, context: Context) -> Decision:  # noqa: C901, PLR0911, PLR0912
-        if request.kind is not _JOIN:
-            return rejoin(request, context)
+        kind = request.kind
+        if kind is not _JOIN:
+            return back(request, context) if kind is _SECURED else unsecured(request, context)
         if not context.adopted:
             return _UNCONFIRMED
         device = request.device
@@ -307,17 +308,15 @@ def _join(  # noqa: C901 - what counts is the function in it
     return join
 
 
-def _rejoin(settings: Settings, back: _Back) -> Callable[[JoinRequest, Context], Decision]:
-    """Who may come back, and who gets the network key again: only a link key that nobody else can know may carry it."""
+def _unsecured(settings: Settings, back: _Back) -> Callable[[JoinRequest, Context], Decision]:
+    """Who gets the network key again: only a link key that nobody else can know may carry it."""
     allowed = _allow(Rule.VERIFIED_REJOIN, CredentialKind.INSTALL_CODE)
     verified_may = settings.unsecured_rejoin is UnsecuredRejoin.VERIFIED
 
-    def rejoin(request: JoinRequest, context: Context) -> Decision:
-        held = back(request, context)
-        if request.kind is _SECURED:
-            return held
+    def unsecured(request: JoinRequest, context: Context) -> Decision:
         if not context.adopted:
             return _UNCONFIRMED
+        held = back(request, context)
         if (
             verified_may
             and isinstance(held, Allow)
@@ -328,7 +327,7 @@ def _rejoin(settings: Settings, back: _Back) -> Callable[[JoinRequest, Context],
             return allowed
         return _UNSECURED
 
-    return rejoin
+    return unsecured
 
 
 def _exchange(settings: Settings, back: _Back) -> Callable[[ExchangeRequest, Context], Decision]:

@@ -1,4 +1,7 @@
-"""The reference page and the published schema say what the code says. `python tests/core/policy/test_page.py` brings them up to date."""
+"""The reference page and the published schema say what the code says.
+
+`python tests/core/policy/test_page.py` brings them up to date.
+"""
 
 from __future__ import annotations
 
