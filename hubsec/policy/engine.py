@@ -156,14 +156,26 @@ def _allow(rule: Rule, credential: CredentialKind | None = None, marks: frozense
     return Allow(rule.value, REASONS[rule], credential, marks)
 
 
+def _entry_allows(rule: Rule) -> dict[CredentialKind, dict[frozenset[Mark], Allow]]:
+    """A ready decision for every credential and marks that an entry can have."""
+    return {
+        credential: {marks: _allow(rule, credential, marks) for marks in _MARKS}
+        for credential in CredentialKind
+    }
+
+
 _JOIN, _SECURED = JoinKind.JOIN, JoinKind.SECURED_REJOIN
 _SINGLE = Use.SINGLE
+_BASELINE = CredentialKind.ADOPTED
 # What does not depend on settings is ready here; a closure's own variables are copied at every call.
 _UNCONFIRMED, _NO_ENTRY, _NO_ADMISSION = map(_deny, (Rule.ADOPTION, Rule.NO_ENTRY, Rule.NO_ADMISSION))
 _KNOCK, _KNOCK_RATE = Knock(Rule.KNOCK.value, REASONS[Rule.KNOCK]), _deny(Rule.KNOCK_RATE)
 _QUARANTINED, _OVER, _OTHER_RADIO = map(_deny, (Rule.QUARANTINED, Rule.ADMISSION_OVER, Rule.OTHER_RADIO))
 _MISMATCH, _EXPIRED, _SPENT = map(_deny, (Rule.CREDENTIAL_MISMATCH, Rule.ENTRY_EXPIRED, Rule.ENTRY_SPENT))
 _MAKER, _PARENT, _ATTEMPTS = map(_deny, (Rule.MAKER, Rule.PARENT, Rule.ATTEMPTS))
+_KNOWN, _ADOPTED, _LISTED, _ADMITTED = map(
+    _entry_allows, (Rule.KNOWN, Rule.ADOPTED, Rule.ENTRY, Rule.ADMISSION)
+)
 _UNSECURED = _deny(Rule.UNSECURED_REJOIN)
 _HOST, _NODE = map(_deny, (Rule.HOST_PERMIT, Rule.NODE_PERMIT))
 _GREEN_POWER_SHUT, _GREEN_POWER_LENGTH = map(_deny, (Rule.GREEN_POWER_SHUT, Rule.GREEN_POWER_LENGTH))
@@ -180,14 +192,6 @@ def _act(settings: Settings, rule: Rule) -> Decision:
             return _allow(rule)
         case _:
             assert_never(settings.without_entry)
-
-
-def _entry_allows(rule: Rule) -> dict[CredentialKind, dict[frozenset[Mark], Allow]]:
-    """A ready decision for every credential and marks that an entry can have."""
-    return {
-        credential: {marks: _allow(rule, credential, marks) for marks in _MARKS}
-        for credential in CredentialKind
-    }
 
 
 def _ways(settings: Settings) -> _Ways:
@@ -218,9 +222,6 @@ def _back(settings: Settings) -> _Back:
     expired = _act(settings, Rule.ENTRY_EXPIRED)
     never = _act(settings, Rule.NEVER_LET_IN)
     quarantined = Quarantine(Rule.QUARANTINED.value, REASONS[Rule.QUARANTINED])
-    known, adopted, listed, admitted = map(
-        _entry_allows, (Rule.KNOWN, Rule.ADOPTED, Rule.ENTRY, Rule.ADMISSION)
-    )
     entry_is_enough = settings.secured_rejoin is SecuredRejoin.ENTRY
 
     def back(
@@ -237,13 +238,13 @@ def _back(settings: Settings) -> _Back:
         if entry.expires_at is not None and entry.expires_at <= context.now:
             return expired
         credential = entry.credential
-        if credential is CredentialKind.ADOPTED:
-            return adopted[credential][entry.marks]
+        if credential is _BASELINE:
+            return _ADOPTED[credential][entry.marks]
         if entry.joined_at is not None:
-            return known[credential][entry.marks]
+            return _KNOWN[credential][entry.marks]
         if _is_open(device, request.radio, context):
-            return admitted[credential][entry.marks]
-        return listed[credential][entry.marks] if entry_is_enough else never
+            return _ADMITTED[credential][entry.marks]
+        return _LISTED[credential][entry.marks] if entry_is_enough else never
 
     return back
 
