@@ -143,24 +143,31 @@ class HubAuthority:
 
     async def _joining(self, device: Identity, decision: Decision) -> None:
         match decision:
-            case Allow(marks=marks) if Mark.EXPOSED in marks:
-                # Before the key leaves: from its first transmission on it is known to whoever listens.
-                await self._mark(device, Mark.EXPOSED, "The network key was sent to it under a public key.")
-                await self._expose(f"{device} was let in by approval: who listened has the network key.")
+            case Allow(marks=marks):
+                await self._let_in(device)
+                if Mark.EXPOSED in marks:
+                    # From its first transmission on the key is known to whoever listens.
+                    await self._mark(device, marks, "The network key was sent to it under a public key.")
+                    await self._expose(f"{device} was let in by approval: who listened has the network key.")
             case Quarantine():
                 await self._quarantine(device, decision)
-            case Allow() | Deny() | Knock() | Evict():
+            case Deny() | Knock() | Evict():
                 pass
             case _:
                 assert_never(decision)
 
+    async def _let_in(self, device: Identity) -> None:
+        """Spend the entry, once an admission: it has been let in from the moment that the key may leave."""
+        entry, admission = self._hub.allowlist.get(device), self._hub.open_admissions.get(device)
+        if entry is None or admission is None:
+            return
+        if entry.joined_at is None or entry.joined_at < admission.opened_at:
+            await self._hub.allowlist.spend(device, at=self.now())
+
     async def _exchanged(self, device: Identity, decision: Decision) -> None:
         match decision:
             case Allow(marks=marks):
-                if Mark.WEAK in marks:
-                    await self._mark(device, Mark.WEAK, decision.reason)
-                if device in self._hub.allowlist:
-                    await self._hub.allowlist.spend(device, at=self.now())
+                await self._mark(device, marks, decision.reason)
             case Quarantine():
                 await self._quarantine(device, decision)
             case Deny() | Knock() | Evict():
@@ -214,21 +221,23 @@ class HubAuthority:
             case _:
                 assert_never(decision)
 
-    async def _mark(self, device: Identity, mark: Mark, reason: str) -> None:
+    async def _mark(self, device: Identity, marks: frozenset[Mark], reason: str) -> None:
+        """Let `device` carry these marks and no others; say which are new."""
         entry = self._hub.allowlist.get(device)
-        if entry is None or mark in entry.marks:
+        if entry is None or entry.marks == marks:
             return
-        await self._hub.allowlist.update(device, marks=entry.marks | {mark})
-        self.publish(
-            Marked(
-                time=self.now(),
-                radio=self._radio.name,
-                device=device,
-                correlation=self._hub.correlation(device),
-                mark=mark,
-                reason=reason,
+        await self._hub.allowlist.update(device, marks=marks)
+        for mark in sorted(marks - entry.marks):
+            self.publish(
+                Marked(
+                    time=self.now(),
+                    radio=self._radio.name,
+                    device=device,
+                    correlation=self._hub.correlation(device),
+                    mark=mark,
+                    reason=reason,
+                )
             )
-        )
 
     async def _expose(self, reason: str) -> None:
         if self.network_id is None:

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from hubsec.admission import Admission, Outcome
 from hubsec.allowlist import Allowlist
 from hubsec.authority import HubAuthority
@@ -202,7 +204,8 @@ class Hub:
 
     async def _settle(self) -> None:
         for admission in list(self._admissions.values()):
-            await self.close_admission(admission)
+            if admission.end(Outcome.CANCELLED, f"The hub closed before {admission.name} was in."):
+                await self._end_admission(admission)
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -354,9 +357,7 @@ class Hub:
             raise
         admission.before = before
         admission.closes_at = opened_at + admission.order.window
-        self._timers[admission.id] = asyncio.get_running_loop().call_later(
-            admission.order.window, self._window_over, admission
-        )
+        self._set_timer(admission, admission.order.window)
         self.publish(
             AdmissionOpened(
                 time=self.now(),
@@ -371,13 +372,33 @@ class Hub:
         )
 
     async def close_admission(self, admission: Admission) -> None:
-        """Close the radio for it, whatever became of it. Idempotent. :class:`Admission` calls this on
-        leaving its block."""
+        """Close the radio for it. :class:`Admission` calls this on leaving its block. Idempotent.
+
+        A device that has been sent the key by then goes on to its exchange, and is judged by that.
+        """
         if self._admissions.get(admission.order.device) is not admission:
+            return
+        if admission.key_sent and admission.outcome is None:
+            await self._shut_window(admission)
             return
         admission.end(
             Outcome.CANCELLED, f"The admission of {admission.name} was left before the device came."
         )
+        await self._end_admission(admission)
+
+    async def _shut_window(self, admission: Admission) -> None:
+        """Nobody may ask for the key any more; who has it goes on to its exchange."""
+        if admission.in_exchange:
+            return
+        admission.in_exchange = True
+        device = admission.order.device
+        self.open_admissions[device] = msgspec.structs.replace(
+            self.open_admissions[device], expires_at=self.now()
+        )
+        self._set_timer(admission, admission.order.exchange_limit + EXCHANGE_SLACK)
+        await self._radios[admission.radio].withdraw(admission.id, "Its window is over.")
+
+    async def _end_admission(self, admission: Admission) -> None:
         self.publish(
             AdmissionClosed(
                 time=self.now(),
@@ -404,18 +425,21 @@ class Hub:
         if admission.outcome is not Outcome.JOINED and before is None and device in self.allowlist:
             await self.recorded(self.allowlist.revoke(device, by="hubsec: the admission ended without it"))
 
-    def _window_over(self, admission: Admission) -> None:
+    def _set_timer(self, admission: Admission, seconds: float) -> None:
+        running = self._timers.pop(admission.id, None)
+        if running is not None:
+            running.cancel()
+        self._timers[admission.id] = asyncio.get_running_loop().call_later(
+            seconds, self._time_is_up, admission
+        )
+
+    def _time_is_up(self, admission: Admission) -> None:
         if admission.key_sent and not admission.in_exchange:
-            # The device has been answered inside the window: its link key exchange may end after it.
-            admission.in_exchange = True
-            self._timers[admission.id] = asyncio.get_running_loop().call_later(
-                admission.order.exchange_limit + EXCHANGE_SLACK, self._window_over, admission
-            )
-            return
-        if admission.end(
+            self._spawn(self._shut_window(admission))
+        elif admission.end(
             Outcome.EXPIRED, f"{admission.name} did not join within {admission.order.window:g} s."
         ):
-            self._spawn(self.close_admission(admission))
+            self._spawn(self._end_admission(admission))
 
     def _on_key_sent(self, event: KeySent) -> None:
         admission = self._admission_of(event)
@@ -427,12 +451,12 @@ class Hub:
         entry = self.allowlist.get(admission.order.device) if admission else None
         if admission is not None and entry is not None:
             admission.end(Outcome.JOINED, f"{admission.name} joined.", device_of(entry))
-            self._spawn(self.close_admission(admission))
+            self._spawn(self._end_admission(admission))
 
     def _on_evicted(self, event: Evicted) -> None:
         admission = self._admission_of(event)
         if admission is not None and admission.end(Outcome.REFUSED, event.reason):
-            self._spawn(self.close_admission(admission))
+            self._spawn(self._end_admission(admission))
 
     def _admission_of(self, event: Event) -> Admission | None:
         if event.device is None:

@@ -66,6 +66,17 @@ async def test_outside_its_block_an_admission_is_shut(hub: Hub, radio: FakeRadio
     assert caught.value.outcome == Outcome.CANCELLED
 
 
+async def test_who_has_the_key_goes_on_to_its_exchange(hub: Hub, radio: FakeRadio) -> None:
+    async with hub.admit(STICKER, name="Hall lamp") as admission:
+        await radio.join(LAMP)
+    assert isinstance(await radio.join(LAMP), Deny)
+    assert LAMP in hub.allowlist
+    radio.orders[admission.id] = admission.order
+    await radio.exchange(LAMP)
+    assert (await admission.joined()).name == "Hall lamp"
+    assert LAMP in hub.allowlist
+
+
 async def test_a_window_ends_by_itself(radio: FakeRadio, tmp_path: Path) -> None:
     policy = load_policy("home")
     async with Hub(radio, policy=policy, home=tmp_path / "hub") as hub:
