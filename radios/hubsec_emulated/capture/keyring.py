@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_KEYS: Final = 512
 """Keys of one kind that a keyring holds: far above any house, low enough that a forged flood stays harmless."""
+MAX_ADDRESSES: Final = 4096
+"""Short addresses whose EUI64 a keyring remembers, the one not seen for longest going first: as above."""
 
 
 class KeyKind(StrEnum):
@@ -143,14 +145,15 @@ class Keyring:
         if header.dst_ieee is not None:
             self._pair(pan, header.dst, header.dst_ieee)
         # The auxiliary header names who transmitted this hop, not who sent the frame first.
-        if nwk.aux is not None and nwk.key is not None and nwk.aux.source is not None:
-            if mac.src is not None and not mac.src_long:
-                self._pair(pan, mac.src, nwk.aux.source)
-            elif mac.src is None and header.src == 0:
-                self._pair(pan, header.src, nwk.aux.source)
+        hop = nwk.aux.source if nwk.aux is not None and nwk.key is not None else None
+        if hop is not None and mac.src is not None and not mac.src_long:
+            self._pair(pan, mac.src, hop)
         if isinstance(frame.zdo, DeviceAnnce):
             self._pair(pan, frame.zdo.short, frame.zdo.eui64)
 
     def _pair(self, pan: int | None, short: int, eui64: int) -> None:
         if short < BROADCAST_FIRST:
+            self._eui64s.pop((pan, short), None)
             self._eui64s[pan, short] = eui64
+            if len(self._eui64s) > MAX_ADDRESSES:
+                del self._eui64s[next(iter(self._eui64s))]

@@ -36,10 +36,6 @@ class Reader:
         """Return the next 16-bit number."""
         return self.uint(2)
 
-    def u32(self) -> int:
-        """Return the next 32-bit number."""
-        return self.uint(4)
-
     def u64(self) -> int:
         """Return the next 64-bit number, which is how an EUI64 travels."""
         return self.uint(8)

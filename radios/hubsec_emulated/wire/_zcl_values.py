@@ -97,6 +97,9 @@ ANALOG: Final = frozenset(
 )
 
 
+type Content = int | float | str | bytes | None
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """A value with its data type: int, float, str (text, its bytes kept where they are no UTF-8) or bytes.
@@ -105,7 +108,7 @@ class Value:
     """
 
     type: int
-    value: int | float | str | bytes | None = None
+    value: Content = None
 
     def encode(self) -> bytes:
         """Return the type byte and the value."""

@@ -33,7 +33,7 @@ from hubsec_emulated.wire._zcl_clusters import (
     ZoneEnrollResponse,
     ZoneStatusChange,
 )
-from hubsec_emulated.wire._zcl_values import ANALOG, DataType, Value
+from hubsec_emulated.wire._zcl_values import ANALOG, Content, DataType, Value
 
 __all__ = [
     "HOME_AUTOMATION",
@@ -51,6 +51,7 @@ __all__ = [
     "Cluster",
     "ConfigureReporting",
     "ConfigureReportingResponse",
+    "Content",
     "DataType",
     "DefaultResponse",
     "DoorLock",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubsec_emulated.capture.dissect import Layer, dissect
-from hubsec_emulated.capture.keyring import MAX_KEYS, KeyKind, Keyring
+from hubsec_emulated.capture.keyring import MAX_ADDRESSES, MAX_KEYS, KeyKind, Keyring
 from hubsec_emulated.capture.sniffer import Sniffer
 from hubsec_emulated.errors import FrameError
 from hubsec_emulated.wire import aps, nwk, zdo
@@ -215,3 +215,14 @@ def test_an_ear_never_fails(noise: list[bytes]) -> None:
 def test_any_network_payload_is_taken_apart(payload: bytes) -> None:
     frame = MacFrame(MacType.DATA, 1, 1, 1, src_pan=1, src=2, payload=payload)
     assert dissect(frame.encode(), Keyring()).mac == frame
+
+
+def test_a_flood_of_forged_addresses_is_bounded() -> None:
+    keyring = Keyring()
+    for number in range(MAX_ADDRESSES + 10):
+        frame = nwk.NwkFrame(nwk.NwkType.DATA, 0, number, 1, 1, src_ieee=number, payload=b"\x02\x00")
+        mac_frame = MacFrame(MacType.DATA, 1, 1, 0, src_pan=1, src=number, payload=frame.encode())
+        keyring.learn(dissect(mac_frame.encode(), keyring))
+    assert len(keyring.eui64s(1)) == MAX_ADDRESSES
+    assert keyring.eui64_of(1, 0) is None
+    assert keyring.eui64_of(1, MAX_ADDRESSES) == MAX_ADDRESSES

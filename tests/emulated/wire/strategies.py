@@ -184,7 +184,7 @@ routes = st.builds(zdo.Route, u16, three_bits, u16, flag, flag, flag)
 failure = st.integers(1, 255)
 ok = st.just(0)
 children = st.none() | st.lists(u16, min_size=1, max_size=5).map(tuple)
-zdo_messages: SearchStrategy[zdo.ZdoMessage] = st.one_of(
+ZDO_MESSAGES: list[SearchStrategy[zdo.ZdoMessage]] = [
     st.builds(zdo.NwkAddrReq, eui64, u8, u8),
     st.builds(zdo.IeeeAddrReq, u16, u8, u8),
     st.builds(zdo.NwkAddrRsp, u8, eui64, u16, st.none() | st.just(())),
@@ -221,38 +221,46 @@ zdo_messages: SearchStrategy[zdo.ZdoMessage] = st.one_of(
     st.builds(zdo.MgmtPermitJoiningReq, u8, u8),
     st.builds(zdo.MgmtPermitJoiningRsp, u8),
     st.builds(zdo.OtherMessage, st.integers(0x0100, 0x7FFF), small),
-)
+]
 
 
-@st.composite
-def values(draw: st.DrawFn, *, analog: bool = False) -> zcl.Value:
-    """Draw a value of any data type; only measures when `analog`."""
-    numbers = [
-        *((kind, st.integers(0, (1 << 8 * (kind - 0x1F)) - 1)) for kind in range(0x20, 0x28)),
-        *(
-            (kind, st.integers(-(1 << 8 * (kind - 0x27) - 1), (1 << 8 * (kind - 0x27) - 1) - 1))
-            for kind in range(0x28, 0x30)
-        ),
-        (zcl.DataType.SINGLE, st.floats(width=32, allow_nan=False)),
-        (zcl.DataType.DOUBLE, st.floats(allow_nan=False)),
-        (zcl.DataType.UTC, u32),
-    ]
-    others = [
-        (zcl.DataType.NO_DATA, st.none()),
-        (zcl.DataType.BOOL, u8),
-        (zcl.DataType.ENUM8, u8),
-        (zcl.DataType.ENUM16, u16),
-        (zcl.DataType.MAP16, u16),
-        (zcl.DataType.EUI64, u64),
-        (zcl.DataType.KEY128, key),
-        (zcl.DataType.OCTET_STRING, st.none() | st.binary(max_size=20)),
-        (zcl.DataType.STRING, st.none() | st.text(st.characters(codec="utf-8"), max_size=20)),
-        (zcl.DataType.STRING, st.binary(max_size=20).map(lambda raw: raw.decode("utf-8", "surrogateescape"))),
-        (zcl.DataType.LONG_OCTET_STRING, st.none() | st.binary(max_size=300)),
-        (zcl.DataType.LONG_STRING, st.none() | st.text(st.characters(codec="utf-8"), max_size=20)),
-    ]
-    kind, content = draw(st.sampled_from(numbers if analog else numbers + others))
-    return zcl.Value(int(kind), draw(content))
+def _unsigned(bits: int) -> SearchStrategy[int]:
+    return st.integers(0, (1 << bits) - 1)
+
+
+def _signed(bits: int) -> SearchStrategy[int]:
+    return st.integers(-(1 << bits - 1), (1 << bits - 1) - 1)
+
+
+def _values(kind: int, content: SearchStrategy[zcl.Content]) -> SearchStrategy[zcl.Value]:
+    return content.map(lambda value: zcl.Value(int(kind), value))
+
+
+_text = st.none() | st.text(st.characters(codec="utf-8"), max_size=20)
+_no_text = st.binary(max_size=20).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+MEASURES = [
+    *(_values(kind, _unsigned(8 * (kind - 0x1F))) for kind in range(0x20, 0x28)),
+    *(_values(kind, _signed(8 * (kind - 0x27))) for kind in range(0x28, 0x30)),
+    _values(zcl.DataType.SINGLE, st.floats(width=32, allow_nan=False)),
+    _values(zcl.DataType.DOUBLE, st.floats(allow_nan=False)),
+    _values(zcl.DataType.UTC, u32),
+]
+VALUES = [
+    *MEASURES,
+    _values(zcl.DataType.NO_DATA, st.none()),
+    _values(zcl.DataType.BOOL, u8),
+    _values(zcl.DataType.ENUM8, u8),
+    _values(zcl.DataType.ENUM16, u16),
+    _values(zcl.DataType.MAP16, u16),
+    _values(zcl.DataType.EUI64, u64),
+    _values(zcl.DataType.KEY128, key),
+    _values(zcl.DataType.OCTET_STRING, st.none() | st.binary(max_size=20)),
+    _values(zcl.DataType.STRING, _text),
+    _values(zcl.DataType.STRING, _no_text),
+    _values(zcl.DataType.LONG_OCTET_STRING, st.none() | st.binary(max_size=300)),
+    _values(zcl.DataType.LONG_STRING, _text),
+]
+values = st.one_of(VALUES)
 
 
 @st.composite
@@ -264,18 +272,18 @@ def _reporting(draw: st.DrawFn) -> zcl.ReportingConfiguration:
             kind = draw(st.sampled_from([0x10, 0x18, 0x30, 0x42]))
             return zcl.ReportingConfiguration(draw(u16), kind, draw(u16), draw(u16))
         case _:
-            change = draw(values(analog=True))
+            change = draw(st.one_of(MEASURES))
             return zcl.ReportingConfiguration(draw(u16), change.type, draw(u16), draw(u16), change)
 
 
-_attributes = st.lists(st.builds(zcl.Attribute, u16, values()), max_size=5).map(tuple)
+_attributes = st.lists(st.builds(zcl.Attribute, u16, values), max_size=5).map(tuple)
 zcl_frames = st.builds(zcl.ZclFrame, u8, u8, small, flag, flag, flag, st.none() | u16)
 zcl_messages = st.one_of(
     st.builds(zcl.ReadAttributes, shorts),
     st.builds(
         zcl.ReadAttributesResponse,
         st.lists(
-            st.builds(zcl.AttributeStatus, u16, ok, values()) | st.builds(zcl.AttributeStatus, u16, failure),
+            st.builds(zcl.AttributeStatus, u16, ok, values) | st.builds(zcl.AttributeStatus, u16, failure),
             max_size=5,
         ).map(tuple),
     ),

@@ -58,6 +58,8 @@ REFUSED: dict[str, Callable[[], object]] = {
     "measure reported without change": lambda: zcl.ConfigureReporting(
         (zcl.ReportingConfiguration(1, 0x20),)
     ).encode(),
+    "float out of its type": lambda: zcl.Value(zcl.DataType.SINGLE, 1e300).encode(),
+    "binding to an unknown kind of address": lambda: zdo.decode(0x0021, bytes(12) + b"\x02"),
     "EUI64 as a word": lambda: parse_eui64("lamp"),
     "EUI64 too short": lambda: parse_eui64("00:11:22:33:44:55:66"),
     "EUI64 out of range": lambda: format_eui64(1 << 64),
@@ -69,6 +71,46 @@ def test_refused(what: str) -> None:
     with pytest.raises(FrameError) as caught:
         REFUSED[what]()
     assert KEY[:15].hex() not in str(caught.value)
+
+
+MALFORMED: dict[str, Callable[[], object]] = {
+    "MAC frame of 128 bytes": lambda: mac.MacFrame.decode(bytes(128)),
+    "MAC frame of four bytes": lambda: mac.MacFrame.decode(bytes(4)),
+    "MAC frame with a wrong FCS": lambda: mac.MacFrame.decode(
+        mac.MacFrame(mac.MacType.ACK, 1).encode()[:-1] + b"?"
+    ),
+    "MAC frame of a reserved type": lambda: mac.MacFrame.decode_without_fcs(b"\x07\x00\x01"),
+    "MAC frame with MAC security": lambda: mac.MacFrame.decode_without_fcs(b"\x09\x00\x01"),
+    "MAC frame of 2015": lambda: mac.MacFrame.decode_without_fcs(b"\x01\x20\x01"),
+    "MAC address of a reserved kind": lambda: mac.MacFrame.decode_without_fcs(b"\x01\x04\x01"),
+    "MAC compression without addresses": lambda: mac.MacFrame.decode_without_fcs(b"\x41\x00\x01"),
+    "MAC header cut short": lambda: mac.MacFrame.decode_without_fcs(b"\x01\x08\x01\x62"),
+    "MAC command without content": lambda: mac.decode_command(b""),
+    "beacon of another protocol": lambda: mac.BeaconPayload.decode(b"\xff\xcf\x00\x00\x01" + bytes(14)),
+    "network frame of a reserved type": lambda: nwk.NwkFrame.decode(b"\x0a\x00" + bytes(6)),
+    "network header cut short": lambda: nwk.NwkFrame.decode(b"\x08\x08" + bytes(8)),
+    "source route cut short": lambda: nwk.NwkFrame.decode(b"\x08\x04" + bytes(6) + b"\x02\x00\x01\x02"),
+    "network key named as a link key": lambda: security.unsecure_nwk(
+        b"\x08\x02" + bytes(6) + b"\x00" + bytes(20), KEY
+    ),
+    "auxiliary header cut short": lambda: security.AuxHeader.decode(b"\x28" + bytes(12)),
+    "APS delivery of a reserved mode": lambda: aps.ApsFrame.decode(b"\x04" + bytes(8)),
+    "APS header cut short": lambda: aps.ApsFrame.decode(b"\x00\x01"),
+    "inter-PAN frame with an extended header": lambda: aps.ApsFrame.decode(b"\x83" + bytes(8)),
+    "extended header of no fragment": lambda: aps.ApsFrame.decode(b"\x80" + bytes(9)),
+    "key of an unknown type": lambda: aps.decode_command(b"\x05\x09" + bytes(40)),
+    "Transport-Key cut short": lambda: aps.decode_command(b"\x05\x01" + KEY),
+    "cluster library frame of a reserved type": lambda: zcl.ZclFrame.decode(b"\x02\x01\x01"),
+    "value of an unknown type": lambda: zcl.ReportAttributes.decode(b"\x00\x00\x4c\x00"),
+    "reporting in no direction": lambda: zcl.ConfigureReporting.decode(b"\x02\x00\x00"),
+}
+
+
+@pytest.mark.parametrize("what", MALFORMED)
+def test_malformed(what: str) -> None:
+    with pytest.raises(FrameError) as caught:
+        MALFORMED[what]()
+    assert KEY.hex() not in str(caught.value)
 
 
 def test_an_unknown_sender_can_not_be_opened() -> None:

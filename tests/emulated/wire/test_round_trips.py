@@ -49,9 +49,25 @@ def test_aps_commands(command: aps.ApsCommandPayload) -> None:
     assert aps.decode_command(command.encode()) == command
 
 
-@given(some.u8, some.zdo_messages)
-def test_device_profile(sequence: int, message: zdo.ZdoMessage) -> None:
-    assert zdo.decode(message.CLUSTER, zdo.encode(sequence, message)) == (sequence, message)
+@pytest.mark.parametrize("messages", some.ZDO_MESSAGES)
+def test_device_profile(messages: st.SearchStrategy[zdo.ZdoMessage]) -> None:
+    @given(some.u8, messages)
+    @settings(max_examples=15, database=None)
+    def check(sequence: int, message: zdo.ZdoMessage) -> None:
+        assert zdo.decode(message.CLUSTER, zdo.encode(sequence, message)) == (sequence, message)
+
+    check()
+
+
+@pytest.mark.parametrize("values", some.VALUES)
+def test_attribute_values(values: st.SearchStrategy[zcl.Value]) -> None:
+    @given(values)
+    @settings(max_examples=15, database=None)
+    def check(value: zcl.Value) -> None:
+        report = zcl.ReportAttributes((zcl.Attribute(1, value), zcl.Attribute(2, value)))
+        assert zcl.ReportAttributes.decode(report.encode()) == report
+
+    check()
 
 
 @given(some.zcl_frames)
