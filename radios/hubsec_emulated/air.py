@@ -89,7 +89,7 @@ class Air:
         self.delay = delay
         self.duplication = duplication
         self.transmissions = 0
-        self._random = random.Random(seed)  # noqa: S311 - a reproducible medium, not a secret
+        self._random = random.Random(seed)
         self._radios: list[Radio] = []
         self._taps: list[Tap] = []
         self._free: dict[int, float] = {}

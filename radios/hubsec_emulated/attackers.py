@@ -207,7 +207,7 @@ class Insider(Attacker):
         profile: int = HOME_AUTOMATION,
         endpoint: int = 1,
     ) -> None:
-        def result(ok: bool) -> None:  # noqa: FBT001 - the callback's shape
+        def result(ok: bool) -> None:
             if ok:
                 self.loot.commands.append(f"{what} reached {target.name}")
 

@@ -1,11 +1,11 @@
 """Simulated time.
 
-Everything on the emulated air happens at an exact simulated instant: while a timer's function runs, :meth:`VirtualClock.now`
-is that timer's due time, whatever the wall clock says, and timers due at the same instant run in the order in which they
-were set. A seed therefore gives the same run on a fast machine and on a slow one.
+Everything on the emulated air happens at an exact simulated instant: while a timer's function runs,
+:meth:`VirtualClock.now` is that timer's due time, whatever the wall clock says, and timers due at the same instant run
+in the order in which they were set. A seed therefore gives the same run on a fast machine and on a slow one.
 
-:class:`VirtualClock` stands still until it is advanced: unit tests run hours in milliseconds. :class:`Clock` follows the
-running asyncio loop, `scale` simulated seconds to a real one, for everything that talks to a host over a socket.
+:class:`VirtualClock` stands still until it is advanced: unit tests run hours in milliseconds. :class:`Clock` follows
+the running asyncio loop, `scale` simulated seconds to a real one, for everything that talks to a host over a socket.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 try:
     from pytest_asyncio import fixture as async_fixture
 except ImportError:  # another plugin (anyio's) may run asynchronous fixtures
-    async_fixture = pytest.fixture
+    async_fixture = pytest.fixture  # type: ignore[assignment]  # used in the same way
 
 if TYPE_CHECKING:
     from hubsec_emulated.house import House

@@ -114,7 +114,7 @@ class Device(Node):
 
     @property
     def sticker(self) -> str:
-        """The text of the QR code on the device: `Z:<EUI64>$I:<install code with CRC>`; without a code only the first."""
+        """The text of the device's QR code: `Z:<EUI64>$I:<install code with CRC>`; the first half without a code."""
         text = f"Z:{self.eui64:016X}"
         return text if self.install_code is None else f"{text}$I:{self.install_code.hex().upper()}"
 

@@ -40,7 +40,7 @@ class Switchable(Device):
         """Press the button on the device: it toggles, and reports that if it was told to."""
         self._switch(not self.is_on)
 
-    def _switch(self, on: bool) -> CommandResult:  # noqa: FBT001 - the state itself
+    def _switch(self, on: bool) -> CommandResult:
         self._on_off[ON_OFF_STATE] = int(on)
         return CommandResult()
 

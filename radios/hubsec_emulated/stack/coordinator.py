@@ -1,7 +1,7 @@
 """The coordinator: a node that forms its network, and whose trust center somebody else is.
 
-Everything is called from the event loop that drives the clock; nothing blocks, and nothing here raises for what a device
-sent. Short addresses, EUI64 and PAN ids are ints, keys 16 bytes.
+Everything is called from the event loop that drives the clock; nothing blocks, and nothing here raises for what a
+device sent. Short addresses, EUI64 and PAN ids are ints, keys 16 bytes.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class Coordinator(Node):
         self.later(0.05, self.send_link_status)
 
     def permit_joining(self, seconds: int) -> None:
-        """Open our own permit flag: 0 closes, 255 stays open. Routers are told by Mgmt_Permit_Joining_req, not by this."""
+        """Open our own permit flag: 0 closes, 255 stays open. Routers are told by Mgmt_Permit_Joining_req instead."""
         self.parenting.permit_joining(seconds)
 
     def set_concentrator(self, period: float | None, *, route_records: bool = True) -> None:

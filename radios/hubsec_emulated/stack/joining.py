@@ -154,7 +154,7 @@ class Joining:
         if parent is None or self.state is not JoinState.ASSOCIATING or left == 0:
             return
         self._poll_later(self._node.timing.association_poll, self._poll_response, left - 1)
-        self._node.mac.poll(parent.short, lambda acked, got: None, src_long=True)
+        self._node.mac.poll(parent.short, _ignore, src_long=True)
 
     def on_association_response(self, response: AssociationResponse, sender: int | None) -> None:
         """The parent's answer, which names the parent's EUI64 as its `sender`."""
@@ -190,7 +190,7 @@ class Joining:
         node = self._node
         if self.state is JoinState.WAITING_FOR_KEY and node.nwk.parent is not None:
             self._poll_later(node.timing.poll_for_key, self._poll_key)
-            node.mac.poll(node.nwk.parent, lambda acked, got: None)
+            node.mac.poll(node.nwk.parent, _ignore)
 
     def _no_key(self) -> None:
         self.keyless += 1
@@ -291,7 +291,7 @@ class Joining:
         node = self._node
         if self.state is JoinState.REJOINING and node.nwk.parent is not None:
             self._poll_later(node.timing.poll_for_key, self._poll_rejoin)
-            node.mac.poll(node.nwk.parent, lambda acked, got: None)
+            node.mac.poll(node.nwk.parent, _ignore)
 
     @property
     def awaits_unsecured_rejoin(self) -> bool:
@@ -332,6 +332,10 @@ class Joining:
         if self._poll is not None:
             self._poll.cancel()
         self._poll = self._node.later(delay, call, *args)
+
+
+def _ignore(_acked: bool, _got: bool) -> None:
+    """What a poll brings comes by itself."""
 
 
 def _preference(parent: Parent) -> tuple[int, int]:

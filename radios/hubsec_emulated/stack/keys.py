@@ -17,9 +17,9 @@ KEY_SLOTS: Final = 2
 class NetworkKeys:
     """The active network key, at most one other, and the frame counters (specification 4.3.1).
 
-    Outgoing counters go on across key switches and factory resets, as on silicon. Incoming counters are kept per sender and
-    key sequence number. A key that was switched away from still opens frames until a further key overwrites its slot
-    [assumed: no capture shows it].
+    Outgoing counters go on across key switches and factory resets, as on silicon. Incoming counters are kept per
+    sender and key sequence number. A key that was switched away from still opens frames until a further key
+    overwrites its slot [assumed: no capture shows it].
     """
 
     counter: int = 0

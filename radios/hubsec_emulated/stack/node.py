@@ -90,7 +90,7 @@ class Node:
         self.timing = timing
         self.channels = tuple(channels)
         self.manufacturer_code = manufacturer_code
-        self.random = random.Random(f"{seed}/{eui64}")  # noqa: S311 - reproducible runs, not secrets
+        self.random = random.Random(f"{seed}/{eui64}")
         self.endpoints: list[SimpleDescriptor] = []
         #: Whether this device does the trust center link key exchange, and whether it stays without it.
         self.exchanges_link_key = True

@@ -98,7 +98,8 @@ class Nwk:
     ) -> None:
         """Send `payload` to a short or broadcast address; `done` tells whether the first hop took it.
 
-        `with_ieee` puts our EUI64 into the header; `src` and `src_ieee` send on behalf of a child. Our own address loops back.
+        `with_ieee` puts our EUI64 into the header; `src` and `src_ieee` send on behalf of a child. Our own address
+        loops back.
         """
         frame = NwkFrame(
             NwkType.COMMAND if command else NwkType.DATA,

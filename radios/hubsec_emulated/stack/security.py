@@ -1,7 +1,7 @@
 """The security commands that a device obeys, and whom it takes them from (specification 4.4).
 
-A network key is taken while joining under a link key; later from the trust center only, under network security and, when
-it is not a broadcast, under a link key as well. Everything else comes from the trust center too.
+A network key is taken while joining under a link key; later from the trust center only, under network security and,
+when it is not a broadcast, under a link key as well. Everything else comes from the trust center too.
 """
 
 from __future__ import annotations
