@@ -1,7 +1,7 @@
 """Bursts of events to coroutines: hubsec's mailboxes, and awaiting each coroutine in turn, which needs no mailbox.
 
-"hubsec" reads batches. "one at a time" is `async for` over single events, which makes a coroutine for each of them: that
-alone costs what awaiting the subscriber does, so it has no aim.
+"hubsec" reads batches. "one at a time" is `async for` over single events, which makes a coroutine for each of them:
+that alone costs what awaiting the subscriber does, so it has no aim.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ async def compare(subscribers: int) -> dict[str, list[float]]:
         tasks = []
         for bus, read in buses.values():
             for _ in range(subscribers):
-                tasks.append(asyncio.create_task(read(await stack.enter_async_context(bus.events(Left)))))
+                stream = await stack.enter_async_context(bus.events(Left))
+                tasks.append(asyncio.create_task(read(stream)))
         await asyncio.sleep(0)
         for _ in range(ROUNDS + 1):
             started = time.perf_counter()
