@@ -36,6 +36,8 @@ _ADVICE: Final = {
     sqlite3.SQLITE_PERM: "The database can't be opened: look at the folder's permissions.",
 }
 _PRIMARY: Final = 0xFF
+# The first with STRICT tables (https://sqlite.org/stricttables.html).
+SQLITE_FLOOR: Final = (3, 37, 0)
 
 
 def schemas() -> tuple[str, ...]:
@@ -72,6 +74,10 @@ class Database:
     """A connection that any thread may use, one at a time. Every method raises :class:`~hubsec.errors.StoreError`."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        if sqlite3.sqlite_version_info < SQLITE_FLOOR:
+            raise StoreError(
+                f"This Python has SQLite {sqlite3.sqlite_version}; the store needs 3.37 or newer."
+            )
         self._lock = threading.RLock()
         with translated():
             self._connection = sqlite3.connect(

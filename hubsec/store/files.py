@@ -60,8 +60,8 @@ def prepare_file(path: Path) -> bool:
         raise StoreError(f"{path} can't be opened: {error.strerror}.") from error
 
 
-def read_owned(path: Path) -> bytes | None:
-    """What is in `path`, None when there is no such file; tightened to owner-only first."""
+def read_owned(path: Path, limit: int) -> bytes | None:
+    """The first `limit` bytes of `path`, None when there is no such file; tightened to owner-only first."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -72,7 +72,7 @@ def read_owned(path: Path) -> bytes | None:
         try:
             if stat.S_IMODE(os.fstat(descriptor).st_mode) & _OTHERS:
                 os.fchmod(descriptor, FILE_MODE)
-            return file.read()
+            return file.read(limit)
         except OSError as error:
             raise StoreError(f"{path} can't be read: {error.strerror}.") from error
 

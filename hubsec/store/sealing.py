@@ -81,7 +81,8 @@ def _tampered(place: Place) -> str:
 
 def read_seal(path: Path) -> Seal | None:
     """The seal of the key file at `path`; None when there is none. Raises SealError when it is no key file."""
-    content = read_owned(path)
+    # One byte more than a key shows that it is none.
+    content = read_owned(path, KEY_BYTES + 1)
     if content is None:
         return None
     if len(content) != KEY_BYTES:

@@ -6,9 +6,11 @@ All addresses and codes are made up; the one code with a known key is the specif
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import sys
 import traceback
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -19,6 +21,7 @@ from hubsec.errors import StickerError
 from hubsec.identity import Network
 from hubsec.stickers import Form, Sticker, checksum, read_sticker
 
+PAGE = Path(__file__).parents[3] / "docs" / "stickers.md"
 CODE = "83FED3407A939723A5C639B26916D505C3B5"
 KEY = "66B6900981E1EE3CA4206B6B861C02BB"
 SHORT = {6: "111213141516DA8D", 8: "1112131415161718B1B6", 12: "1112131415161718191A1B1C9BBA"}
@@ -226,6 +229,20 @@ def test_hints_of_the_qr_code_are_kept_and_cut() -> None:
     assert hostile.manufacturer_code is None
     assert read_sticker(READ["hue"][1]).model == "L3B"
     assert read_sticker(f"G$M:\x1b%Z:{ADDRESS}$I:{CODE}").model is None
+
+
+EXAMPLES = re.findall(r"```text\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_every_example_of_the_page_is_read(text: str) -> None:
+    sticker = read_sticker(text)
+    assert sticker.credential.reveal().hex().upper() == KEY
+    assert sticker.device in {None, DEVICE}
+
+
+def test_the_page_has_an_example_of_each_form() -> None:
+    assert {read_sticker(text).form for text in EXAMPLES} == set(Form)
 
 
 ANY_TEXT = st.text(max_size=120) | st.text("0123456789abcdefABCDEF -:|$%ZIMDLKHUEG\n,;oxl", max_size=160)

@@ -100,12 +100,18 @@ def replace(folder: Path) -> None:
     (folder / "hubsec.key").write_bytes(bytes(KEY_BYTES))
 
 
+def lengthen(folder: Path) -> None:
+    with (folder / "hubsec.key").open("ab") as file:
+        file.write(b"\n")
+
+
 def cut(folder: Path) -> None:
     (folder / "hubsec.key").write_bytes(bytes(KEY_BYTES - 1))
 
 
 @pytest.mark.parametrize(
-    ("harm", "reason"), [(lose, "missing"), (replace, "another store"), (cut, "no key file")]
+    ("harm", "reason"),
+    [(lose, "missing"), (replace, "another store"), (cut, "no key file"), (lengthen, "no key file")],
 )
 def test_without_the_key_file_one_error_says_what_to_do(
     tmp_path: Path,

@@ -201,6 +201,14 @@ def test_a_newer_database_is_refused_and_left_alone(folder: Path) -> None:
     assert (folder / "hubsec.db").read_bytes() == before
 
 
+def test_an_old_sqlite_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 36, 0))
+    with pytest.raises(StoreError, match=r"needs 3\.37"):
+        Store(folder)
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 37, 0))
+    Store(folder).close()
+
+
 def test_a_database_of_something_else_is_refused(folder: Path) -> None:
     folder.mkdir(mode=0o700)
     connection = raw(folder)
