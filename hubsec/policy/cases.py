@@ -222,6 +222,9 @@ def read_cases(document: Document) -> tuple[str, tuple[tuple[Case, int | None], 
             if not isinstance(changes, dict) or not {"name", "then"} <= set(changes):
                 raise document.error("A counterpart has a name and a then, and what differs.", here)
             merged = {**_merged(base, changes), "then": changes["then"]}
+            when = changes.get("when")
+            if isinstance(when, dict) and "request" in when:
+                merged["when"] = when
             variant = _case(document, merged, here)
             counterpart |= variant.then.decision is not Kind.ALLOW
             cases.append((variant, document.line(here)))

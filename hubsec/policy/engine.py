@@ -15,7 +15,7 @@ A device that is on the network (secured rejoin, presence, link key exchange, id
  5. Before the baseline is confirmed it goes on working, whatever it is.
  6. Without an entry, or with one that has expired, it gets what the policy says of devices without entry.
  7. Quarantined stays quarantined.
- 8. It was let in before, or its admission is open; the policy may be content with an entry.
+ 8. It was let in before, or its admission lives; the policy may be content with an entry.
  9. If it owes a link key exchange it proves one, or gets what the policy says of such devices.
 10. What it says of itself fits its entry, what it said before, and the policy's terms for that class and maker.
 Whoever asks to open the network is refused; the host may be let open Green Power commissioning alone.
@@ -242,16 +242,17 @@ def _back(settings: Settings) -> _Back:
             return _ADOPTED[credential][entry.marks]
         if entry.joined_at is not None:
             return _KNOWN[credential][entry.marks]
-        if _is_open(device, request.radio, context):
+        if _is_admitted(device, request.radio, context):
             return _ADMITTED[credential][entry.marks]
         return _LISTED[credential][entry.marks] if entry_is_enough else never
 
     return back
 
 
-def _is_open(device: Identity, radio: str, context: Context) -> bool:
+def _is_admitted(device: Identity, radio: str, context: Context) -> bool:
+    """Whether its admission lives: when the window is over, who was sent the key has the exchange yet to do."""
     admission = context.admissions.get(device)
-    return admission is not None and admission.radio == radio and context.now < admission.expires_at
+    return admission is not None and admission.radio == radio
 
 
 def _join(  # noqa: C901 - what counts is the function in it

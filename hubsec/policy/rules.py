@@ -55,7 +55,7 @@ REASONS: dict[Rule, str] = {
     Rule.KNOWN: "It has an entry and was let in before.",
     Rule.ADOPTED: "It is part of the baseline that an operator confirmed.",
     Rule.ENTRY: "It has an entry.",
-    Rule.ADMISSION: "Its admission is open.",
+    Rule.ADMISSION: "It is being admitted.",
     Rule.VERIFIED_REJOIN: "It was let in by its install code and proved a link key of its own.",
     Rule.EXCHANGED: "It has a link key of its own and proved it.",
     Rule.EXCHANGE_NOT_OWED: "It has no link key of its own, and the policy does not ask this device for one.",
