@@ -14,6 +14,8 @@ from tests.oracles.silicon import INSTALL_CODE_KEY, captures_folder, listen, rea
 from tests.oracles.test_silicon_captures import CAPTURES, Capture, names
 from tests.oracles.tshark import second_opinion
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def air() -> synthetic.Recording:

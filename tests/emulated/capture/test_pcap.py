@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hubsec_emulated.capture.pcap import CapturedFrame, PcapWriter, read_capture
 from hubsec_emulated.errors import FrameError
 from hubsec_emulated.wire.mac import MacFrame, MacType
+from tests.emulated.wire.strategies import FEW
 
 PSDU = MacFrame(MacType.ACK, 7).encode()
 BARE = PSDU[:-2]
@@ -50,6 +51,7 @@ def tap(psdu: bytes, *fields: tuple[int, bytes], version: int = 0) -> bytes:
     return struct.pack("<BBH", version, 0, 4 + len(body)) + body + psdu
 
 
+@FEW
 @given(
     st.lists(
         st.tuples(
@@ -163,6 +165,7 @@ def test_garbage_is_no_capture(what: str) -> None:
         read_capture(GARBAGE[what])
 
 
+@FEW
 @given(st.binary(max_size=80), st.sampled_from([b"", pcap(link=283), pcapng(interface(283)), pcapng()]))
 def test_any_bytes_are_a_capture_or_none(data: bytes, head: bytes) -> None:
     try:

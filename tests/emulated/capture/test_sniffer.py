@@ -15,6 +15,7 @@ from hubsec_emulated.wire.crypto import WELL_KNOWN_KEY, ZLL_KEY
 from hubsec_emulated.wire.mac import MacFrame, MacType
 from hubsec_emulated.wire.security import KeyId
 from tests.emulated.capture import synthetic
+from tests.emulated.wire.strategies import FEW
 
 INSTALL_CODE_KEY = bytes.fromhex("66b6900981e1ee3ca4206b6b861c02bb")
 
@@ -203,6 +204,7 @@ def test_a_key_has_sixteen_bytes() -> None:
         Sniffer([b"short"])
 
 
+@FEW
 @given(st.lists(st.binary(max_size=100), max_size=5))
 def test_an_ear_never_fails(noise: list[bytes]) -> None:
     ear = Sniffer(network_keys=[bytes(16)])
@@ -211,6 +213,7 @@ def test_an_ear_never_fails(noise: list[bytes]) -> None:
     assert ear.report().frames == len(noise)
 
 
+@FEW
 @given(st.binary(max_size=100))
 def test_any_network_payload_is_taken_apart(payload: bytes) -> None:
     frame = MacFrame(MacType.DATA, 1, 1, 1, src_pan=1, src=2, payload=payload)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from hubsec_emulated.wire import aps, mac, nwk, zcl, zdo
 from hubsec_emulated.wire.security import KeyId
+
+FEW = settings(max_examples=30, deadline=None)
+"""Enough to find what a codec gets wrong; a busy machine's slowness is no finding."""
+FEWER = settings(FEW, max_examples=12, database=None)
+"""For one kind among many."""
 
 u4, u8, u16, u24, u32, u64 = (st.integers(0, (1 << bits) - 1) for bits in (4, 8, 16, 24, 32, 64))
 two_bits, three_bits = st.integers(0, 3), st.integers(0, 7)

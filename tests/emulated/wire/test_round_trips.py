@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hubsec_emulated.errors import FrameError, SecurityError
@@ -13,37 +13,44 @@ from tests.emulated.wire import strategies as some
 KEY = bytes(range(16))
 
 
+@some.FEW
 @given(some.mac_frames())
 def test_mac_frames(frame: mac.MacFrame) -> None:
     assert mac.MacFrame.decode(frame.encode()) == frame
 
 
+@some.FEW
 @given(some.mac_commands)
 def test_mac_commands(command: mac.MacCommandPayload) -> None:
     assert mac.decode_command(command.encode()) == command
 
 
+@some.FEW
 @given(some.beacons)
 def test_beacons(beacon: mac.BeaconPayload) -> None:
     assert mac.BeaconPayload.decode(beacon.encode()) == beacon
 
 
+@some.FEW
 @given(some.network_frames | some.interpan_frames)
 def test_network_frames(frame: nwk.NwkFrame) -> None:
     assert nwk.NwkFrame.decode(frame.encode()) == frame
     assert frame.encode() == frame.header_bytes + frame.payload
 
 
+@some.FEW
 @given(some.network_commands)
 def test_network_commands(command: nwk.NwkCommandPayload) -> None:
     assert nwk.decode_command(command.encode()) == command
 
 
+@some.FEW
 @given(some.aps_frames())
 def test_aps_frames(frame: aps.ApsFrame) -> None:
     assert aps.ApsFrame.decode(frame.encode()) == frame
 
 
+@some.FEW
 @given(some.aps_commands)
 def test_aps_commands(command: aps.ApsCommandPayload) -> None:
     assert aps.decode_command(command.encode()) == command
@@ -52,7 +59,7 @@ def test_aps_commands(command: aps.ApsCommandPayload) -> None:
 @pytest.mark.parametrize("messages", some.ZDO_MESSAGES)
 def test_device_profile(messages: st.SearchStrategy[zdo.ZdoMessage]) -> None:
     @given(some.u8, messages)
-    @settings(max_examples=15, database=None)
+    @some.FEWER
     def check(sequence: int, message: zdo.ZdoMessage) -> None:
         assert zdo.decode(message.CLUSTER, zdo.encode(sequence, message)) == (sequence, message)
 
@@ -62,7 +69,7 @@ def test_device_profile(messages: st.SearchStrategy[zdo.ZdoMessage]) -> None:
 @pytest.mark.parametrize("values", some.VALUES)
 def test_attribute_values(values: st.SearchStrategy[zcl.Value]) -> None:
     @given(values)
-    @settings(max_examples=15, database=None)
+    @some.FEWER
     def check(value: zcl.Value) -> None:
         report = zcl.ReportAttributes((zcl.Attribute(1, value), zcl.Attribute(2, value)))
         assert zcl.ReportAttributes.decode(report.encode()) == report
@@ -70,16 +77,19 @@ def test_attribute_values(values: st.SearchStrategy[zcl.Value]) -> None:
     check()
 
 
+@some.FEW
 @given(some.zcl_frames)
 def test_cluster_library_frames(frame: zcl.ZclFrame) -> None:
     assert zcl.ZclFrame.decode(frame.encode()) == frame
 
 
+@some.FEW
 @given(some.zcl_messages)
 def test_cluster_library_messages(message: zcl.ReadAttributes) -> None:
     assert type(message).decode(message.encode()) == message
 
 
+@some.FEW
 @given(some.network_frames, some.key, some.u8, some.u32, some.eui64)
 def test_secured_network_frames(
     frame: nwk.NwkFrame, key: bytes, key_seq: int, counter: int, source: int
@@ -92,6 +102,7 @@ def test_secured_network_frames(
 
 
 @pytest.mark.parametrize("extended", [True, False], ids=["with its sender", "without its sender"])
+@some.FEW
 @given(frame=some.aps_frames(), key=some.key, key_id=some.aps_keys, counter=some.u32, source=some.eui64)
 def test_secured_aps_frames(  # noqa: PLR0917 - hypothesis names them
     extended: bool, frame: aps.ApsFrame, key: bytes, key_id: security.KeyId, counter: int, source: int
@@ -103,6 +114,7 @@ def test_secured_aps_frames(  # noqa: PLR0917 - hypothesis names them
     assert aux.source == (source if extended else None)
 
 
+@some.FEW
 @given(some.network_frames, st.data())
 def test_one_changed_bit_shuts_a_secured_frame(frame: nwk.NwkFrame, data: st.DataObject) -> None:
     sealed = bytearray(security.secure_nwk(frame, KEY, 0, 1, 2))
@@ -154,7 +166,7 @@ def test_any_bytes_are_a_value_or_no_frame(name: str) -> None:
     decode = DECODERS[name]
 
     @given(st.binary(max_size=60))
-    @settings(max_examples=60, database=None)
+    @some.FEW
     def check(data: bytes) -> None:
         try:
             decode(data)
@@ -164,6 +176,7 @@ def test_any_bytes_are_a_value_or_no_frame(name: str) -> None:
     check()
 
 
+@some.FEW
 @given(some.u16 | st.integers(0, 0x40) | st.integers(0x8000, 0x8040), st.binary(max_size=60))
 def test_any_bytes_are_a_device_profile_message_or_none(cluster: int, data: bytes) -> None:
     try:
@@ -172,6 +185,7 @@ def test_any_bytes_are_a_device_profile_message_or_none(cluster: int, data: byte
         return
 
 
+@some.FEW
 @given(st.binary(max_size=60))
 def test_any_bytes_are_opened_or_refused(data: bytes) -> None:
     for open_it in (
