@@ -35,7 +35,7 @@ format: $(READY)  ## Mend what can be mended by itself
 	@$(BIN)/ruff format
 
 docs: $(READY)  ## Build the documentation into site/
-	@$(BIN)/mkdocs build --strict --quiet && echo "docs: site/index.html"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "docs: site/index.html"
 
 generate: $(READY)  ## Write the parts of docs/ that come from the code
 	@$(BIN)/python -m hubsec.events_schema docs/events.schema.json

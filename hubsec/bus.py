@@ -44,6 +44,7 @@ from hubsec.streams import STREAM_CAPACITY, EventStream, Overflow, Overflowed, S
 
 __all__ = [
     "CASCADE_LIMIT",
+    "ERROR_TEXT_LIMIT",
     "STREAM_CAPACITY",
     "Bus",
     "EventStream",

@@ -16,7 +16,7 @@ from hubsec import events
 from hubsec.errors import HubsecError
 from hubsec.events import Event
 
-__all__ = ["EventFormatError", "event_types", "from_json", "json_schema", "to_json"]
+__all__ = ["SCHEMA_ID", "EventFormatError", "event_types", "from_json", "json_schema", "to_json"]
 
 SCHEMA_ID = "urn:hubsec:events:1"
 """Names the schema; the number changes when something that was valid no longer is."""
