@@ -40,7 +40,6 @@ class Store:
         self._read_only = read_only
         self._seal: Seal | None = None
         self._seal_error: SealError | None = None
-        self._closed = False
         self._created = False
         with contextlib.ExitStack() as stack:
             if not read_only:
@@ -113,9 +112,7 @@ class Store:
 
     def close(self) -> None:
         """Close the database and let the folder go. Idempotent."""
-        if not self._closed:
-            self._closed = True
-            self._stack.close()
+        self._stack.close()
 
     @property
     def created(self) -> bool:

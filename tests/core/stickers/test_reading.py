@@ -150,6 +150,14 @@ def test_refused(text: str, reason: str) -> None:
     assert caught.value.reason == str(caught.value)
 
 
+def test_decimal_digits_that_the_crc_confirms_are_no_smartstart_code() -> None:
+    # As many digits as the shortest SmartStart code, and they begin as one.
+    address, code = "9012345678901234", "100000000000000000000000012345685529"
+    assert read_sticker(address + code).device == "90:12:34:56:78:90:12:34"
+    with pytest.raises(StickerError, match="SmartStart"):
+        read_sticker(address + code[:-1] + str((int(code[-1]) + 1) % 10))
+
+
 @pytest.mark.parametrize("size", SHORT)
 def test_short_codes_are_read_alone_and_behind_an_address(size: int) -> None:
     code = SHORT[size]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -189,3 +191,13 @@ def test_a_loop_that_ended_early_harms_nobody(folder: Path) -> None:
 
     asyncio.run(close())
     assert threads() == []
+
+
+def test_a_program_that_forgets_to_close_ends_all_the_same(folder: Path) -> None:
+    program = f"""
+import asyncio, hubsec.store
+kept = asyncio.run(hubsec.store.AsyncStore.open({str(folder)!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], timeout=20, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    Store(folder).close()
