@@ -16,6 +16,7 @@ from hubsec_emulated.devices.onoff import Lamp
 from hubsec_emulated.errors import EmulationError
 from hubsec_emulated.stack.coordinator import Coordinator
 from hubsec_emulated.stack.joining import JoinState
+from hubsec_emulated.stack.neighbours import Neighbour
 from hubsec_emulated.stack.node import Node
 from hubsec_emulated.stack.scan import Parent
 from hubsec_emulated.wire import zdo
@@ -211,8 +212,11 @@ class Insider(Attacker):
             if ok:
                 self.loot.commands.append(f"{what} reached {target.name}")
 
+        # It stands beside its victim: routes, whose replies may be under a key it lacks, are not needed.
+        short = target.nwk.short
+        self.neighbours.routers[short] = Neighbour(short, target.eui64, self.clock.now())
         self.aps.send_data(
-            dst=target.nwk.short,
+            dst=short,
             profile=profile,
             cluster=cluster,
             src_ep=endpoint,
