@@ -182,7 +182,7 @@ class HubAuthority:
         seen = Pinned(
             device_class=request.device_class, manufacturer=request.manufacturer, model=request.model
         )
-        if entry.pinned is None:
+        if entry.pinned is None and isinstance(decision, Allow):
             await self._hub.allowlist.update(request.device, pinned=seen)
             self.publish(
                 IdentityPinned(
@@ -194,7 +194,7 @@ class HubAuthority:
                     model=seen.model,
                 )
             )
-        else:
+        elif entry.pinned is not None:
             for field in Pinned.__struct_fields__:
                 before, after = getattr(entry.pinned, field), getattr(seen, field)
                 if before != after and after is not None:

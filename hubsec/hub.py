@@ -9,6 +9,7 @@ device = await admission.joined()
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import time
@@ -52,6 +53,7 @@ from hubsec.secret import Secret
 from hubsec.stickers import Sticker, read_sticker
 from hubsec.store import AsyncStore
 
+_LOGGER = logging.getLogger(__name__)
 HOME_VARIABLE = "HUBSEC_HOME"
 OPERATOR = "operator"
 # What a radio may take, beyond the policy's exchange limit, to say how an exchange ended.
@@ -104,6 +106,7 @@ class Hub:
         self._admissions: dict[Identity, Admission] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._endings: dict[str, asyncio.Task[None]] = {}
         self._stack = AsyncExitStack()
         self._alarm: str | None = None
         self._policy: Policy | None = None
@@ -204,8 +207,8 @@ class Hub:
 
     async def _settle(self) -> None:
         for admission in list(self._admissions.values()):
-            if admission.end(Outcome.CANCELLED, f"The hub closed before {admission.name} was in."):
-                await self._end_admission(admission)
+            self._end(admission, Outcome.CANCELLED, f"The hub closed before {admission.name} was in.")
+            await self._ended(admission)
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -376,15 +379,11 @@ class Hub:
 
         A device that has been sent the key by then goes on to its exchange, and is judged by that.
         """
-        if self._admissions.get(admission.order.device) is not admission:
-            return
         if admission.key_sent and admission.outcome is None:
             await self._shut_window(admission)
-            return
-        admission.end(
-            Outcome.CANCELLED, f"The admission of {admission.name} was left before the device came."
-        )
-        await self._end_admission(admission)
+        else:
+            self._end(admission, Outcome.CANCELLED, f"{admission.name} had not come when its block was left.")
+            await self._ended(admission)
 
     async def _shut_window(self, admission: Admission) -> None:
         """Nobody may ask for the key any more; who has it goes on to its exchange."""
@@ -398,7 +397,17 @@ class Hub:
         self._set_timer(admission, admission.order.exchange_limit + EXCHANGE_SLACK)
         await self._radios[admission.radio].withdraw(admission.id, "Its window is over.")
 
-    async def _end_admission(self, admission: Admission) -> None:
+    def _end(self, admission: Admission, outcome: Outcome, reason: str, device: Device | None = None) -> None:
+        """The first word on how it ended counts, and shuts the radio for it."""
+        if admission.end(outcome, reason, device):
+            self._endings[admission.id] = asyncio.ensure_future(self._wind_up(admission))
+
+    async def _ended(self, admission: Admission) -> None:
+        ending = self._endings.get(admission.id)
+        if ending is not None:
+            await asyncio.shield(ending)
+
+    async def _wind_up(self, admission: Admission) -> None:
         self.publish(
             AdmissionClosed(
                 time=self.now(),
@@ -411,8 +420,16 @@ class Hub:
         )
         try:
             await self._radios[admission.radio].withdraw(admission.id, admission.reason)
-        finally:
+        except RadioError as error:
+            self.publish(
+                RadioLost(time=self.now(), radio=admission.radio, reason=str(error), left_refusing=False)
+            )
+        try:
             await self._forget_admission(admission, admission.before)
+        except StoreError:
+            _LOGGER.warning("The entry of %s outlived its admission.", admission.name)
+        finally:
+            self._endings.pop(admission.id, None)
 
     async def _forget_admission(self, admission: Admission, before: Entry | None) -> None:
         """Take a finished admission out; an entry made for it that let nobody in goes with it."""
@@ -436,10 +453,12 @@ class Hub:
     def _time_is_up(self, admission: Admission) -> None:
         if admission.key_sent and not admission.in_exchange:
             self._spawn(self._shut_window(admission))
-        elif admission.end(
-            Outcome.EXPIRED, f"{admission.name} did not join within {admission.order.window:g} s."
-        ):
-            self._spawn(self._end_admission(admission))
+        else:
+            self._end(
+                admission,
+                Outcome.EXPIRED,
+                f"{admission.name} did not join within {admission.order.window:g} s.",
+            )
 
     def _on_key_sent(self, event: KeySent) -> None:
         admission = self._admission_of(event)
@@ -450,13 +469,12 @@ class Hub:
         admission = self._admission_of(event)
         entry = self.allowlist.get(admission.order.device) if admission else None
         if admission is not None and entry is not None:
-            admission.end(Outcome.JOINED, f"{admission.name} joined.", device_of(entry))
-            self._spawn(self._end_admission(admission))
+            self._end(admission, Outcome.JOINED, f"{admission.name} joined.", device_of(entry))
 
     def _on_evicted(self, event: Evicted) -> None:
         admission = self._admission_of(event)
-        if admission is not None and admission.end(Outcome.REFUSED, event.reason):
-            self._spawn(self._end_admission(admission))
+        if admission is not None:
+            self._end(admission, Outcome.REFUSED, event.reason)
 
     def _admission_of(self, event: Event) -> Admission | None:
         if event.device is None:

@@ -61,7 +61,7 @@ async def test_outside_its_block_an_admission_is_shut(hub: Hub, radio: FakeRadio
     assert isinstance(await radio.join(LAMP), Deny)
     assert radio.keys_out == []
     assert LAMP not in hub.allowlist
-    with pytest.raises(AdmissionEnded, match="left before") as caught:
+    with pytest.raises(AdmissionEnded, match="had not come") as caught:
         await admission.joined()
     assert caught.value.outcome == Outcome.CANCELLED
 

@@ -96,13 +96,14 @@ async def impostor_with_code(stage: Stage) -> str:
 
 
 async def left_out(stage: Stage) -> str:
-    lamp, plug = stage.house.lamp(), stage.house.plug()
-    async with stage.install_code(lamp, lamp.sticker):
-        lamp.power_on()
-        await _in(stage, lamp)
+    router, lamp, plug = stage.house.lamp(), stage.house.lamp(), stage.house.plug()
+    for device in (router, lamp):
+        async with stage.install_code(device, device.sticker):
+            device.power_on()
+            await _in(stage, device)
     own_key = lamp.link_keys.trust_center_key
     assert own_key is not None
-    attacker = stage.house.rejoiner(lamp, keys=[own_key])
+    attacker = stage.house.rejoiner(lamp, keys=[own_key], parent=router)
     lamp.power_off()
     if stage.guarded:
         async with stage.install_code(plug, plug.sticker):
@@ -209,7 +210,7 @@ ATTACKS: Final = (
         unguarded=NETWORK_KEY,
         guarded=NOTHING,
         event="Denied",
-        reason="rejoin",
+        reason="network key again",
         remark="bellows answers unsecured rejoins in every window.",
     ),
     Attack(

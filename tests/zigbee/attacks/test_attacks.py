@@ -28,7 +28,7 @@ async def test_unguarded_it_succeeds(attack: Attack) -> None:
 async def test_guarded_it_gets_what_the_table_says(attack: Attack, tmp_path: Path) -> None:
     async with guarded(SEED, tmp_path / "hub") as stage:
         got = await attack.run(stage)
-        said = [event for event in stage.events if type(event).__name__ == attack.event]
+    said = [event for event in stage.events if type(event).__name__ == attack.event]
     assert got == attack.guarded
     if attack.event:
         assert said, [type(event).__name__ for event in stage.events]
