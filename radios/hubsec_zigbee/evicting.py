@@ -1,8 +1,8 @@
 """Making a device leave, and finding out whether it did.
 
-An end device leaves when its parent is told (APS Remove-Device to the parent; Zigbee specification 4.4.5, and EmberZNet's
-trust-center.h), a router or a child of the coordinator when it is told itself. If that is not confirmed the device is asked to
-leave by ZDO. Either way it still holds the network key: only a new key shuts it out.
+An end device leaves when its parent is told (APS Remove-Device to the parent, the coordinator included; Zigbee specification
+4.4.5, and EmberZNet's trust-center.h), a router when it is told itself. If that is not confirmed the device is asked to leave
+by ZDO. Either way it still holds the network key: only a new key shuts it out.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ class Neighbourhood(Protocol):
 
     def short_of(self, device: Identity) -> int | None:
         """Its short address."""
+
+    def is_end_device(self, device: Identity) -> bool:
+        """Whether its node descriptor says so."""
 
     def forget(self, device: Identity) -> None:
         """It is gone: take it off the host's list."""
@@ -83,15 +86,11 @@ class Evictions:
         )
 
     async def _tell(self, device: Identity, gone: asyncio.Event) -> str:
-        short, parent = await self._where(device)
+        short = await self._short(device)
         if short is None:
             return "its short address is not known"
         half = self._desk.limits.evict_wait / 2
-        recipient, recipient_short = device, short
-        if parent is not None and parent != device:
-            parent_short = await self._short(parent)
-            if parent_short is not None:
-                recipient, recipient_short = parent, parent_short
+        recipient, recipient_short = await self._parent(device) or (device, short)
         told = "its parent was told" if recipient != device else "it was told"
         sent = await self._ncp.remove_device(device, recipient, recipient_short)
         if sent and await self._waited(gone, half):
@@ -103,15 +102,20 @@ class Evictions:
         await self._waited(gone, half)
         return f"{told}, then it was asked by ZDO" if sent else "it was asked by ZDO"
 
-    async def _where(self, device: Identity) -> tuple[int | None, Identity | None]:
+    async def _parent(self, device: Identity) -> tuple[Identity, int] | None:
+        """The parent to tell, None if it is to be told itself."""
         place = self._roster.place(device)
-        parent: Identity | None = None
+        if place is not None and place.parent == COORDINATOR:
+            own = self._receiving.coordinator
+            is_child = own is not None and self._neighbourhood.is_end_device(device)
+            return (own, COORDINATOR) if own is not None and is_child else None
+        parent = self._neighbourhood.parent_of(device)
         if place is not None and place.parent is not None:
-            if place.parent != COORDINATOR:
-                parent = self._roster.by_short.get(place.parent) or await self._ncp.identity_at(place.parent)
-        else:
-            parent = self._neighbourhood.parent_of(device)
-        return await self._short(device), parent
+            parent = self._roster.by_short.get(place.parent) or await self._ncp.identity_at(place.parent)
+        if parent is None or parent == device:
+            return None
+        short = await self._short(parent)
+        return None if short is None else (parent, short)
 
     async def _short(self, device: Identity) -> int | None:
         place = self._roster.place(device)

@@ -415,6 +415,10 @@ class Guard:
         """From zigpy."""
         return self._host().short_of(device)
 
+    def is_end_device(self, device: Identity) -> bool:
+        """From its node descriptor."""
+        return self._host().is_end_device(device)
+
     def forget(self, device: Identity) -> None:
         """Take it off zigpy's list."""
         self._host().forget(device)

@@ -129,10 +129,14 @@ class Hosting:
         found = self._found(device)
         return None if found is None else int(found.nwk)
 
+    def is_end_device(self, device: Identity) -> bool:
+        """Whether its node descriptor says so."""
+        descriptor = getattr(self._found(device), "node_desc", None)
+        return descriptor is not None and bool(descriptor.is_end_device)
+
     def parent_of(self, device: Identity) -> Identity | None:
         """Its parent, from zigpy's last topology scan; None for a router, or when there was none."""
-        descriptor = getattr(self._found(device), "node_desc", None)
-        if descriptor is None or not descriptor.is_end_device:
+        if not self.is_end_device(device):
             return None
         wanted = eui64_of(device)
         for parent, neighbours in self.app.topology.neighbors.items():

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from hubsec.decisions import Allow, Evict
-from hubsec.errors import HubsecError, RadioError
+from hubsec.errors import RadioError
 from hubsec.identity import Identity, Mode, Standing
 from hubsec.requests import PresenceRequest
 from hubsec_zigbee.desk import Desk
@@ -162,6 +162,8 @@ class ReceivePath:
             return self._again(sender, args)
         if not self._desk.enforcing:
             return True
+        if args[1].profileId == 0:
+            self._overheard(None, sender, args)
         now = self._desk.now()
         if self._looked_up.get(sender, float("-inf")) + self._desk.limits.lookup_pause > now:
             # Nobody knows. The host drops it as well, and asks the node who it is: the answer is looked at here.
@@ -192,8 +194,8 @@ class ReceivePath:
     # How does it stand?
 
     def _doubtful(self, device: Identity, standing: Standing, args: Any) -> bool:
-        if args[1].profileId == 0 and args[1].clusterId == MGMT_LEAVE_RSP:
-            self._left(device, args)
+        if args[1].profileId == 0:
+            self._overheard(device, int(args[self._sender]), args)
         if self._authority.mode is not _ENFORCE:
             if standing is _UNKNOWN:
                 self.ask(device)
@@ -262,15 +264,10 @@ class ReceivePath:
             if cluster in (NWK_ADDR_RSP, IEEE_ADDR_RSP):
                 claim = address_response(bytes(args[self._payload]))
                 return claim is None or self._may_be_heard(claim.device, args)
-            if cluster == MGMT_PERMIT_JOINING_REQ:
-                seconds = permit_joining(bytes(args[self._payload]))
-                if seconds:
-                    self._listener.rogue_opening(device, int(sender), seconds)
-            elif cluster == MGMT_LEAVE_RSP and device is not None:
-                self._left(device, args)
         except MalformedFrame as error:
             self._desk.malformed(error.layer, error.reason, device)
             return not self._desk.enforcing
+        self._overheard(device, int(sender), args)
         return True
 
     def _announced(self, device: Identity | None, sender: int, args: Any) -> bool:
@@ -298,9 +295,15 @@ class ReceivePath:
             return not self._desk.enforcing
         return True
 
-    def _left(self, device: Identity, args: Any) -> None:
+    def _overheard(self, device: Identity | None, sender: int, args: Any) -> None:
+        """Of a frame that nobody may get: what it does to the network all the same, or says of its sender's leaving."""
+        cluster = args[1].clusterId
         try:
-            if leave_response(bytes(args[self._payload])) == 0:
+            if cluster == MGMT_PERMIT_JOINING_REQ:
+                seconds = permit_joining(bytes(args[self._payload]))
+                if seconds:
+                    self._listener.rogue_opening(device, sender, seconds)
+            elif cluster == MGMT_LEAVE_RSP and device is not None and leave_response(bytes(args[self._payload])) == 0:
                 self._listener.leaving(device)
-        except HubsecError as error:
-            self._desk.malformed("zdo", str(error), device)
+        except MalformedFrame as error:
+            self._desk.malformed(error.layer, error.reason, device)
