@@ -24,7 +24,8 @@ DEFAULT_RADIUS = 30
 """Hops for a radius of 0: twice the maximum depth (EMBER_MAX_HOPS)."""
 NO_BINDING = 0xFF
 NO_ALIAS = 0xFFFF
-"""Nobody else's address in the place of the source; the emulated radio sends in its own name only."""
+OWN_NAME = (NO_ALIAS, COORDINATOR)
+"""Values of the alias that put nobody else in the place of the source; the emulated radio sends in its own name only."""
 MTORR_PERIOD = 60.0
 """Seconds between many-to-one route requests if the host did not say."""
 ZDO_PROFILE = 0x0000
@@ -106,14 +107,14 @@ class MessagingCommands(CommandGroup):
 
     @command("sendBroadcast", "proxyBroadcast")
     def _send_broadcast(self, args: Args) -> Result:
-        if args.get("alias", NO_ALIAS) != NO_ALIAS:
+        if args.get("alias", NO_ALIAS) not in OWN_NAME:
             return {"status": Status.NOT_SUPPORTED}
         radius = args["radius"] or DEFAULT_RADIUS
         return self._send(args, Outgoing.BROADCAST, args["destination"], radius=radius)
 
     @command("sendMulticast", "sendMulticastWithAlias")
     def _send_multicast(self, args: Args) -> Result:
-        if args.get("alias", NO_ALIAS) != NO_ALIAS:
+        if args.get("alias", NO_ALIAS) not in OWN_NAME:
             return {"status": Status.NOT_SUPPORTED}
         radius = args["hops"] or DEFAULT_RADIUS
         destination = args.get("destination", BROADCAST_RX_ON)
