@@ -91,7 +91,7 @@ def rows(
                 value=round(statistics.median(measured) * scale, 1),
                 unit=unit,
                 peer="" if name == limit else limit,
-                ratio=None if name == limit else round(share, 3),
+                ratio=None if name == limit else round(share, 5),
                 aim=f"<= {aim:g}x" if aimed else "",
                 met=share <= aim if aimed and aim is not None else None,
             )
