@@ -1,8 +1,8 @@
 """One afternoon of an unmodified zigpy host on an emulated house; the verdict is a line of JSON.
 
 It runs under any interpreter that has bellows and zigpy, and needs nothing else of this project: the house is in a
-process of its own. ``scenario.py URL EUI64=KEY EUI64= …``: a device with a key is let in by it, one without by the open network.
-The first device is one that can be switched, and the last one is removed at the end.
+process of its own. ``scenario.py URL EUI64=KEY EUI64= …``: a device with a key is let in by it, one without by the open
+network. The first device is one that can be switched, and the last one is removed at the end.
 """
 
 from __future__ import annotations
