@@ -24,7 +24,6 @@ from hubsec_emulated.wire.mac import (
     MacType,
 )
 from hubsec_emulated.wire.nwk import (
-    EndDeviceTimeoutRequest,
     NwkFrame,
     NwkType,
     RejoinRequest,
@@ -174,6 +173,8 @@ class Joining:
 
     def _adopted_by(self, parent: Parent) -> None:
         nwk = self._node.nwk
+        # Until it has agreed on a timeout with this parent, silicon's frames do not say that it has one.
+        nwk.end_device_initiator = False
         nwk.parent = parent.short
         nwk.extended_pan_id = parent.beacon.extended_pan_id
         nwk.update_id = parent.beacon.update_id
@@ -235,10 +236,8 @@ class Joining:
         node.zdo.send(BROADCAST_RX_ON, zdo.DeviceAnnce(node.nwk.short, node.eui64, node.role.capability))
         if node.role.routes:
             node.later(0.005, node.send_link_status)
-        elif node.nwk.parent is not None:
-            request = EndDeviceTimeoutRequest(node.end_device_timeout)
-            parent_eui64 = node.eui64_of(node.nwk.parent)
-            node.nwk.send_to_neighbour(node.nwk.parent, request.encode(), dst_ieee=parent_eui64)
+        else:
+            node.request_timeout()
             node.nwk.end_device_initiator = True
         node.on_announced()
 
