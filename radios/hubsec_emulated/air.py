@@ -27,6 +27,8 @@ ACK_LENGTH = 5
 #: aMaxPHYPacketSize, bytes (table 18).
 MAX_PSDU = 127
 #: Two frames of one radio with nothing between them: the short interframe space, seconds (7.5.1.2).
+BEST_LQI = 255
+"""Link quality of a perfect reception (6.9.8)."""
 INTERFRAME = 192e-6
 
 
@@ -138,6 +140,8 @@ class Air:
 
     def connected(self, one: Radio, other: Radio) -> bool:
         """Whether the two are within reach of each other."""
+        if not (self._cut or self._only):
+            return True
         if _pair(one, other) in self._cut:
             return False
         return all(
@@ -188,7 +192,7 @@ class Air:
                 continue
             if self.duplication and self._random.random() < self.duplication:
                 copies = 2
-            lqi = self._quality.get(_pair(sender, radio), 255)
+            lqi = self._quality.get(_pair(sender, radio), BEST_LQI) if self._quality else BEST_LQI
             for _ in range(copies):
                 radio.hear(transmission, lqi, -100 + lqi * 60 // 255)
 

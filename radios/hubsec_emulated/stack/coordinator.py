@@ -76,7 +76,6 @@ class Coordinator(Node):
         self.on_child: Callable[[Child, bool], None] | None = None
         #: Told when a switch of the network key was done, with the new sequence number.
         self.on_key_switched: Callable[[int], None] | None = None
-        self._known_children: dict[int, Child] = {}
         self._announcing: Timer | None = None
 
     # Life of the network
@@ -352,14 +351,13 @@ class Coordinator(Node):
             if status is not DeviceUpdate.LEFT:
                 self.neighbours.learn(short, eui64)
                 self.routing.forget(short)
-        if self.on_child is not None and parent == COORDINATOR:
-            if child is not None:
-                self._known_children[eui64] = child
-                self.on_child(child, True)
-            elif eui64 in self._known_children:
-                self.on_child(self._known_children.pop(eui64), False)
         if self.trust_center is not None:
             self.trust_center.on_join(JoinIndication(eui64, short, parent, status))
+
+    def on_child_changed(self, child: Child, *, present: bool) -> None:
+        """Tell the host; see `on_child`."""
+        if self.on_child is not None:
+            self.on_child(child, present)
 
     def may_rejoin_unsecured(self, eui64: int) -> bool:
         """Ask the trust center."""

@@ -16,7 +16,7 @@ from hubsec_emulated.stack.interface import ApsIndication, DeviceUpdate, Role
 from hubsec_emulated.stack.joining import Joining, JoinState
 from hubsec_emulated.stack.keys import LinkKeys, NetworkKeys
 from hubsec_emulated.stack.mac import Mac, Reception
-from hubsec_emulated.stack.neighbours import Neighbour, Neighbours
+from hubsec_emulated.stack.neighbours import Child, Neighbour, Neighbours
 from hubsec_emulated.stack.nwk import Arrival, Nwk
 from hubsec_emulated.stack.parenting import Parenting
 from hubsec_emulated.stack.polling import Polling
@@ -54,6 +54,8 @@ from hubsec_emulated.wire.security import KeyId
 from hubsec_emulated.wire.zdo import PROFILE as ZDO_PROFILE
 from hubsec_emulated.wire.zdo import MgmtPermitJoiningReq, SimpleDescriptor
 
+KEEPALIVES_PER_TIMEOUT: Final = 3
+"""So often per timeout a device that does not poll says that it is alive. Specification 3.6.10.3: at least three."""
 STEERING_OPEN: Final = 180
 """bdbcMinCommissioningTime: for so many seconds a device that joined opens the network. Base Device Behavior 8.3."""
 LEAVE_DELAY: Final = 0.1
@@ -230,8 +232,29 @@ class Node:
         if self.role.routes:
             self.parenting.start()
             self.later(self.random.uniform(0.5, 1.0) * LINK_STATUS_PERIOD, self._link_status_due)
-        elif not self.mac.rx_on:
+        elif self.mac.rx_on:
+            self.later(self._keepalive_period(), self._keep_alive)
+        else:
             self.polling.start(self.timing.announce_delay + self.timing.poll_first)
+
+    def _keepalive_period(self) -> float:
+        timeout = 10.0 if self.end_device_timeout == 0 else 60.0 * float(2**self.end_device_timeout)
+        return timeout / KEEPALIVES_PER_TIMEOUT
+
+    def _keep_alive(self) -> None:
+        """An end device that does not poll says in another way that it is there (specification 3.6.10.3)."""
+        if self.joined:
+            self.request_timeout()
+            self.later(self._keepalive_period(), self._keep_alive)
+
+    def request_timeout(self) -> None:
+        """Tell the parent how long we may be silent."""
+        parent = self.nwk.parent
+        if parent is not None:
+            request = EndDeviceTimeoutRequest(self.end_device_timeout).encode()
+            self.nwk.send_to_neighbour(
+                parent, request, self.routing.parent_answered, dst_ieee=self.eui64_of(parent)
+            )
 
     def _link_status_due(self) -> None:
         if self.joined:
@@ -286,8 +309,9 @@ class Node:
         """The device is off the network."""
 
     def on_parent_lost(self) -> None:
-        """The parent does not answer any more."""
-        self.rejoin(secured=True)
+        """The parent does not answer any more: look for another."""
+        if self.joined:
+            self.rejoin(secured=True)
 
     def on_expecting(self) -> None:
         """An answer is on its way: a sleepy device has to wake up for it."""
@@ -299,6 +323,9 @@ class Node:
 
     def on_device_update(self, eui64: int, short: int, parent: int, status: DeviceUpdate) -> None:
         """A device came or went, and we are the trust center."""
+
+    def on_child_changed(self, child: Child, *, present: bool) -> None:
+        """A device has become our child, or is it no longer."""
 
     def may_rejoin_unsecured(self, eui64: int) -> bool:
         """Whether an unsecured Rejoin-Request is answered; routers leave the judgement to the trust center."""

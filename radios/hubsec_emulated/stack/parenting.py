@@ -131,6 +131,7 @@ class Parenting:
 
     def _associated(self, child: Child) -> None:
         child.joined_at = self._node.clock.now()
+        self._node.on_child_changed(child, present=True)
         self.tell_trust_center(child.eui64, child.short, DeviceUpdate.UNSECURED_JOIN)
 
     def _adopt(self, eui64: int, short: int, capability: int) -> Child:
@@ -153,7 +154,7 @@ class Parenting:
 
     def _drop_transient(self, child: Child) -> None:
         if not child.authenticated and self._node.neighbours.children.get(child.eui64) is child:
-            self._node.neighbours.remove_child(child.eui64)
+            self._forget(child.eui64)
 
     def _address_for(self, eui64: int) -> int:
         node = self._node
@@ -215,7 +216,7 @@ class Parenting:
         now = node.clock.now()
         for child in tuple(node.neighbours.children.values()):
             if not child.router and child.authenticated and now - child.keepalive > child.timeout_seconds:
-                node.neighbours.remove_child(child.eui64)
+                self._forget(child.eui64)
         self.start()
 
     # Children that go, or come back
@@ -239,6 +240,7 @@ class Parenting:
         if arrival.secured:
             self.heard_child(child)
         self._answer_rejoin(arrival, eui64, RejoinResponse(short, AssociationStatus.SUCCESS))
+        node.on_child_changed(child, present=True)
         status = DeviceUpdate.SECURED_REJOIN if arrival.secured else DeviceUpdate.UNSECURED_REJOIN
         self.tell_trust_center(eui64, short, status)
 
@@ -264,16 +266,21 @@ class Parenting:
 
     def on_child_left(self, eui64: int) -> None:
         """A child announced that it leaves."""
-        child = self._node.neighbours.remove_child(eui64)
+        child = self._forget(eui64)
         if child is not None:
-            self._node.mac.forget_indirect(child.short)
             self.tell_trust_center(eui64, child.short, DeviceUpdate.LEFT)
 
     def child_moved(self, eui64: int) -> None:
         """The device has another parent now."""
+        self._forget(eui64)
+
+    def _forget(self, eui64: int) -> Child | None:
+        """Drop a child and what is kept for it; the child that it was."""
         child = self._node.neighbours.remove_child(eui64)
         if child is not None:
             self._node.mac.forget_indirect(child.short)
+            self._node.on_child_changed(child, present=False)
+        return child
 
     def remove(self, eui64: int) -> bool:
         """Tell a child to leave; False when it is none of ours. It is forgotten whether it obeys or not."""
@@ -288,7 +295,7 @@ class Parenting:
 
     def _removed(self, child: Child) -> None:
         if self._node.neighbours.children.get(child.eui64) is child:
-            self._node.neighbours.remove_child(child.eui64)
+            self._forget(child.eui64)
             self.tell_trust_center(child.eui64, child.short, DeviceUpdate.LEFT)
 
     # Between a child and the trust center

@@ -73,6 +73,7 @@ class Routing:
         self._discoveries: dict[int, _Discovery] = {}
         self._requests: dict[tuple[int, int], _Request] = {}
         self._request_id = 0
+        self._unanswered = 0
 
     def clear(self) -> None:
         """Forget all routes."""
@@ -114,10 +115,7 @@ class Routing:
             nwk.hop(frame.dst, frame, done)
             return
         if not node.role.routes:
-            if nwk.parent is None:
-                _tell(done, False)
-            else:
-                nwk.hop(nwk.parent, frame, done)
+            self._to_parent(frame, done)
             return
         direct = node.neighbours.router_at(frame.dst, node.clock.now()) is not None
         relays = self.source_routes.get(frame.dst)
@@ -134,6 +132,25 @@ class Routing:
             nwk.hop(route.next_hop, frame, self._watch(route.next_hop, frame, done))
         else:
             self._discover(frame, done)
+
+    def _to_parent(self, frame: NwkFrame, done: Done | None) -> None:
+        parent = self._node.nwk.parent
+        if parent is None:
+            _tell(done, False)
+            return
+
+        def sent(ok: bool) -> None:
+            self.parent_answered(ok)
+            _tell(done, ok)
+
+        self._node.nwk.hop(parent, frame, sent)
+
+    def parent_answered(self, ok: bool) -> None:
+        """Whether our parent acknowledged a frame: an end device that it ignores too often looks for another."""
+        self._unanswered = 0 if ok else self._unanswered + 1
+        if self._unanswered >= self._node.timing.lost_polls:
+            self._unanswered = 0
+            self._node.on_parent_lost()
 
     def announce_concentrator(self, *, route_records: bool = True) -> None:
         """Broadcast a many-to-one Route-Request: every router learns its way to us (specification 3.6.3.5.1)."""

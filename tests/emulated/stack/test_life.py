@@ -136,3 +136,33 @@ def test_a_coordinator_goes_on_after_a_reset(network: Network) -> None:
     network.until(lambda: results)
     assert results == [True]
     assert not coordinator.parenting.permit
+
+
+def test_an_end_device_that_listens_is_no_silent_child(network: Network) -> None:
+    lock = network.node(Role.END_DEVICE)
+    lock.end_device_timeout = 1
+    lock.power_on()
+    network.until(lambda: lock.link_keys.verified)
+    network.run(1000)
+    assert lock.eui64 in network.coordinator.children
+
+
+def test_an_end_device_that_listens_misses_a_dead_parent(network: Network) -> None:
+    first, second = network.joined(), network.joined()
+    lock = network.joined(Role.END_DEVICE, parent=first)
+    network.air.limit(lock.mac, [first.mac, second.mac])
+    first.power_off()
+    results: list[bool] = []
+    network.send(lock, network.coordinator, results)
+    network.until(lambda: lock.joined and lock.nwk.parent == second.nwk.short, limit=60)
+
+
+def test_the_host_is_told_of_children_that_come_and_go(network: Network) -> None:
+    told: list[tuple[int, bool]] = []
+    network.coordinator.on_child = lambda child, present: told.append((child.eui64, present))
+    sensor = network.joined(Role.SLEEPY_END_DEVICE)
+    sensor.rejoin(secured=True)
+    network.until(lambda: sensor.joined)
+    sensor.leave()
+    network.run(2)
+    assert told == [(sensor.eui64, True), (sensor.eui64, True), (sensor.eui64, False)]
