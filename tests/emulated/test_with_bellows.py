@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import zigpy.device
+from bellows.types import EzspPolicyId
 from bellows.zigbee.application import ControllerApplication
 from zigpy.types import EUI64, KeyData
 from zigpy.zcl.clusters.general import OnOff
@@ -241,3 +242,28 @@ async def test_a_lossy_air_costs_time_but_no_device() -> None:
         device = await admitted(house, app, sensor)
         values, _ = await device.endpoints[1].basic.read_attributes(["model"])
         assert "Contact" in values.values()
+
+
+async def test_a_deferred_joiner_behind_a_router_waits_for_its_key() -> None:
+    async with house_and_host() as (house, app):
+        lamp = house.lamp(channels=(CHANNEL,))
+        await admitted(house, app, lamp)
+        ezsp = app._ezsp
+        await ezsp.clearTransientLinkKeys()
+        await ezsp.setPolicy(EzspPolicyId.TRUST_CENTER_POLICY, 0x21)
+        heard: list[tuple[str, Any]] = []
+        ezsp.add_callback(lambda name, args: heard.append((name, args)))
+
+        sensor = house.sensor(parent=lamp, channels=(CHANNEL,))
+        sensor.power_on()
+        await house.wait_until(lambda: sensor.joining.keyless)
+        decisions = {int(args[3]) for name, args in heard if name == "trustCenterJoinHandler"}
+        assert decisions == {3}, "no action"
+        assert not sensor.has_network_key
+
+        await ezsp.importTransientKey(ieee(sensor), KeyData(sensor.link_keys.preconfigured[0]), 0)
+        joins = len(heard)
+        await house.wait_until(lambda: "trustCenterJoinHandler" in [name for name, _ in heard[joins:]])
+        (status,) = await ezsp.unicastCurrentNetworkKey(sensor.short, ieee(sensor), lamp.short)
+        assert int(status) == 0
+        await house.wait_until(lambda: sensor.trust_center_link_key_verified)
