@@ -12,6 +12,7 @@ from hubsec.entries import Entry
 from hubsec.errors import AdmissionEnded
 from hubsec.identity import CredentialKind
 from hubsec.radio import AdmissionOrder
+from hubsec.secret import Secret
 
 
 class Outcome(enum.StrEnum):
@@ -53,6 +54,7 @@ class Admission:
         self.closes_at: float | None = None
         self.outcome: Outcome | None = None
         self.before: Entry | None = None
+        self.before_key: Secret | None = None
         self.key_sent = False
         self.in_exchange = False
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self, overload
 
 import msgspec
 
@@ -60,6 +60,16 @@ class Allowlist(Mapping[Identity, Entry]):
     async def load(cls, store: AsyncStore, *, clock: Callable[[], float] = time.time) -> Self:
         """The allowlist of `store`. `clock` gives the time of changes, in seconds since the epoch, UTC."""
         return cls(store, await store.run(lambda blocking: blocking.entries(), writes=False), clock)
+
+    @overload
+    def get(self, device: Identity, /) -> Entry | None: ...
+
+    @overload
+    def get[T](self, device: Identity, /, default: T) -> Entry | T: ...
+
+    def get[T](self, device: Identity, /, default: T | None = None) -> Entry | T | None:
+        """The entry of `device`, or `default`. Asked for every frame, so it is no more than a look-up."""
+        return self._entries.get(device, default)
 
     def __getitem__(self, device: Identity) -> Entry:
         return self._entries[device]
@@ -117,6 +127,12 @@ class Allowlist(Mapping[Identity, Entry]):
         return await self._store.run(
             lambda store: store.put(checked, secret, by=checked.approved_by, at=self._clock()),
             then=self._seen,
+        )
+
+    async def put_back(self, entry: Entry, secret: Secret | None, *, by: str) -> Entry:
+        """Put `entry` on the list as it was before, with the link key that it still had: none when it was spent."""
+        return await self._store.run(
+            lambda store: store.put(entry, secret, by=by, at=self._clock()), then=self._seen
         )
 
     async def approve(

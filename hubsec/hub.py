@@ -340,25 +340,26 @@ class Hub:
             )
         if device in self._admissions:
             raise Refused(f"An admission for {device} is open already.", rule="admission")
-        before = self.allowlist.get(device)
-        secret = (
-            admission.order.link_key if admission.order.credential is CredentialKind.INSTALL_CODE else None
-        )
-        await self.recorded(self.allowlist.add(admission.entry, secret))
         self._admissions[device] = admission
-        opened_at = self.now()
-        self.open_admissions[device] = OpenAdmission(
-            credential=admission.order.credential,
-            opened_at=opened_at,
-            expires_at=opened_at + admission.order.window,
-            radio=radio.name,
-        )
+        by_code = admission.order.credential is CredentialKind.INSTALL_CODE
         try:
+            admission.before = self.allowlist.get(device)
+            if admission.before is not None:
+                admission.before_key = await self.allowlist.credential(device)
+            await self.recorded(
+                self.allowlist.add(admission.entry, admission.order.link_key if by_code else None)
+            )
+            opened_at = self.now()
+            self.open_admissions[device] = OpenAdmission(
+                credential=admission.order.credential,
+                opened_at=opened_at,
+                expires_at=opened_at + admission.order.window,
+                radio=radio.name,
+            )
             await radio.admit(admission.order)
         except BaseException:
-            await self._forget_admission(admission, before)
+            await self._forget_admission(admission)
             raise
-        admission.before = before
         admission.closes_at = opened_at + admission.order.window
         self._set_timer(admission, admission.order.window)
         self.publish(
@@ -425,22 +426,27 @@ class Hub:
                 RadioLost(time=self.now(), radio=admission.radio, reason=str(error), left_refusing=False)
             )
         try:
-            await self._forget_admission(admission, admission.before)
+            await self._forget_admission(admission)
         except StoreError:
             _LOGGER.warning("The entry of %s outlived its admission.", admission.name)
         finally:
             self._endings.pop(admission.id, None)
 
-    async def _forget_admission(self, admission: Admission, before: Entry | None) -> None:
-        """Take a finished admission out; an entry made for it that let nobody in goes with it."""
+    async def _forget_admission(self, admission: Admission) -> None:
+        """Take a finished admission out. If it let nobody in, the device's entry is again what it was before, or none."""
         device = admission.order.device
         self._admissions.pop(device, None)
         self.open_admissions.pop(device, None)
         timer = self._timers.pop(admission.id, None)
         if timer is not None:
             timer.cancel()
-        if admission.outcome is not Outcome.JOINED and before is None and device in self.allowlist:
-            await self.recorded(self.allowlist.revoke(device, by="hubsec: the admission ended without it"))
+        if admission.outcome is Outcome.JOINED or device not in self.allowlist:
+            return
+        by = "hubsec: the admission ended without it"
+        if admission.before is None:
+            await self.recorded(self.allowlist.revoke(device, by=by))
+        else:
+            await self.recorded(self.allowlist.put_back(admission.before, admission.before_key, by=by))
 
     def _set_timer(self, admission: Admission, seconds: float) -> None:
         running = self._timers.pop(admission.id, None)

@@ -41,9 +41,10 @@ def air_time(length: int) -> float:
 class Transmission:
     """One PSDU on the air: `time` is when its first byte left, simulated seconds; `frame` is None if it is malformed.
 
-    `psdu` includes the FCS. `sender` is the transmitting radio's name.
+    `number` counts what was sent on this air from 1, as a capture of the whole run does. `psdu` includes the FCS. `sender` is the transmitting radio's name.
     """
 
+    number: int
     time: float
     channel: int
     sender: str
@@ -93,6 +94,7 @@ class Air:
         self.transmissions = 0
         self._random = random.Random(seed)
         self._radios: list[Radio] = []
+        self._sent = 0
         self._taps: list[Tap] = []
         self._free: dict[int, float] = {}
         self._cut: set[frozenset[int]] = set()
@@ -171,7 +173,8 @@ class Air:
             end = start + length
             reserve = TURNAROUND + air_time(ACK_LENGTH) if frame is not None and frame.ack_request else 0.0
             self._free[radio.channel] = end + reserve + INTERFRAME
-        transmission = Transmission(start, radio.channel, radio.name, psdu, frame)
+        self._sent += 1
+        transmission = Transmission(self._sent, start, radio.channel, radio.name, psdu, frame)
         self.clock.call_later(start - now, self._leave, transmission)
         self.clock.call_later(end - now, self._arrive, radio, transmission)
         return end

@@ -240,6 +240,18 @@ async def test_every_decision_is_on_disk_before_the_radio_has_it(
         assert rows == (1,)
 
 
+async def test_a_second_admission_that_fails_leaves_the_first_ones_entry(hub: Hub, radio: FakeRadio) -> None:
+    async with hub.admit(STICKER, name="Hall lamp") as admission:
+        await radio.join(LAMP)
+        await radio.exchange(LAMP)
+        await admission.joined()
+    before, key = hub.allowlist[LAMP], await hub.allowlist.credential(LAMP)
+    async with hub.admit(STICKER, name="Attic lamp"):
+        assert hub.allowlist[LAMP].label == "Attic lamp"
+    assert hub.allowlist[LAMP] == before
+    assert await hub.allowlist.credential(LAMP) == key
+
+
 async def test_a_bad_sticker_opens_nothing(hub: Hub, radio: FakeRadio) -> None:
     with pytest.raises(StickerError):
         hub.admit(STICKER.replace("C3B5", "C3B6"), name="Hall lamp")
