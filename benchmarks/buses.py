@@ -20,14 +20,6 @@ HOME_ASSISTANT = Path(".venv-bench") / "bin" / "python"
 WORKER = Path(__file__).with_name("home_assistant_bus.py")
 
 
-def hear(event: object) -> None:
-    """Do nothing with it, as cheaply as can be."""
-
-
-def hear_signal(sender: object) -> None:
-    """As blinker calls: with the sender."""
-
-
 def repeat(publish: Callable[[Any], object], event: object) -> Case:
     """Publish one event many times."""
 
@@ -41,7 +33,7 @@ def repeat(publish: Callable[[Any], object], event: object) -> Case:
 def cases(subscribers: int) -> dict[str, Case]:
     """Every bus that lives in this environment, with that many subscribers."""
     event = Left(time=0.0)
-    calls = [hear] * subscribers
+    calls: list[Callable[[object], None]] = []
 
     def bare_loop(event: object) -> None:
         for call in calls:
