@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from hubsec_emulated.capture.pcap import PcapWriter
+from hubsec_emulated.capture.pcap import PcapWriter, read_capture
 from hubsec_emulated.wire import aps
 from hubsec_emulated.wire.mac import MacFrame, MacType
 from tests.emulated.capture import synthetic
@@ -84,3 +86,19 @@ def test_tshark_and_the_dissector_agree_on_silicon(capture: Capture) -> None:
     assert shut == opinion.shut
     assert len(shut) == capture.shut
     assert set(opinion.malformed) <= set(capture.broken)
+
+
+def test_wireshark_takes_the_keys_that_an_ear_exports(air: synthetic.Recording, tmp_path: Path) -> None:
+    path = saved(air, tmp_path)
+    assert second_opinion(path, public_keys=False).shut != []
+    keys = tmp_path / "configuration" / "zigbee_pc_keys"
+    keys.parent.mkdir()
+    keys.write_text(listen(read_capture(path)).keys_for_wireshark())
+    done = subprocess.run(
+        ["tshark", "-n", "-r", str(path), "-Y", "zbee_sec.encrypted_payload"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "WIRESHARK_CONFIG_DIR": str(keys.parent)},
+    )
+    assert done.stdout == ""
