@@ -16,7 +16,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from hubsec_emulated.errors import EmulationError
-from hubsec_emulated.ncp.ash import AshSecondary, LinkState, ResetCode, ResetRequested
+from hubsec_emulated.ncp.ash import AshSecondary, ResetCode, ResetRequested
 from hubsec_emulated.ncp.ezsp import DEFAULT_VERSION
 from hubsec_emulated.ncp.faults import FaultyLine, LineFaults
 from hubsec_emulated.ncp.ncp import CommandRecord, Ncp
@@ -26,10 +26,12 @@ from hubsec_emulated.ncp.tokens import Tokens
 
 LOOPBACK = "127.0.0.1"
 NO_FAULTS = LineFaults()
+GRACE = 0.25
+"""Real seconds that a second connection waits for the first one to end: a host that restarts at once is not refused."""
 
 
 class NcpServer:
-    """One co-processor for one host at a time; a second connection is closed at once.
+    """One co-processor for one host at a time; a second connection is closed, unless the first one goes in time.
 
     *version* is 13, 14 or 18. *seed* serves everything random in the co-processor and on the line. *key_table_capacity*
     is the most entries that the link key table can be set to. *faults* may be changed while it runs.
@@ -62,6 +64,7 @@ class NcpServer:
         self._line = FaultyLine(faults, seed)
         self._server: asyncio.Server | None = None
         self._host: _HostConnection | None = None
+        self._waiting: list[_HostConnection] = []
 
     @property
     def url(self) -> str:
@@ -123,6 +126,9 @@ class NcpServer:
         if server is None:
             return
         server.close()
+        for host in self._waiting:
+            host.drop()
+        self._waiting.clear()
         if self._host is not None:
             self._host.drop()
         self.lose_host()
@@ -168,15 +174,19 @@ class NcpServer:
                 self._host.write(self._line.to_host(frame), self._line)
             self._host.set_timer(self.ash.deadline)
 
-    def take_host(self, host: _HostConnection) -> bool:
-        """Whether *host* may stay: only one at a time may."""
+    def take_host(self, host: _HostConnection) -> None:
+        """Accept *host* now or, if there is one already, once that has gone."""
         if self._host is not None:
-            self.refused_connections += 1
-            return False
+            self._waiting.append(host)
+            return
         self._host = host
-        if self.ash.state is LinkState.FAILED:
-            self.ash.power_off()
-        return True
+        host.accept()
+
+    def refuse(self, host: _HostConnection) -> None:
+        """*host* has waited long enough."""
+        self._waiting.remove(host)
+        self.refused_connections += 1
+        host.drop()
 
     def tick(self, now: float) -> None:
         """The link's time is up."""
@@ -187,16 +197,24 @@ class NcpServer:
         """The host has gone: what was under way on the link is gone with it; the network goes on."""
         self._host = None
         self.ash.power_off()
+        if self._waiting:
+            self.take_host(self._waiting.pop(0))
+
+    def forget(self, host: _HostConnection) -> None:
+        """A connection ended."""
+        if host is self._host:
+            self.lose_host()
+        elif host in self._waiting:
+            self._waiting.remove(host)
 
 
 class _HostConnection(asyncio.Protocol):
-    """The TCP connection of one host."""
+    """The TCP connection of one host. What it sends is not read before it is accepted."""
 
     def __init__(self, server: NcpServer) -> None:
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._accepted = False
         self._timer: asyncio.TimerHandle | None = None
         self._queue: list[bytes] = []
         self._pump: asyncio.TimerHandle | None = None
@@ -205,19 +223,24 @@ class _HostConnection(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             raise EmulationError("a stream transport is needed")
         self._transport = transport
-        self._accepted = self._server.take_host(self)
-        if not self._accepted:
-            self.drop()
+        transport.pause_reading()
+        self._timer = self._loop.call_later(GRACE, self._server.refuse, self)
+        self._server.take_host(self)
+
+    def accept(self) -> None:
+        """Begin to listen."""
+        self.set_timer(None)
+        if self._transport is not None:
+            self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
-        if self._accepted:
-            self._server.receive(data, self._loop.time())
+        self._server.receive(data, self._loop.time())
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        accepted, self._accepted = self._accepted, False
         self._stop()
-        if accepted:
-            self._server.lose_host()
+        if self._transport is not None:
+            self._transport = None
+            self._server.forget(self)
 
     def write(self, data: bytes, line: FaultyLine) -> None:
         """Send bytes, in pieces if the line is paced."""
@@ -253,8 +276,7 @@ class _HostConnection(asyncio.Protocol):
         self._stop()
         transport, self._transport = self._transport, None
         if transport is not None:
-            transport.abort() if self._accepted else transport.close()
-        self._accepted = False
+            transport.abort()
 
     def _stop(self) -> None:
         for handle in (self._timer, self._pump):

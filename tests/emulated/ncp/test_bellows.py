@@ -141,6 +141,20 @@ async def test_one_host_at_a_time(server: ServerFactory) -> None:
             assert app.is_controller_running
 
 
+async def test_a_host_that_comes_back_at_once_is_not_refused(server: ServerFactory) -> None:
+    gone: list[asyncio.StreamWriter] = []
+    async with server() as stick:
+        for _ in range(5):
+            reader, writer = await asyncio.open_connection("127.0.0.1", stick.port)
+            writer.write(bytes.fromhex("c038bc7e"))
+            assert await asyncio.wait_for(reader.readexactly(6), 1) == bytes.fromhex("c1020b0a527e")
+            writer.close()
+            gone.append(writer)
+        assert stick.refused_connections == 0
+        for writer in gone:
+            await writer.wait_closed()
+
+
 async def test_a_reset_of_its_own_is_noticed(server: ServerFactory) -> None:
     async with server() as stick, bellows_on(stick) as app:
         lost: asyncio.Queue[object] = asyncio.Queue()

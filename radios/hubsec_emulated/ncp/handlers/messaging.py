@@ -25,7 +25,7 @@ DEFAULT_RADIUS = 30
 NO_BINDING = 0xFF
 NO_ALIAS = 0xFFFF
 OWN_NAME = (NO_ALIAS, COORDINATOR)
-"""Values of the alias that put nobody else in the place of the source; the emulated radio sends in its own name only."""
+"""Values of the alias that put nobody else in the source's place; the emulated radio sends in its own name only."""
 MTORR_PERIOD = 60.0
 """Seconds between many-to-one route requests if the host did not say."""
 ZDO_PROFILE = 0x0000
