@@ -40,6 +40,7 @@ class Attachment:
         self._app = app
         self._before: dict[int, int] = {}
         self._put: dict[str, Any] = {}
+        self._calls: HostCalls | None = None
 
     async def put_on(self) -> None:
         """Stand between host and radio from now on; note what was found."""
@@ -56,14 +57,15 @@ class Attachment:
         if WILDCARD in found:
             guard.gaps.add(GAP_WILDCARD)
         originals = {name: getattr(app, name) for name in GUARDED if hasattr(app, name)}
-        calls = HostCalls(guard, app, originals)
+        self._calls = HostCalls(guard, app, originals)
         for name in originals:
-            self._wrap(name, getattr(calls, name))
+            self._wrap(name, getattr(self._calls, name))
         connect = app.connect
 
         async def connect_guarded() -> None:
             await connect()  # It sends nothing that brings the network up.
-            guard.gate.put_on(app._ezsp, network_up=False)
+            if self._put:
+                guard.gate.put_on(app._ezsp, network_up=False)
 
         self._wrap(_CONNECT, connect_guarded)
 
@@ -98,5 +100,7 @@ class Attachment:
                 else:
                     restored = False
             self._put.clear()
+            if self._calls is not None:
+                self._calls.stands = False
             restored = guard.gate.take_off() and restored
         return restored

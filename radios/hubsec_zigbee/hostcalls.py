@@ -31,7 +31,8 @@ Original = Callable[..., Awaitable[Any]]
 
 
 class HostCalls:
-    """`originals` are the application's own methods, by name, as far as it has them."""
+    """`originals` are the application's own methods, by name, as far as it has them. Once it no longer `stands` it passes
+    everything on, for whoever wrapped what it had put on."""
 
     def __init__(self, guard: Guard, app: Any, originals: dict[str, Original]) -> None:
         self._guard = guard
@@ -39,13 +40,14 @@ class HostCalls:
         self._originals = originals
         self._within_permit = 0
         self._orders = 0
+        self.stands = True
 
     async def permit(self, time_s: int = 60, node: Any = None) -> None:
         """As zigpy's `permit`."""
         guard = self._guard
-        if time_s:
+        if self.stands and time_s:
             await guard.ask_to_open(OpenKind.PERMIT, time_s)
-        if not guard.enforcing:
+        if not (self.stands and guard.enforcing):
             await self._originals["permit"](time_s, node)
             return
         # zigpy's own, past bellows' pre_permit, which imports a key for everybody and opens the trust center.
@@ -58,8 +60,9 @@ class HostCalls:
     async def permit_with_link_key(self, node: Any, link_key: Any, time_s: int = 60) -> None:
         """As zigpy's `permit_with_link_key`; what is allowed becomes an admission."""
         guard, device = self._guard, identity_from(node)
-        await guard.ask_to_open(OpenKind.PERMIT_LINK_KEY, time_s, device)
-        if not guard.enforcing:
+        if self.stands:
+            await guard.ask_to_open(OpenKind.PERMIT_LINK_KEY, time_s, device)
+        if not (self.stands and guard.enforcing):
             await self._originals["permit_with_link_key"](node, link_key, time_s)
             return
         key = Secret(bytes(link_key))
@@ -78,7 +81,7 @@ class HostCalls:
 
     async def permit_gp(self, time_s: int) -> None:
         """As zigpy's `permit_gp`. Inside a `permit` that was allowed it stays shut quietly where the policy keeps it shut."""
-        if time_s:
+        if self.stands and time_s:
             try:
                 await self._guard.ask_to_open(OpenKind.GREEN_POWER, time_s)
             except Refused:
@@ -89,6 +92,6 @@ class HostCalls:
 
     async def permit_ncp(self, time_s: int = 60) -> Any:
         """As bellows' `permit_ncp`."""
-        if time_s:
+        if self.stands and time_s:
             await self._guard.ask_to_open(OpenKind.PERMIT, time_s)
         return await self._originals["permit_ncp"](time_s)

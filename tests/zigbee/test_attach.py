@@ -1,0 +1,262 @@
+"""The guard on somebody else's bellows: it stands, it refuses to the caller, and it leaves without a trace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from bellows.zigbee.application import ControllerApplication
+from zigpy.types import EUI64, KeyData
+
+from hubsec.decisions import Allow
+from hubsec.errors import RadioError, Refused
+from hubsec.events import Denied, GuardAttached, GuardDetached, Joined, OpenRefused
+from hubsec.identity import Mode
+from hubsec.requests import OpenKind, OpenRequest
+from hubsec_emulated.house import House
+from hubsec_emulated.wire.crypto import install_code_key
+from hubsec_zigbee import Bellows
+from tests.zigbee.guarded import FAST, SCALE, Guarded, ScriptedAuthority, identity
+from tests.zigbee.test_admission import in_zigpy, open_transient_keys
+
+pytestmark = pytest.mark.hosts
+
+SETTLED = 2.5
+"""Real seconds in which bellows' own task of the start has run out (it sleeps 2 s)."""
+
+
+@asynccontextmanager
+async def somebody_s(house: House) -> AsyncGenerator[ControllerApplication]:
+    """A bellows application as a host runs it."""
+    settings = {
+        "device": {"path": house.url},
+        "use_thread": False,
+        "backup_enabled": False,
+        "watchdog_enabled": False,
+        "ota": {"enabled": False},
+        "network": {"channel": 15},
+    }
+    app = await ControllerApplication.new(settings, auto_form=True)
+    try:
+        yield app
+    finally:
+        await app.shutdown()
+
+
+@asynccontextmanager
+async def attached(authority: ScriptedAuthority | None = None, **options: Any) -> AsyncGenerator[Guarded]:
+    authority = authority or ScriptedAuthority()
+    async with House(**{"seed": 1, "scale": SCALE, **options}) as house, somebody_s(house) as app:
+        radio = Bellows.attach(app, limits=FAST)
+        await radio.open(authority)
+        try:
+            yield Guarded(house, radio, authority)
+        finally:
+            await radio.close()
+
+
+def insides(app: ControllerApplication) -> dict[str, Any]:
+    """Everything that an attached guard could have changed."""
+    ezsp = app._ezsp
+    opening = ("permit", "permit_with_link_key", "permit_gp", "permit_ncp", "connect")
+    return {
+        "app": {name: value for name, value in vars(app).items() if name in opening},
+        "methods": {name: getattr(app, name, None) for name in opening},
+        "ezsp": {name: value for name, value in vars(ezsp).items() if not name.startswith("_ezsp_")},
+        "switch": ezsp._switch_protocol_version,
+        "protocol": type(ezsp._protocol),
+        "handler": {name: vars(ezsp._protocol).get(name) for name in ("command", "_handle_callback")},
+        "command": ezsp._protocol.command,
+        "listeners": len(app._listeners),
+        "class": type(app),
+    }
+
+
+def policies(house: House) -> tuple[int, int]:
+    return house.server.ncp.trust_center.policy, house.server.ncp.trust_center.key_requests
+
+
+async def test_it_leaves_methods_and_policies_as_they_were() -> None:
+    async with House(seed=1, scale=SCALE) as house, somebody_s(house) as app:
+        await asyncio.sleep(SETTLED)
+        before, found = insides(app), policies(house)
+        assert found == (0x01, 0x51)
+        radio, authority = Bellows.attach(app, limits=FAST), ScriptedAuthority()
+        assert insides(app) == before
+        await radio.open(authority)
+        assert insides(app) != before
+        assert policies(house) == (0x00, 0x50)
+        await radio.close()
+        await radio.close()
+        assert insides(app) == before
+        assert policies(house) == found
+        (detached,) = authority.of(GuardDetached)
+        assert detached.restored
+
+
+async def test_what_was_not_guarded_is_named() -> None:
+    async with attached() as world:
+        (event,) = world.authority.of(GuardAttached)
+        assert event.way == "attach"
+        # bellows' start has just opened the trust center, with a key for everybody.
+        assert event.gaps == ("trust-center-was-open", "unguarded-start", "wildcard-key-was-there")
+        assert open_transient_keys(world) == []
+        assert (await world.radio.posture()).closed
+
+
+async def test_bellows_own_task_of_the_start_opens_nothing_afterwards() -> None:
+    async with attached() as world:
+        await asyncio.sleep(SETTLED)
+        assert policies(world.house) == (0x00, 0x50)
+        # It is what the host wants, and what it gets when the guard leaves.
+        await world.radio.close()
+        assert policies(world.house) == (0x01, 0x51)
+
+
+@pytest.mark.parametrize("version", [13, 14, 18])
+async def test_an_admission_works_as_on_a_radio_of_its_own(version: int) -> None:
+    async with attached(version=version) as world:
+        lamp, stranger = world.house.lamp(), world.house.stranger()
+        await world.admit(lamp)
+        stranger.power_on()
+        lamp.power_on()
+        await world.until(lambda: world.authority.of(Joined), "the join")
+        await world.until(lambda: world.authority.of(Denied), "the stranger's try")
+        assert in_zigpy(world) == {identity(lamp)}
+        assert not world.house.loot
+
+
+CALLS = {
+    "permit": lambda app: app.permit(60),
+    "permit on one node": lambda app: app.permit(60, app.state.node_info.ieee),
+    "permit_with_link_key": lambda app: app.permit_with_link_key(
+        EUI64.convert("00:12:4b:00:00:00:00:09"), KeyData(b"0123456789abcdef"), 60
+    ),
+    "permit_gp": lambda app: app.permit_gp(60),
+    "permit_ncp": lambda app: app.permit_ncp(60),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_a_refusal_reaches_the_caller(call: str) -> None:
+    async with attached() as world:
+        with pytest.raises(Refused) as refusal:
+            await CALLS[call](world.radio.app)
+        assert refusal.value.rule == "host-permit"
+        assert len(world.authority.of(OpenRefused)) == 1
+        assert world.authority.of(OpenRefused)[0].enforced
+        assert (await world.radio.posture()).closed
+        assert open_transient_keys(world) == []
+
+
+async def test_closing_always_passes() -> None:
+    async with attached() as world:
+        await world.radio.app.permit(0)
+        await world.radio.app.permit_ncp(0)
+        await world.radio.app.permit_gp(0)
+        assert not world.authority.asked(OpenRequest)
+        assert open_transient_keys(world) == []
+
+
+async def test_what_the_policy_allows_the_host_hears_devices_and_lets_nobody_in_unjudged() -> None:
+    authority = ScriptedAuthority()
+    authority.answers[OpenRequest] = Allow("host-may", "The host may.")
+    async with attached(authority) as world:
+        await world.radio.app.permit(60)
+        stranger = world.house.stranger()
+        stranger.power_on()
+        await world.until(lambda: authority.of(Denied), "the stranger's try")
+        assert not stranger.loot
+        assert {request.kind for request in authority.asked(OpenRequest)} == {OpenKind.PERMIT, OpenKind.GREEN_POWER}
+        assert open_transient_keys(world) == []
+
+
+async def test_a_link_key_that_the_policy_allows_the_host_is_an_admission() -> None:
+    authority = ScriptedAuthority()
+    authority.answers[OpenRequest] = Allow("host-may", "The host may.")
+    async with attached(authority) as world:
+        lamp = world.house.lamp()
+        assert lamp.install_code is not None
+        key = KeyData(install_code_key(lamp.install_code))
+        await world.radio.app.permit_with_link_key(EUI64.convert(identity(lamp)), key, 60)
+        (admission,) = world.radio.guard.joining._admissions.values()
+        authority.orders[identity(lamp)] = admission.order
+        lamp.power_on()
+        await world.until(lambda: authority.of(Joined), "the join")
+        assert not world.house.sniffer.has_network_key
+
+
+async def test_observing_it_only_says() -> None:
+    authority = ScriptedAuthority(Mode.OBSERVE)
+    async with attached(authority) as world:
+        app = world.radio.app
+        await app.permit(60)
+        assert [event.enforced for event in authority.of(OpenRefused)][:1] == [False]
+        await asyncio.sleep(0.05)
+        assert policies(world.house)[0] == 0x03
+        assert open_transient_keys(world) == [0xFFFFFFFFFFFFFFFF]
+        stranger = world.house.stranger()
+        stranger.power_on()
+        await world.until(lambda: stranger.has_network_key, "the join of whoever comes")
+        await world.until(lambda: identity(stranger) in in_zigpy(world), "the host's notice")
+        assert authority.of(Denied)
+        assert not authority.of(Denied)[0].enforced
+        with pytest.raises(RadioError, match="observes"):
+            await world.admit(world.house.lamp())
+
+
+async def test_a_change_to_enforcing_is_noticed() -> None:
+    authority = ScriptedAuthority(Mode.OBSERVE)
+    async with attached(authority) as world:
+        assert policies(world.house) != (0x00, 0x50)
+        authority.mode = Mode.ENFORCE
+        await world.until(lambda: policies(world.house) == (0x00, 0x50), "the closing")
+        lamp = world.house.lamp()
+        await world.admit(lamp)
+        lamp.power_on()
+        await world.until(lambda: authority.of(Joined), "the join")
+
+
+async def test_it_survives_a_reconnect_of_the_same_application() -> None:
+    async with attached() as world:
+        app = world.radio.app
+        await app.disconnect()
+        began = len(world.house.server.ncp.commands)
+        await app.connect()
+        await app.initialize()
+        rows = [record.name for record in world.house.server.ncp.commands][began:]
+        assert rows.index("setPolicy") < rows.index("networkInit")
+        assert policies(world.house) == (0x00, 0x50)
+        lamp = world.house.lamp()
+        await world.admit(lamp)
+        lamp.power_on()
+        await world.until(lambda: world.authority.of(Joined), "the join")
+
+
+async def test_what_is_no_running_bellows_is_refused() -> None:
+    with pytest.raises(RadioError, match="bellows application"):
+        Bellows.attach(object())
+    async with House(seed=1, scale=SCALE) as house, somebody_s(house) as app:
+        await app.disconnect()
+        with pytest.raises(RadioError, match="not running"):
+            Bellows.attach(app)
+
+
+async def test_a_wrapper_on_top_is_stepped_aside_from() -> None:
+    async with House(seed=1, scale=SCALE) as house, somebody_s(house) as app:
+        radio, authority = Bellows.attach(app, limits=FAST), ScriptedAuthority()
+        await radio.open(authority)
+        guarded = app.permit
+
+        async def wrapped(time_s: int = 60, node: Any = None) -> None:
+            await guarded(time_s, node)
+
+        app.permit = wrapped
+        await radio.close()
+        assert not authority.of(GuardDetached)[0].restored
+        await app.permit(1)  # It passes: the guard has gone, and stands in nobody's way.
+        await asyncio.sleep(0.05)
+        assert policies(house)[0] == 0x03
