@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hubsec_emulated.clock import VirtualClock
+from hubsec_emulated.clock import Timeline
 from hubsec_emulated.errors import EmulationError, FrameError
 from hubsec_emulated.wire.mac import MacFrame, MacType
 
@@ -26,10 +26,10 @@ TURNAROUND = 192e-6
 ACK_LENGTH = 5
 #: aMaxPHYPacketSize, bytes (table 18).
 MAX_PSDU = 127
-#: Two frames of one radio with nothing between them: the short interframe space, seconds (7.5.1.2).
-BEST_LQI = 255
-"""Link quality of a perfect reception (6.9.8)."""
+#: Two frames with nothing between them: the short interframe space, seconds (7.5.1.2).
 INTERFRAME = 192e-6
+#: Link quality of a perfect reception (6.9.8).
+BEST_LQI = 255
 
 
 def air_time(length: int) -> float:
@@ -41,7 +41,8 @@ def air_time(length: int) -> float:
 class Transmission:
     """One PSDU on the air: `time` is when its first byte left, simulated seconds; `frame` is None if it is malformed.
 
-    `number` counts what was sent on this air from 1, as a capture of the whole run does. `psdu` includes the FCS. `sender` is the transmitting radio's name.
+    `number` counts what was sent on this air from 1, as a capture of the whole run does. `psdu` includes the FCS.
+    `sender` is the transmitting radio's name.
     """
 
     number: int
@@ -78,7 +79,7 @@ class Air:
 
     def __init__(
         self,
-        clock: VirtualClock,
+        clock: Timeline,
         *,
         seed: int = 0,
         loss: float = 0.0,
@@ -94,7 +95,6 @@ class Air:
         self.transmissions = 0
         self._random = random.Random(seed)
         self._radios: list[Radio] = []
-        self._sent = 0
         self._taps: list[Tap] = []
         self._free: dict[int, float] = {}
         self._cut: set[frozenset[int]] = set()
@@ -173,16 +173,15 @@ class Air:
             end = start + length
             reserve = TURNAROUND + air_time(ACK_LENGTH) if frame is not None and frame.ack_request else 0.0
             self._free[radio.channel] = end + reserve + INTERFRAME
-        self._sent += 1
-        transmission = Transmission(self._sent, start, radio.channel, radio.name, psdu, frame)
-        self.clock.call_later(start - now, self._leave, transmission)
-        self.clock.call_later(end - now, self._arrive, radio, transmission)
+        self.clock.call_later(start - now, self._leave, radio, radio.channel, psdu, frame)
         return end
 
-    def _leave(self, transmission: Transmission) -> None:
+    def _leave(self, radio: Radio, channel: int, psdu: bytes, frame: MacFrame | None) -> None:
         self.transmissions += 1
+        transmission = Transmission(self.transmissions, self.clock.now(), channel, radio.name, psdu, frame)
         for tap in tuple(self._taps):
             tap(transmission)
+        self.clock.call_later(air_time(len(psdu)), self._arrive, radio, transmission)
 
     def _arrive(self, sender: Radio, transmission: Transmission) -> None:
         for radio in tuple(self._radios):

@@ -46,8 +46,8 @@ class Timer:
             call()
 
 
-class VirtualClock:
-    """A clock that moves only when told to. Times and durations are simulated seconds; it starts at 0."""
+class Timeline:
+    """Simulated time and what is due on it; how it moves is a subclass's. Times are simulated seconds, from 0 on."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -65,22 +65,6 @@ class VirtualClock:
         heapq.heappush(self._queue, (timer.due, self._count, timer))
         self._scheduled(timer)
         return timer
-
-    def advance(self, duration: float) -> None:
-        """Run everything that is due within the next `duration` seconds, in order, and end there."""
-        end = self._now + duration
-        while self._step(end):
-            pass
-        self._now = max(self._now, end)
-
-    def run_until(self, predicate: Callable[[], object], limit: float) -> bool:
-        """Run timers until `predicate()` is true; False when it was not within `limit` seconds."""
-        end = self._now + limit
-        while not predicate():
-            if not self._step(end):
-                self._now = max(self._now, end)
-                return bool(predicate())
-        return True
 
     def _scheduled(self, timer: Timer) -> None:
         """A timer was added."""
@@ -101,7 +85,27 @@ class VirtualClock:
         return True
 
 
-class Clock(VirtualClock):
+class VirtualClock(Timeline):
+    """A clock that moves only when told to."""
+
+    def advance(self, duration: float) -> None:
+        """Run everything that is due within the next `duration` seconds, in order, and end there."""
+        end = self._now + duration
+        while self._step(end):
+            pass
+        self._now = max(self._now, end)
+
+    def run_until(self, predicate: Callable[[], object], limit: float) -> bool:
+        """Run timers until `predicate()` is true; False when it was not within `limit` seconds."""
+        end = self._now + limit
+        while not predicate():
+            if not self._step(end):
+                self._now = max(self._now, end)
+                return bool(predicate())
+        return True
+
+
+class Clock(Timeline):
     """Simulated time that follows the running asyncio loop: one real second is `scale` simulated seconds.
 
     Must be made inside a running loop. When the machine is too slow for the scale, simulated time falls behind and

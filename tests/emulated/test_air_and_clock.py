@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from hubsec_emulated.air import Air, Transmission, air_time
-from hubsec_emulated.clock import Clock, VirtualClock
+from hubsec_emulated.clock import Clock, Timeline, VirtualClock
 from hubsec_emulated.errors import EmulationError
 from hubsec_emulated.wire.mac import MacFrame, MacType
 
@@ -17,7 +17,7 @@ from hubsec_emulated.wire.mac import MacFrame, MacType
 @dataclass(eq=False)
 class Ear:
     name: str
-    clock: VirtualClock
+    clock: Timeline
     channel: int = 15
     listening: bool = True
     heard: list[tuple[float, bytes]] = field(default_factory=list)
@@ -203,6 +203,7 @@ def test_taps_hear_everything_until_they_stop() -> None:
     clock.advance(1)
     assert [(sent.sender, sent.psdu) for sent in tapped] == [("one", psdu(1)), ("one", b"no frame")]
     assert tapped[1].frame is None
+    assert [sent.number for sent in tapped] == [1, 2]
     assert two.heard == []
 
 

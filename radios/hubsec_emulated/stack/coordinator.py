@@ -34,7 +34,7 @@ from hubsec_emulated.wire.aps import (
     UpdateDevice,
     VerifyKey,
 )
-from hubsec_emulated.wire.nwk import MAX_RADIUS, Leave
+from hubsec_emulated.wire.nwk import MAX_RADIUS
 from hubsec_emulated.wire.security import KeyId
 
 SILICON_LABS: Final = 0x1049
@@ -196,10 +196,6 @@ class Coordinator(Node):
     def on_route_record(self, callback: Callable[[int, tuple[int, ...]], None] | None) -> None:
         self.routing.on_route_record = callback
 
-    def set_source_route(self, dst: int, relays: Sequence[int]) -> None:
-        """Use this source route to `dst`, the relay nearest to it first; none means direct."""
-        self.routing.source_routes[dst] = tuple(relays)
-
     # Data
 
     def send_data(
@@ -311,10 +307,6 @@ class Coordinator(Node):
             self.parenting.remove(target_eui64)
             return
         self.aps.send_command(parent_short, RemoveDevice(target_eui64).encode(), key=key)
-
-    def send_leave(self, short: int, *, rejoin: bool = False) -> None:
-        """NWK Leave request to a device."""
-        self.nwk.send(short, Leave(request=True, rejoin=rejoin).encode(), command=True, with_ieee=True)
 
     def send_switch_key(self, dst: int, key_seq: int) -> None:
         """Switch-Key to a device or a broadcast address. On silicon it goes out under the new key already: call

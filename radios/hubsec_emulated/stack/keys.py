@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from hubsec_emulated.errors import SecurityError
 from hubsec_emulated.wire.nwk import NwkFrame
 from hubsec_emulated.wire.security import AuxHeader, secure_nwk, unsecure_nwk
 
-KEY_SLOTS: Final = 2
-"""Network keys kept at a time: the active one and an alternate (EmberZNet's network security material set)."""
-
 
 @dataclass(slots=True)
 class NetworkKeys:
-    """The active network key, at most one other, and the frame counters (specification 4.3.1).
+    """The active network key, at most one other (EmberZNet keeps two), and the frame counters (specification 4.3.1).
 
     Outgoing counters go on across key switches and factory resets, as on silicon. Incoming counters are kept per
     sender and key sequence number. A key that was switched away from still opens frames until a further key

@@ -89,7 +89,6 @@ class Mac:
         self.pan_id = NO_PAN
         self.short = NO_SHORT
         self.powered = False
-        self.transmitted = 0
         self._user = user
         self._sequence = eui64 & 0xFF
         self._queue: deque[_Outgoing] = deque()
@@ -252,7 +251,6 @@ class Mac:
 
     def _transmit(self, outgoing: _Outgoing) -> None:
         outgoing.attempts += 1
-        self.transmitted += 1
         end = self.air.transmit(self, outgoing.psdu) - self.clock.now()
         if outgoing.frame.ack_request:
             self._ack_timer = self.clock.call_later(end + ACK_WAIT, self._no_ack, outgoing)
