@@ -1,0 +1,366 @@
+"""The co-processor with a real coordinator, devices and strangers on the air, in simulated time that stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from hubsec_emulated.air import Air
+from hubsec_emulated.attackers import Stranger
+from hubsec_emulated.clock import VirtualClock
+from hubsec_emulated.devices.device import Device
+from hubsec_emulated.devices.onoff import Lamp
+from hubsec_emulated.devices.sensor import ContactSensor
+from hubsec_emulated.ncp.ezsp import SUPPORTED_VERSIONS, Answer, Status
+from hubsec_emulated.ncp.ncp import Ncp
+from hubsec_emulated.ncp.policies import JoinDecision, KeyStatus
+from hubsec_emulated.ncp.radio import Radio
+from hubsec_emulated.ncp.tokens import Tokens
+from hubsec_emulated.stack.coordinator import Coordinator
+from hubsec_emulated.stack.interface import DeviceUpdate
+from hubsec_emulated.wire.crypto import WELL_KNOWN_KEY, install_code_crc, install_code_key
+
+WILDCARD = 0xFFFFFFFFFFFFFFFF
+JOINS, REJOINS, CODES, DEFER = 0x01, 0x02, 0x10, 0x20
+NEW_KEY = b"M" * 16
+APS = {
+    "profile": 0x0104,
+    "cluster": 6,
+    "source_endpoint": 1,
+    "destination_endpoint": 1,
+    "options": 0x0140,
+    "group": 0,
+    "sequence": 0,
+}
+
+
+@dataclass
+class Site:
+    """A formed network behind a raw EZSP host, and whatever is switched on near it."""
+
+    version: int = 14
+    answers: list[Answer] = field(default_factory=list)
+    made: int = 0
+
+    def __post_init__(self) -> None:
+        self.clock = VirtualClock()
+        self.air = Air(self.clock, seed=1)
+        self.coordinator = Coordinator(self.air, 1, seed=1)
+        self.tokens = Tokens()
+        self.ncp = Ncp(Radio(self.coordinator), self.tokens, self.clock, version=self.version, seed=1)
+        self.ncp.send = lambda frame: self.answers.append(self.ncp.codec.decode_answer(frame))
+        self("version", desired=self.version)
+        self("addEndpoint", endpoint=1, profile=0x0104, device=5, output_count=1, outputs=(6,))
+        state = {
+            "bitmask": 0x1B84,
+            "preconfigured_key": b"S" * 16,
+            "network_key": b"N" * 16,
+            "sequence": 0,
+            "trust_center": 0,
+        }
+        self("setInitialSecurityState", state=state)
+        parameters = dict.fromkeys(("tx_power", "join_method", "manager", "update_id", "channels"), 0)
+        parameters |= {"extended_pan_id": 0xEE, "pan_id": 0x1A62, "channel": 15}
+        self("formNetwork", parameters=parameters)
+        self.clock.advance(1)
+
+    def __call__(self, command: str, **args: Any) -> dict[str, Any]:
+        before = len(self.answers)
+        self.ncp.handle_frame(self.ncp.codec.encode_command(1, command, args))
+        answer = self.answers[before]
+        assert answer.name == command
+        return answer.values
+
+    def callbacks(self, name: str) -> list[dict[str, Any]]:
+        return [answer.values for answer in self.answers if answer.callback and answer.name == name]
+
+    def open(self, policy: int, *, wildcard: bool = False) -> None:
+        self("setPolicy", policy=0, decision=policy)
+        self("permitJoining", duration=254)
+        if wildcard:
+            self("importTransientKey", eui64=WILDCARD, key=WELL_KNOWN_KEY)
+
+    def device(self, kind: type[Device], *, code: bool = True, parent: Device | None = None) -> Device:
+        self.made += 1
+        install_code = bytes((self.made,)) * 16
+        device = kind(
+            self.air,
+            0x00124B0000010000 + self.made,
+            install_code=install_code + install_code_crc(install_code) if code else None,
+            seed=self.made,
+        )
+        if parent is not None:
+            self.air.limit(device.mac, [parent.mac])
+        return device
+
+    def admit(self, device: Device) -> None:
+        self("importTransientKey", eui64=device.eui64, key=code_key(device))
+
+    def join(self, device: Device) -> Device:
+        device.power_on()
+        assert self.within(60, lambda: device.joined and device.trust_center_link_key_verified)
+        self.clock.advance(5)
+        return device
+
+    def within(self, seconds: float, predicate: Callable[[], object]) -> bool:
+        return self.clock.run_until(predicate, seconds)
+
+    def short(self, device: Device) -> int:
+        node = self("lookupNodeIdByEui64", eui64=device.eui64)["node"]
+        assert isinstance(node, int)
+        return node
+
+    def reaches(self, device: Device) -> bool:
+        """Whether a command of the host gets an acknowledgement."""
+        before = len(self.callbacks("messageSentHandler"))
+        message = bytes((0x01, before & 0xFF, 0x02))
+        self(
+            "sendUnicast", type=0, destination=self.short(device), aps=APS, tag=before & 0xFF, message=message
+        )
+        assert self.within(60, lambda: len(self.callbacks("messageSentHandler")) > before)
+        return bool(self.callbacks("messageSentHandler")[-1]["status"] is Status.OK)
+
+
+def code_key(device: Device) -> bytes:
+    assert device.install_code is not None
+    return install_code_key(device.install_code)
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+@pytest.mark.parametrize("version", SUPPORTED_VERSIONS)
+@pytest.mark.parametrize("kind", [Lamp, ContactSensor])
+def test_a_device_joins_under_its_install_code(version: int, kind: type[Device]) -> None:
+    site = Site(version)
+    device = site.device(kind)
+    site.open(JOINS | CODES)
+    site.admit(device)
+    site.join(device)
+    join = site.callbacks("trustCenterJoinHandler")[0]
+    assert (join["eui64"], join["update"], join["decision"], join["parent"]) == (device.eui64, 1, 0, 0)
+    statuses = [values["status"] for values in site.callbacks("zigbeeKeyEstablishmentHandler")]
+    assert statuses == [KeyStatus.TC_RESPONDED_TO_KEY_REQUEST, KeyStatus.TC_REQUESTER_VERIFY_KEY_SUCCESS]
+    assert device.link_keys.trust_center_key == site.ncp.trust_center.current_link_key(device.eui64)
+    announced = [
+        values for values in site.callbacks("incomingMessageHandler") if values["aps"]["cluster"] == 0x0013
+    ]
+    assert announced
+    assert site.reaches(device)
+    child = site("getChildData", index=0)
+    assert (child["status"] is Status.OK) is (kind is ContactSensor)
+
+
+def test_a_device_joins_behind_a_router(site: Site) -> None:
+    lamp, sensor = site.device(Lamp), site.device(ContactSensor)
+    site.open(JOINS | CODES)
+    site.admit(lamp)
+    site.join(lamp)
+    site.air.limit(sensor.mac, [lamp.mac])
+    lamp.parenting.permit_joining(254)
+    site.admit(sensor)
+    site.join(sensor)
+    joins = [values for values in site.callbacks("trustCenterJoinHandler") if values["eui64"] == sensor.eui64]
+    assert {values["parent"] for values in joins} == {site.short(lamp)}
+    assert site.reaches(sensor)
+    assert site("getChildData", index=0)["status"] is Status.NOT_JOINED
+    site("removeDevice", node=site.short(lamp), eui64=lamp.eui64, target=sensor.eui64)
+    assert site.within(30, lambda: not sensor.joined)
+
+
+@pytest.mark.parametrize(
+    ("policy", "wildcard", "gets_in"),
+    [
+        (JOINS, True, True),
+        (JOINS, False, False),
+        (0, True, False),
+        (JOINS | CODES, True, True),
+        (JOINS | CODES, False, False),
+        (JOINS | DEFER, True, False),
+    ],
+)
+def test_whether_a_stranger_gets_the_network_key(
+    site: Site, policy: int, wildcard: bool, gets_in: bool
+) -> None:
+    stranger = site.device(Stranger, code=False)
+    site.open(policy, wildcard=wildcard)
+    stranger.power_on()
+    assert site.within(30, lambda: site.callbacks("trustCenterJoinHandler"))
+    site.clock.advance(30)
+    assert stranger.has_network_key is gets_in
+    decision = site.callbacks("trustCenterJoinHandler")[0]["decision"]
+    assert (decision == JoinDecision.USE_PRECONFIGURED_KEY) is gets_in
+
+
+def test_clearing_the_transient_keys_closes_the_door_that_the_wildcard_left_open(site: Site) -> None:
+    stranger = site.device(Stranger, code=False)
+    site.open(JOINS | CODES, wildcard=True)
+    site("clearTransientLinkKeys")
+    stranger.power_on()
+    site.clock.advance(60)
+    assert not stranger.has_network_key
+
+
+def test_the_wildcard_expires_by_itself(site: Site) -> None:
+    stranger = site.device(Stranger, code=False)
+    site.open(JOINS, wildcard=True)
+    site.clock.advance(301)
+    site("permitJoining", duration=254)
+    stranger.power_on()
+    site.clock.advance(60)
+    assert not stranger.has_network_key
+
+
+def test_nobody_knocks_on_a_closed_network(site: Site) -> None:
+    stranger = site.device(Stranger, code=False)
+    site("importTransientKey", eui64=WILDCARD, key=WELL_KNOWN_KEY)
+    stranger.power_on()
+    site.clock.advance(60)
+    assert site.callbacks("trustCenterJoinHandler") == []
+
+
+def test_an_approval_lets_in_the_device_that_waits(site: Site) -> None:
+    lamp = site.device(Lamp)
+    site.open(JOINS | DEFER)
+    site.admit(lamp)
+    lamp.power_on()
+    assert site.within(30, lambda: site.callbacks("trustCenterJoinHandler"))
+    join = site.callbacks("trustCenterJoinHandler")[0]
+    assert join["decision"] == JoinDecision.NO_ACTION
+    approved = site("unicastCurrentNetworkKey", node=join["node"], eui64=join["eui64"], parent=join["parent"])
+    assert approved["status"] is Status.OK
+    assert site.within(30, lambda: lamp.joined and lamp.trust_center_link_key_verified)
+
+
+def test_without_an_approval_it_stays_out(site: Site) -> None:
+    lamp = site.device(Lamp)
+    site.open(JOINS | DEFER)
+    site.admit(lamp)
+    lamp.power_on()
+    site.clock.advance(60)
+    assert site.callbacks("trustCenterJoinHandler")
+    assert not lamp.has_network_key
+
+
+def test_key_requests_can_be_refused(site: Site) -> None:
+    lamp = site.device(Lamp)
+    site("setPolicy", policy=5, decision=0x50)
+    site.open(JOINS | CODES)
+    site.admit(lamp)
+    lamp.power_on()
+    assert site.within(30, lambda: lamp.joined)
+    site.clock.advance(60)
+    assert not lamp.trust_center_link_key_verified
+    assert site.callbacks("zigbeeKeyEstablishmentHandler") == []
+
+
+def test_a_generated_key_ends_in_the_table(site: Site) -> None:
+    lamp = site.device(Lamp)
+    site("setPolicy", policy=5, decision=0x52)
+    site.open(JOINS | CODES)
+    site.admit(lamp)
+    site.join(lamp)
+    exported = site("exportLinkKeyByEui", eui64=lamp.eui64)
+    assert exported["status"] is Status.OK
+    assert exported["key"] == lamp.link_keys.trust_center_key
+
+
+def test_rotation_by_broadcast_takes_everybody_along(site: Site) -> None:
+    lamp, plug = site.device(Lamp), site.device(Lamp)
+    site.open(JOINS | CODES)
+    for device in (lamp, plug):
+        site.admit(device)
+        site.join(device)
+    site("broadcastNextNetworkKey", key=NEW_KEY)
+    site.clock.advance(20.5)
+    assert lamp.key_sequence == 0
+    before = site.coordinator.keys.counter
+    assert site("broadcastNetworkKeySwitch")["status"] is Status.OK
+    site.clock.advance(5)
+    for device in (lamp, plug):
+        assert (device.network_key, device.key_sequence) == (NEW_KEY, 1)
+        assert site.reaches(device)
+    assert site.coordinator.keys.counter > before
+    assert site("getNetworkKeyInfo")["info"]["sequence"] == 1
+
+
+def test_rotation_by_unicast_leaves_behind_who_is_skipped(site: Site) -> None:
+    lamp, thief = site.device(Lamp), site.device(Lamp)
+    site.open(JOINS | CODES)
+    for device in (lamp, thief):
+        site.admit(device)
+        site.join(device)
+    update = {"node": site.short(lamp), "eui64": lamp.eui64, "key": NEW_KEY}
+    assert site("unicastNwkKeyUpdate", **update)["status"] is Status.OK
+    site.clock.advance(5)
+    assert site("broadcastNetworkKeySwitch")["status"] is Status.OK
+    site.clock.advance(5)
+    assert lamp.network_key == NEW_KEY
+    assert thief.network_key != NEW_KEY
+    assert site.reaches(lamp)
+    assert not site.reaches(thief)
+
+
+@pytest.mark.parametrize(
+    ("own_code", "policy", "comes_back"),
+    [(True, REJOINS, True), (True, JOINS, False), (False, REJOINS, False), (True, REJOINS | 0x08, False)],
+    ids=["own code", "not allowed", "public key", "ignored"],
+)
+def test_whether_a_straggler_comes_back(site: Site, own_code: bool, policy: int, comes_back: bool) -> None:
+    lamp = site.device(Lamp, code=own_code)
+    site.open(JOINS, wildcard=not own_code)
+    if own_code:
+        site.admit(lamp)
+    site.join(lamp)
+    lamp.power_off()
+    site("broadcastNextNetworkKey", key=NEW_KEY)
+    site.clock.advance(20.5)
+    site("broadcastNetworkKeySwitch")
+    site.clock.advance(5)
+    site("permitJoining", duration=0)
+    site("clearTransientLinkKeys")
+    site("setPolicy", policy=0, decision=policy)
+    lamp.power_on()
+    lamp.rejoin(secured=False)
+    site.clock.advance(60)
+    assert (lamp.network_key == NEW_KEY) is comes_back
+    updates = [values["update"] for values in site.callbacks("trustCenterJoinHandler")]
+    assert (DeviceUpdate.UNSECURED_REJOIN in updates) is comes_back
+
+
+def test_the_network_goes_on_after_a_restart_with_the_boot_policy(site: Site) -> None:
+    lamp, sensor = site.device(Lamp), site.device(ContactSensor)
+    site.open(JOINS | CODES)
+    for device in (lamp, sensor):
+        site.admit(device)
+        site.join(device)
+    site("setPolicy", policy=0, decision=0)
+    site.ncp.power_off()
+    assert not site.coordinator.powered
+    site.clock.advance(2)
+    site("version", desired=14)
+    assert site("networkInit")["status"] is Status.OK
+    assert site("getPolicy", policy=0)["decision"] == JOINS | REJOINS
+    site.clock.advance(30)
+    assert site.reaches(lamp)
+    assert site.reaches(sensor)
+    assert site("getChildData", index=0)["child"]["eui64"] == sensor.eui64
+
+
+def test_an_active_scan_finds_a_neighbour_and_our_own_network_goes_on(site: Site) -> None:
+    other = Coordinator(site.air, 2, trust_center=site.ncp.trust_center, seed=2)
+    network = {"eui64": 2, "pan_id": 0x2222, "extended_pan_id": 0xDD, "channel": 20, "network_key": b"O" * 16}
+    other.form(**network)
+    lamp = site.device(Lamp)
+    site.open(JOINS | CODES)
+    site.admit(lamp)
+    site.join(lamp)
+    site("startScan", type=1, channels=0x07FFF800, duration=3)
+    assert site.within(30, lambda: site.callbacks("scanCompleteHandler"))
+    assert 0x2222 in {values["network"]["pan_id"] for values in site.callbacks("networkFoundHandler")}
+    assert site.reaches(lamp)
