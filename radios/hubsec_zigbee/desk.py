@@ -104,6 +104,8 @@ class Desk:
         task = asyncio.get_running_loop().create_task(run(), name=f"hubsec {what}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # A task that is cancelled before it began has not touched its work.
+        task.add_done_callback(lambda _: work.close())
         return task
 
     async def settle(self) -> None:

@@ -303,7 +303,11 @@ class ReceivePath:
                 seconds = permit_joining(bytes(args[self._payload]))
                 if seconds:
                     self._listener.rogue_opening(device, sender, seconds)
-            elif cluster == MGMT_LEAVE_RSP and device is not None and leave_response(bytes(args[self._payload])) == 0:
+            elif (
+                cluster == MGMT_LEAVE_RSP
+                and device is not None
+                and leave_response(bytes(args[self._payload])) == 0
+            ):
                 self._listener.leaving(device)
         except MalformedFrame as error:
             self._desk.malformed(error.layer, error.reason, device)

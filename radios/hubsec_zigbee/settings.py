@@ -183,8 +183,16 @@ def plan(observed: Observed, wanted: Desired) -> tuple[Step, ...]:
     narrowing: list[Step] = []
     widening: list[Step] = []
     if observed.join_policy != wanted.join_policy:
-        narrows = opens_more(observed.join_policy, wanted.join_policy)
-        (narrowing if narrows else widening).append(SetJoinPolicy(wanted.join_policy))
+        step = SetJoinPolicy(wanted.join_policy)
+        if not opens_more(observed.join_policy, wanted.join_policy):
+            widening.append(step)
+        elif (
+            wanted.join_policy & _OPENING & ~observed.join_policy
+        ):  # Each opens what the other does not: shut in between.
+            narrowing.append(SetJoinPolicy(JoinPolicy.CLOSED))
+            widening.append(step)
+        else:
+            narrowing.append(step)
     if observed.key_requests != wanted.key_requests:
         narrows = wanted.key_requests is KeyRequests.IGNORE
         (narrowing if narrows else widening).append(SetKeyRequests(wanted.key_requests))

@@ -155,7 +155,9 @@ async def guarded(
     """A house with a radio of hubsec's own on it."""
     authority = authority or ScriptedAuthority()
     async with House(**{"seed": 1, "scale": SCALE, **options}) as house:
-        radio = Bellows(house.url, limits=limits, config={"network": {"channel": 15}, "backup_enabled": False})
+        radio = Bellows(
+            house.url, limits=limits, config={"network": {"channel": 15}, "backup_enabled": False}
+        )
         await radio.open(authority)
         try:
             yield Guarded(house, radio, authority)

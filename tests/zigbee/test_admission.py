@@ -82,7 +82,9 @@ async def test_what_can_not_be_recorded_is_denied() -> None:
         await world.until(lambda: authority.of(Denied), "the denial")
         assert "unicastCurrentNetworkKey" not in world.commands()
         assert not lamp.has_network_key
-        authority.broken = False  # The row that passes: the same device, the same admission, a disk that works.
+        authority.broken = (
+            False  # The row that passes: the same device, the same admission, a disk that works.
+        )
         await world.until(lambda: authority.of(Joined), "the join")
 
 

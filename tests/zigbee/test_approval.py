@@ -67,7 +67,9 @@ async def test_an_approved_device_gets_in_at_its_next_try() -> None:
         assert world.house.sniffer.has_network_key
 
 
-@pytest.mark.parametrize(("seconds", "passes"), [(MAX_LISTENING, True), (MAX_LISTENING + 1, False), (-1, False)])
+@pytest.mark.parametrize(
+    ("seconds", "passes"), [(MAX_LISTENING, True), (MAX_LISTENING + 1, False), (-1, False)]
+)
 async def test_a_window_is_bounded(seconds: float, passes: bool) -> None:  # noqa: FBT001
     async with guarded() as world:
         if passes:

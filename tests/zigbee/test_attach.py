@@ -170,7 +170,10 @@ async def test_what_the_policy_allows_the_host_hears_devices_and_lets_nobody_in_
         stranger.power_on()
         await world.until(lambda: authority.of(Denied), "the stranger's try")
         assert not stranger.loot
-        assert {request.kind for request in authority.asked(OpenRequest)} == {OpenKind.PERMIT, OpenKind.GREEN_POWER}
+        assert {request.kind for request in authority.asked(OpenRequest)} == {
+            OpenKind.PERMIT,
+            OpenKind.GREEN_POWER,
+        }
         assert open_transient_keys(world) == []
 
 

@@ -62,8 +62,12 @@ async def test_there_is_never_a_key_for_everybody() -> None:
         assert await idle(world)
 
 
-@pytest.mark.parametrize("command", ["addEndpoint", "networkInit", "getNetworkParameters", "getMulticastTableEntry"])
-async def test_a_failed_start_leaves_the_stick_refusing(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "command", ["addEndpoint", "networkInit", "getNetworkParameters", "getMulticastTableEntry"]
+)
+async def test_a_failed_start_leaves_the_stick_refusing(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from bellows.ezsp.protocol import ProtocolHandler
 
     async with House(seed=1, scale=SCALE) as house:

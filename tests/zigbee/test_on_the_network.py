@@ -41,7 +41,10 @@ async def let_in[D: Device](world: Guarded, device: D) -> D:
     await world.admit(device)
     device.power_on()
     await world.until(lambda: len(world.authority.of(Joined)) > already, "the join")
-    await world.until(lambda: any(r.device == identity(device) for r in world.authority.asked(IdentifyRequest)), "the interview")
+    await world.until(
+        lambda: any(r.device == identity(device) for r in world.authority.asked(IdentifyRequest)),
+        "the interview",
+    )
     return device
 
 
@@ -191,7 +194,8 @@ async def test_an_unsecured_rejoin_is_refused() -> None:
         rejoiner = world.house.rejoiner(victim, parent=lamp)
         rejoiner.power_on()
         await world.until(
-            lambda: any(r.kind is JoinKind.UNSECURED_REJOIN for r in world.authority.asked(JoinRequest)), "the claim"
+            lambda: any(r.kind is JoinKind.UNSECURED_REJOIN for r in world.authority.asked(JoinRequest)),
+            "the claim",
         )
         await asyncio.sleep(0.1)
         assert world.authority.of(Denied)[-1].kind is JoinKind.UNSECURED_REJOIN
@@ -204,7 +208,9 @@ async def test_an_unsecured_rejoin_is_refused_even_where_the_hub_would_allow_it(
     async with guarded(authority) as world:
         eui64 = world.radio.app.state.node_info.ieee
         authority.answers[JoinRequest] = Allow("verified", "It may.")
-        assert not world.radio.guard.received("trustCenterJoinHandler", [0x1234, type(eui64)([9] * 8), 3, 2, 0])
+        assert not world.radio.guard.received(
+            "trustCenterJoinHandler", [0x1234, type(eui64)([9] * 8), 3, 2, 0]
+        )
         await asyncio.sleep(0.05)
         assert authority.of(Denied)[0].rule == "unsecured-rejoin"
         assert "unicastCurrentNetworkKey" not in world.commands()
@@ -254,7 +260,9 @@ async def test_a_shut_off_device_can_not_take_another_s_name() -> None:
     async with guarded() as world:
         lamp, plug = await let_in(world, world.house.lamp()), await let_in(world, world.house.plug())
         world.authority.standings[identity(lamp)] = Standing.QUARANTINED
-        announce = bytes([1]) + lamp.nwk.short.to_bytes(2, "little") + plug.eui64.to_bytes(8, "little") + b"\x8e"
+        announce = (
+            bytes([1]) + lamp.nwk.short.to_bytes(2, "little") + plug.eui64.to_bytes(8, "little") + b"\x8e"
+        )
         frame = incoming(world, lamp.nwk.short, lamp.eui64, 0x0013, announce)
         assert not world.radio.guard.passes(frame)
         frame[3] = type(frame[3])([0xFF] * 8)
@@ -272,7 +280,13 @@ def incoming(world: Guarded, short: int, eui64: int, cluster: int, payload: byte
     import bellows.types as t
 
     aps = t.EmberApsFrame(
-        profileId=0, clusterId=cluster, sourceEndpoint=0, destinationEndpoint=0, options=0, groupId=0, sequence=1
+        profileId=0,
+        clusterId=cluster,
+        sourceEndpoint=0,
+        destinationEndpoint=0,
+        options=0,
+        groupId=0,
+        sequence=1,
     )
     address = t.EUI64(eui64.to_bytes(8, "little"))
     assert world.house.server.ncp is not None
