@@ -433,7 +433,7 @@ class Hub:
             self._endings.pop(admission.id, None)
 
     async def _forget_admission(self, admission: Admission) -> None:
-        """Take a finished admission out. If it let nobody in, the device's entry is again what it was before, or none."""
+        """Take a finished admission out. If it let nobody in, the device's entry is what it was before, or none."""
         device = admission.order.device
         self._admissions.pop(device, None)
         self.open_admissions.pop(device, None)

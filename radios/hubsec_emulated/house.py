@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -109,6 +110,7 @@ class House:
         self._air: Air | None = None
         self._coordinator: Coordinator | None = None
         self._server: NcpServer | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     async def __aenter__(self) -> Self:
         if self._server is not None:
@@ -131,6 +133,7 @@ class House:
             self._clock.close()
             self._server = None
             raise
+        self._folder = tempfile.TemporaryDirectory(prefix="house-")
         return self
 
     async def __aexit__(
@@ -143,6 +146,7 @@ class House:
         for capture in self._captures:
             capture.close()
         self._captures.clear()
+        _opened(self._folder).cleanup()
 
     # Parts
 
@@ -170,6 +174,11 @@ class House:
     def url(self) -> str:
         """What a host is to open: ``tcp://127.0.0.1:<port>``."""
         return self.server.url
+
+    @property
+    def folder(self) -> Path:
+        """A folder for what a host keeps of this house. It goes with the house."""
+        return Path(_opened(self._folder).name)
 
     # Devices
 

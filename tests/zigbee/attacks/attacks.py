@@ -1,7 +1,8 @@
 """What an attacker does, as programs that run on either stage, and what each one is to come away with.
 
-A row of the table is an :class:`Attack`: its program returns what the attacker got, as words. The words must be those of the
-row, on the guarded stage and on the unguarded one. An attack that gets nothing on either would prove nothing: a test refuses it.
+A row of the table is an :class:`Attack`: its program returns what the attacker got, as words. The words must
+be those of the row, on the guarded stage and on the unguarded one. An attack that gets nothing on either
+would prove nothing: a test refuses it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ PATIENCE: Final = 20.0
 
 @dataclass(frozen=True)
 class Attack:
-    """One row. `event` and `reason` are what hubsec says of it: the event's name, and a word of its reason."""
+    """One row. `event` and `reason` are what hubsec says of it: the event's name, and a word of its
+    reason."""
 
     name: str
     story: str
@@ -182,8 +184,8 @@ ATTACKS: Final = (
         unguarded=NETWORK_KEY,
         guarded=NOTHING,
         event="AdmissionClosed",
-        remark="Unguarded, the house opens without a code, as it does for most devices. Guarded, it is answered under the code that "
-        "it does not hold.",
+        remark="Unguarded, the house opens without a code, as it does for most devices. Guarded, it is answered "
+        "under the code that it does not hold.",
     ),
     Attack(
         "Spoofed address",
@@ -205,7 +207,8 @@ ATTACKS: Final = (
     ),
     Attack(
         "Unsecured rejoin",
-        "Somebody with the link key of a device that was here says that it lost the network key, while a window is open.",
+        "Somebody with the link key of a device that was here says that it lost the network key, while a window is "
+        "open.",
         left_out,
         unguarded=NETWORK_KEY,
         guarded=NOTHING,

@@ -116,6 +116,8 @@ async def guarded(seed: int, folder: Path) -> AsyncIterator[Guarded]:
     """A house under hubsec with the policy `home`."""
     async with (
         House(seed=seed) as house,
-        Hub(Bellows(house.url, config={"network": {"channel": 15}}), policy=load_policy("home"), home=folder) as hub,
+        Hub(
+            Bellows(house.url, config={"network": {"channel": 15}}), policy=load_policy("home"), home=folder
+        ) as hub,
     ):
         yield Guarded(house, hub)
