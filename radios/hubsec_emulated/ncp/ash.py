@@ -54,6 +54,8 @@ T_RX_ACK_INIT = 1.6
 T_RX_ACK_MIN = 0.4
 T_RX_ACK_MAX = 3.2
 """Seconds to wait for an acknowledgement: first value and its bounds (UG101 section 6.1)."""
+MAX_WAITING = 250
+"""Frames that wait for the window, about the packet buffers of a co-processor; what comes beyond them is lost."""
 ACK_TIMEOUTS = 4
 """Timeouts in a row before the link has failed (UG101 section 6.1)."""
 SEQUENCE_NUMBERS = 8
@@ -108,6 +110,7 @@ class AshCounters:
     naks_received: int = 0
     retransmitted: int = 0
     timeouts: int = 0
+    overflows: int = 0
     resets: int = 0
 
 
@@ -200,15 +203,19 @@ class AshSecondary:
         self._output.append(encode(RSTACK, bytes((ASH_VERSION, code))))
 
     def send(self, payload: bytes, now: float) -> None:
-        """Queue an EZSP frame for the host; dropped unless the link is connected.
+        """Queue an EZSP frame for the host; dropped unless the link is connected and there is room.
 
         :raises FrameError: it is longer than :data:`MAX_DATA`.
         """
         if len(payload) > MAX_DATA:
             raise FrameError(f"{len(payload)} bytes do not fit into an ASH DATA frame")
-        if self.state is LinkState.CONNECTED:
-            self._waiting.append(payload)
-            self._fill_window(now)
+        if self.state is not LinkState.CONNECTED:
+            return
+        if len(self._waiting) >= MAX_WAITING:
+            self.counters.overflows += 1
+            return
+        self._waiting.append(payload)
+        self._fill_window(now)
 
     def take(self) -> list[bytes]:
         """The frames to write now, each complete with its flag."""

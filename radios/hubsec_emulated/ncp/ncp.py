@@ -171,12 +171,14 @@ class Ncp:
 
     def power_off(self) -> None:
         """Lose everything that is in RAM; the radio falls silent."""
+        was_up = self.up
         self.network.halt()
-        self.tokens.reserve_counters()
+        if was_up:
+            self.tokens.reserve_counters()
+        self.tokens.boot_count += 1
         self.tokens.save()
         self._negotiated = False
         self._pending = None
-        self.up = False
         self.trust_center.reset()
         for group in self._groups:
             group.reset()

@@ -100,7 +100,6 @@ class Tokens:
 
     def reserve_counters(self) -> None:
         """Step the frame counters past everything that may have been sent since they were last written."""
-        self.boot_count += 1
         for name in ("nwk_counter", "aps_counter"):
             value = getattr(self, name)
             if value:

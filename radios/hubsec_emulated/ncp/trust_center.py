@@ -7,8 +7,8 @@ reading taken is the one that gives away most.
 Rules
 1. Who comes is judged by :func:`hubsec_emulated.ncp.policies.decide`. The permit flag of the network plays no part in
    it: a router that still accepts associations gets keys out of the trust center.
-2. After a reset the policy is ALLOW_JOINS | ALLOW_UNSECURED_REJOINS, key requests are answered with the current key,
-   and no transient key is left.
+2. After a reset the policy is ALLOW_JOINS | ALLOW_UNSECURED_REJOINS, key requests are answered with the current key
+   [assumed], and no transient key is left.
 3. The link key of a device is its own transient key, else its entry in the key table, else the wildcard transient key
    while the device has not verified a key since it joined under it, else the hashed or global key.
 4. Request-Key is ignored with DENY; answered with the table entry or the hashed or global key with SEND_CURRENT_KEY;
@@ -17,7 +17,7 @@ Rules
    key is dropped. A wrong hash is answered by Confirm-Key with SECURITY_FAILURE. No Verify-Key within
    :data:`VERIFY_TIMEOUT` is reported.
 6. A device whose join under its own, not public, transient key was verified is remembered: its hashed key is good for
-   an unsecured rejoin, that of others is not (author of the captures in ``docs``).
+   an unsecured rejoin, that of others is not [doc: the author of public EmberZNet captures].
 """
 
 from __future__ import annotations

@@ -140,6 +140,13 @@ def test_at_most_a_window_is_in_flight() -> None:
     assert link.take() == [data(5, PAYLOADS[5]), data(6, PAYLOADS[6])]
 
 
+def test_what_the_host_does_not_take_is_lost_in_the_end() -> None:
+    link = connected()
+    for _ in range(ash.WINDOW + ash.MAX_WAITING + 3):
+        link.send(b"abc", 0.0)
+    assert link.counters.overflows == 3
+
+
 def test_a_nak_sends_everything_after_it_again() -> None:
     link = connected()
     for payload in PAYLOADS[:3]:

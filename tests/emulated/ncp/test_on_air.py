@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hubsec_emulated.air import Air
 from hubsec_emulated.attackers import Stranger
@@ -364,3 +366,20 @@ def test_an_active_scan_finds_a_neighbour_and_our_own_network_goes_on(site: Site
     assert site.within(30, lambda: site.callbacks("scanCompleteHandler"))
     assert 0x2222 in {values["network"]["pan_id"] for values in site.callbacks("networkFoundHandler")}
     assert site.reaches(lamp)
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_no_sequence_of_commands_brings_down_the_radio(data: st.DataObject) -> None:
+    site = Site()
+    site.open(JOINS | CODES)
+    lamp = site.device(Lamp)
+    site.admit(lamp)
+    site.join(lamp)
+    ids = sorted(spec.frame_id for spec in site.ncp.codec.by_name.values() if spec.response is not None)
+    for _ in range(data.draw(st.integers(1, 8))):
+        frame_id = data.draw(st.sampled_from(ids))
+        body = data.draw(st.binary(max_size=60))
+        site.ncp.handle_frame(bytes((1, 0, 1)) + frame_id.to_bytes(2, "little") + body)
+        site.clock.advance(data.draw(st.sampled_from([0.0, 0.5, 20.0])))
+    site("nop")
