@@ -9,6 +9,7 @@ from hubsec_emulated.air import Air
 from hubsec_emulated.devices.clusters import AttributeSlot, CommandResult, ServedCluster
 from hubsec_emulated.devices.reporting import Reporting
 from hubsec_emulated.errors import FrameError
+from hubsec_emulated.stack.aps import MAX_PAYLOAD
 from hubsec_emulated.stack.interface import ApsIndication, DeliveryMode, Role
 from hubsec_emulated.stack.node import Node
 from hubsec_emulated.stack.scan import CHANNELS
@@ -35,6 +36,7 @@ ENDPOINT: Final = 1
 MANUFACTURER: Final = "Emulated"
 MANUFACTURER_CODE: Final = 0x1049
 _ZCL_VERSION: Final = 8
+_ZCL_HEADER: Final = 3
 _MAINS, _BATTERY = 0x01, 0x03
 
 
@@ -224,7 +226,12 @@ class Device(Node):
     def _general(self, cluster: ServedCluster, frame: ZclFrame) -> ZclFrame | None:
         match frame.command:
             case General.READ_ATTRIBUTES:
-                read = cluster.read(ReadAttributes.decode(frame.payload).attributes)
+                asked = ReadAttributes.decode(frame.payload).attributes
+                read = cluster.read(asked)
+                while len(read.encode()) > MAX_PAYLOAD - _ZCL_HEADER:
+                    # As much as fits; the host asks again for the rest (ZCL 2.5.1.3).
+                    asked = asked[:-1]
+                    read = cluster.read(asked)
                 return _general_response(frame.tsn, read.COMMAND, read.encode())
             case General.WRITE_ATTRIBUTES:
                 written = cluster.write(WriteAttributes.decode(frame.payload))

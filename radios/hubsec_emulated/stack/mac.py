@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from hubsec_emulated.air import Air, Transmission
 from hubsec_emulated.clock import Timer
+from hubsec_emulated.errors import FrameError
 from hubsec_emulated.stack.timing import ACK_WAIT, DATA_WAIT, MAC_RETRIES, PERSISTENCE
 from hubsec_emulated.wire.addresses import BROADCAST_ALL, NO_PAN, NO_SHORT
 from hubsec_emulated.wire.mac import MacCommand, MacFrame, MacType
@@ -89,6 +90,8 @@ class Mac:
         self.pan_id = NO_PAN
         self.short = NO_SHORT
         self.powered = False
+        #: Frames that did not fit and were not sent.
+        self.too_long = 0
         self._user = user
         self._sequence = eui64 & 0xFF
         self._queue: deque[_Outgoing] = deque()
@@ -246,7 +249,13 @@ class Mac:
         if payload is None:
             self._finish(outgoing, False)
             return
-        outgoing.psdu = replace(outgoing.frame, payload=payload).encode()
+        try:
+            outgoing.psdu = replace(outgoing.frame, payload=payload).encode()
+        except FrameError:
+            # Too long with everything that was put around it: as a radio does, it is refused, not sent.
+            self.too_long += 1
+            self._finish(outgoing, False)
+            return
         self._transmit(outgoing)
 
     def _transmit(self, outgoing: _Outgoing) -> None:

@@ -33,6 +33,10 @@ MAX_RELAYS: Final = 11
 """Longest source route; EmberZNet's limit, which keeps room for the payload."""
 _GOOD_LQI: Final = ((200, 1), (100, 3), (50, 5))
 _WORST_COST: Final = 7
+_SECURITY_SIZE: Final = 18
+"""Auxiliary header and integrity code of a network frame, specification 4.3.1."""
+_MAX_NPDU: Final = 116
+"""What a MAC frame with short addresses leaves of 127 bytes."""
 
 
 def link_cost(lqi: int) -> int:
@@ -119,7 +123,7 @@ class Routing:
             return
         direct = node.neighbours.router_at(frame.dst, node.clock.now()) is not None
         relays = self.source_routes.get(frame.dst)
-        if came_from is None and relays and not direct:
+        if came_from is None and relays and not direct and _has_room(frame, relays):
             routed = replace(frame, source_route=relays, source_route_index=len(relays) - 1)
             nwk.hop(relays[-1], routed, self._watch(relays[-1], frame, done))
             return
@@ -298,6 +302,12 @@ class Routing:
     def _next_request(self) -> int:
         self._request_id = (self._request_id + 1) & 0xFF
         return self._request_id
+
+
+def _has_room(frame: NwkFrame, relays: tuple[int, ...]) -> bool:
+    """Whether a source route still fits into a frame that is secured."""
+    length = len(frame.header_bytes) + len(frame.payload) + _SECURITY_SIZE + 2 + 2 * len(relays)
+    return length <= _MAX_NPDU
 
 
 def _tell(done: Done | None, ok: bool) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hubsec_emulated.errors import FrameError
+from hubsec_emulated.stack.aps import MAX_PAYLOAD
 from hubsec_emulated.stack.interface import ApsIndication, DeliveryMode, Role
 from hubsec_emulated.wire import zdo
 from hubsec_emulated.wire.addresses import COORDINATOR, is_broadcast
@@ -49,6 +50,7 @@ class Zdo:
         self._node = node
         self.bindings: list[Binding] = []
         self.malformed = 0
+        self.too_long = 0
         self._sequence = 0
         self._handlers: dict[type, Callable[[ApsIndication, ZdoMessage], ZdoMessage | None]] = {
             zdo.NodeDescReq: self._node_descriptor,
@@ -100,13 +102,18 @@ class Zdo:
         )
 
     def _send(self, dst: int, message: ZdoMessage, sequence: int) -> None:
+        payload = zdo.encode(sequence, message)
+        if len(payload) > MAX_PAYLOAD:
+            # A simple descriptor with too many clusters, which would have to be fragmented.
+            self.too_long += 1
+            return
         self._node.aps.send_data(
             dst=dst,
             profile=zdo.PROFILE,
             cluster=message.cluster if isinstance(message, zdo.OtherMessage) else message.CLUSTER,
             src_ep=0,
             dst_ep=0,
-            payload=zdo.encode(sequence, message),
+            payload=payload,
             aps_ack=not is_broadcast(dst),
         )
 

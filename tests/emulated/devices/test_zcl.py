@@ -80,6 +80,14 @@ def test_every_device_says_who_it_is() -> None:
         ]
 
 
+def test_an_answer_that_is_too_long_has_what_fits() -> None:
+    talk = Talk(Lamp)
+    answer = talk.general(Cluster.BASIC, zcl.ReadAttributes((5, *range(0x100, 0x120))))
+    records = zcl.ReadAttributesResponse.decode(answer.payload).records
+    assert records[0].value == zcl.Value(DataType.STRING, "Lamp")
+    assert 20 < len(records) < 33
+
+
 @pytest.mark.parametrize("make", [Lamp, Plug])
 def test_something_that_switches(make: type[Lamp | Plug]) -> None:
     talk = Talk(make)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hubsec_emulated.errors import EmulationError
 from hubsec_emulated.stack.interface import DeviceUpdate, Role
 from hubsec_emulated.stack.node import Node
 from tests.emulated.stack.network import Network
@@ -123,3 +124,40 @@ def test_the_old_parent_forgets_a_child_that_moved(network: Network) -> None:
     network.run(5)
     assert sensor.eui64 not in network.coordinator.children
     assert sensor.eui64 in router.neighbours.children
+
+
+def test_the_longest_payload_goes_without_its_source_route(network: Network) -> None:
+    network.coordinator.set_concentrator(20)
+    last = chain(network, 3)[-1]
+    network.run(21)
+    results: list[bool] = []
+    network.send(last, network.coordinator, results)
+    network.until(lambda: results)
+    assert last.nwk.short in network.coordinator.routing.source_routes
+    for length in (82, 60):
+        network.coordinator.send_data(
+            dst=last.nwk.short,
+            profile=0x0104,
+            cluster=6,
+            src_ep=1,
+            dst_ep=1,
+            payload=bytes(length),
+            aps_ack=True,
+            on_result=results.append,
+        )
+        network.run(10)
+    assert results == [True] * 3
+    assert [len(indication.payload) for indication in network.heard(last)] == [82, 60]
+
+
+def test_what_does_not_fit_is_not_sent(network: Network) -> None:
+    router = network.joined()
+    results: list[bool] = []
+    network.coordinator.nwk.send(router.nwk.short, bytes(110), results.append)
+    network.run(1)
+    assert results[0] is False
+    assert network.coordinator.mac.too_long > 0
+    with pytest.raises(EmulationError, match="at most 82"):
+        network.coordinator.send_data(
+            dst=router.nwk.short, profile=0x0104, cluster=6, src_ep=1, dst_ep=1, payload=bytes(83)
+        )
