@@ -1,7 +1,8 @@
 """Run the afternoon of scenario.py with every supported host version, each in an environment of its own.
 
-``python tests/emulated/hosts/run.py [--here]``: makes ``.venv-hosts-…`` as needed (not with ``--here``, which takes the
-running interpreter alone) and prints a line for each host and EZSP version; the exit code says whether all went well.
+``python tests/emulated/hosts/run.py [NAME …]``: makes ``.venv-hosts-…`` as needed and prints a line for each host and
+EZSP version; the exit code says whether all went well. The names are those of :data:`HOSTS`, ``herdsman`` (needs node
+and npm), and ``here`` for the running interpreter; without one it is :data:`HOSTS`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ HOSTS = {
 }
 """The newest versions, those before, and the oldest ones that the package's floors allow."""
 OLDEST_SPEAKS = {"0.44": (13, 14)}
+HERDSMAN = "zigbee-herdsman@10.9.5"
+"""The newest one that installs with the published ``zigbee-on-host``."""
 LIMIT = 300.0
 PRESS_AGAIN = 5.0
 EXPECTED = {
@@ -42,6 +45,17 @@ EXPECTED = {
     "restore": True,
 }
 
+HERDSMAN_EXPECTED = {
+    "form": "reset",
+    "join": ["successful"] * 3,
+    "command": 1,
+    "restart": "resumed",
+    "read": "Lamp",
+    "rotate": "Lamp",
+    "backup": 1,
+    "stop": True,
+}
+
 
 def environment(name: str) -> Path:
     """The interpreter of the environment that has this host."""
@@ -51,6 +65,16 @@ def environment(name: str) -> Path:
         subprocess.run([ROOT / ".ci" / "venv", folder, *HOSTS[name]], check=True, cwd=ROOT)
         (folder / "ready").touch()
     return python
+
+
+def herdsman_folder() -> Path:
+    """The folder that has zigbee-herdsman."""
+    folder = ROOT / ".venv-hosts-herdsman"
+    if not (folder / "node_modules" / "zigbee-herdsman").exists():
+        folder.mkdir(exist_ok=True)
+        install = ("npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", folder, HERDSMAN)
+        subprocess.run(install, check=True)
+    return folder
 
 
 def argument(device: Device) -> str:
@@ -72,47 +96,68 @@ async def afternoon(python: Path | str, version: int, *, seed: int = 1) -> dict[
     """The verdict of one host on one house; ``wrong`` in it lists what did not come out as it should."""
     async with House(seed=seed, version=version) as house:
         lamp, sensor, plug = house.lamp(), house.sensor(), house.plug(install_code=None)
-        for device in house.devices:
-            device.power_on()
-        pressing = asyncio.create_task(press_buttons(house))
-        program = await asyncio.create_subprocess_exec(
-            python,
-            SCENARIO,
-            house.url,
-            *map(argument, (lamp, sensor, plug)),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        try:
-            output, errors = await asyncio.wait_for(program.communicate(), LIMIT)
-        finally:
-            pressing.cancel()
-            await asyncio.gather(pressing, return_exceptions=True)
-        lines = output.decode().splitlines()
-        if not lines:
-            return {"wrong": [f"no verdict: {errors.decode()[-500:]}"]}
-        verdict: dict[str, Any] = json.loads(lines[-1])
-        wrong = [name for name, value in EXPECTED.items() if verdict.get(name) != value]
-        wrong += [verdict["failed"]] if "failed" in verdict else []
-        wrong += [f"refused frames: {dict(house.server.ncp.faults)}"] if house.server.ncp.faults else []
-        wrong += [f"{device.name} is off the network" for device in (lamp, sensor) if not device.joined]
+        arguments = [house.url, *map(argument, (lamp, sensor, plug))]
+        verdict = await outcome(house, [python, SCENARIO, *arguments], EXPECTED)
+        verdict["wrong"] += [
+            f"{device.name} is off the network" for device in (lamp, sensor) if not device.joined
+        ]
         if format_eui64(plug.eui64) in verdict.get("remove", [format_eui64(plug.eui64)]):
-            wrong.append("the plug was not removed")
-        return {**verdict, "wrong": wrong}
+            verdict["wrong"].append("the plug was not removed")
+        return verdict
 
 
-async def main(arguments: list[str]) -> int:
+async def herdsman_afternoon(version: int, *, seed: int = 1) -> dict[str, Any]:
+    """The same for zigbee-herdsman."""
+    folder = herdsman_folder()
+    async with House(seed=seed, version=version) as house:
+        lamp, sensor, plug = house.lamp(), house.sensor(), house.plug(install_code=None)
+        command = ["node", SCENARIO.with_name("herdsman.mjs"), house.url, lamp.sticker, sensor.sticker]
+        verdict = await outcome(house, command, HERDSMAN_EXPECTED, folder)
+        for device in (lamp, sensor, plug):
+            if (device.joined, device.key_sequence) != (True, 1):
+                verdict["wrong"].append(f"{device.name} did not follow the new key")
+        return verdict
+
+
+async def outcome(
+    house: House, command: list[Path | str], expected: dict[str, Any], folder: Path = ROOT
+) -> dict[str, Any]:
+    """Switch everything on, run *command* in *folder*, and compare its verdict with *expected*."""
+    for device in house.devices:
+        device.power_on()
+    pressing = asyncio.create_task(press_buttons(house))
+    program = await asyncio.create_subprocess_exec(
+        *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder
+    )
+    try:
+        output, errors = await asyncio.wait_for(program.communicate(), LIMIT)
+    finally:
+        pressing.cancel()
+        await asyncio.gather(pressing, return_exceptions=True)
+    lines = output.decode().splitlines()
+    if not lines:
+        return {"wrong": [f"no verdict: {errors.decode()[-500:]}"]}
+    verdict: dict[str, Any] = json.loads(lines[-1])
+    wrong = [name for name, value in expected.items() if verdict.get(name) != value]
+    wrong += [verdict["failed"]] if "failed" in verdict else []
+    wrong += [f"refused frames: {dict(house.server.ncp.faults)}"] if house.server.ncp.faults else []
+    return {**verdict, "wrong": wrong}
+
+
+async def main(names: list[str]) -> int:
     """Run the matrix and print it."""
     failures = 0
-    names = ["here"] if "--here" in arguments else list(HOSTS)
-    for name in names:
-        python = Path(sys.executable) if name == "here" else environment(name)
+    for name in names or list(HOSTS):
         for version in OLDEST_SPEAKS.get(name, SUPPORTED_VERSIONS):
-            verdict = await afternoon(python, version)
+            if name == "herdsman":
+                verdict = await herdsman_afternoon(version)
+            else:
+                python = Path(sys.executable) if name == "here" else environment(name)
+                verdict = await afternoon(python, version)
             failures += bool(verdict["wrong"])
             host = " ".join(f"{key} {value}" for key, value in verdict.get("host", {}).items())
-            outcome = "; ".join(verdict["wrong"]) or "all well"
-            sys.stdout.write(f"{host or name:32} EZSP {version}  {outcome}\n")
+            said = "; ".join(verdict["wrong"]) or "all well"
+            sys.stdout.write(f"{host or name:32} EZSP {version}  {said}\n")
             sys.stdout.flush()
     return 1 if failures else 0
 
