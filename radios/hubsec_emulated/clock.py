@@ -19,6 +19,9 @@ from hubsec_emulated.errors import EmulationError
 
 #: Timers run in one go before the event loop gets its turn, so that a busy air never starves the host's socket.
 MAX_BATCH = 64
+#: Real seconds that simulated time may fall behind before it gives up catching up. A host that was stalled together
+#: with the emulation would otherwise find that all its answers are late.
+MAX_LAG = 0.1
 
 
 class Timer:
@@ -108,8 +111,9 @@ class VirtualClock(Timeline):
 class Clock(Timeline):
     """Simulated time that follows the running asyncio loop: one real second is `scale` simulated seconds.
 
-    Must be made inside a running loop. When the machine is too slow for the scale, simulated time falls behind and
-    catches up without skipping or reordering anything. Raises EmulationError for a scale that is not positive.
+    Must be made inside a running loop. When the machine is too slow for the scale, simulated time falls behind without
+    skipping or reordering anything; after a stall of more than MAX_LAG it does not catch up. Raises EmulationError for
+    a scale that is not positive.
     """
 
     def __init__(self, scale: float = 1.0) -> None:
@@ -172,6 +176,9 @@ class Clock(Timeline):
             self._wake = self._loop.call_at(self._start + self._wake_due / self.scale, self._run)
 
     def _run(self) -> None:
+        lag = self._loop.time() - self._start - self._next_due() / self.scale
+        if MAX_LAG < lag < math.inf:
+            self._start += lag
         self._running = True
         try:
             for _ in range(MAX_BATCH):

@@ -100,6 +100,26 @@ async def test_a_slow_machine_delays_time_and_reorders_nothing() -> None:
     clock.close()
 
 
+async def test_after_a_stall_time_does_not_jump() -> None:
+    import time
+
+    clock = Clock(scale=100)
+    ticks: list[float] = []
+
+    def tick() -> None:
+        ticks.append(clock.now())
+        clock.call_later(1, tick)
+
+    tick()
+    await asyncio.sleep(0.02)
+    before = clock.now()
+    time.sleep(0.4)  # noqa: ASYNC251 - the machine stands still
+    await asyncio.sleep(0.001)
+    assert clock.now() - before < 20, "not 40"
+    assert ticks == sorted(ticks)
+    clock.close()
+
+
 async def test_a_timer_that_fails_does_not_stop_the_others() -> None:
     clock = Clock(scale=1000)
     ran: list[int] = []
