@@ -5,7 +5,7 @@ READY := .venv/ready
 GROUPS := test lint docs bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format docs bench generate ci clean
+.PHONY: help demo test unit hosts lint format docs bench generate ci clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -21,7 +21,10 @@ test: $(READY)  ## Run every test
 	@$(BIN)/python -m pytest $(ARGS)
 
 unit: $(READY)  ## Run the fast tests only
-	@$(BIN)/python -m pytest -m "not slow and not hosts" $(ARGS)
+	@$(BIN)/python -m pytest -n 2 -m "not slow and not hosts" $(ARGS)
+
+hosts: $(READY)  ## Run every supported host version on the emulated network
+	@$(BIN)/python tests/emulated/hosts/run.py $(ARGS)
 
 lint: $(READY)  ## Check style, types, architecture and dead code
 	@$(BIN)/ruff check

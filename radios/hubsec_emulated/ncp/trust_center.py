@@ -84,7 +84,7 @@ class EmberTrustCenter:
         self.transient = TransientKeys(clock.now)
         self.policy = BOOT_JOIN_POLICY
         self.key_requests = KeyRequestPolicy.SEND_CURRENT_KEY
-        self.well_known_rejoin = False
+        self._well_known_until = 0.0
         self._observer = observer
         self._tokens = tokens
         self._clock = clock
@@ -97,7 +97,7 @@ class EmberTrustCenter:
         """Lose what is in RAM (rule 2)."""
         self.policy = BOOT_JOIN_POLICY
         self.key_requests = KeyRequestPolicy.SEND_CURRENT_KEY
-        self.well_known_rejoin = False
+        self._well_known_until = 0.0
         self.transient = TransientKeys(self._clock.now)
         self._joined_under.clear()
         for _, timer in self._exchanges.values():
@@ -105,6 +105,15 @@ class EmberTrustCenter:
         self._exchanges.clear()
 
     # Keys
+
+    @property
+    def well_known_rejoin(self) -> bool:
+        """Whether a device may come back under a global link key."""
+        return self._clock.now() < self._well_known_until
+
+    def allow_well_known_rejoin(self, seconds: float) -> None:
+        """Allow it for so long; 0 ends it."""
+        self._well_known_until = self._clock.now() + seconds
 
     @property
     def hashed(self) -> bool:

@@ -149,6 +149,13 @@ def test_the_record_and_the_hook_see_every_command(host: Host) -> None:
     assert (host.ncp.commands[-1].name, host.ncp.commands[-1].args) == ("permitJoining", {"duration": 3})
 
 
+def test_the_record_shows_no_key(host: Host) -> None:
+    host("importTransientKey", eui64=DEVICE, key=b"secret-of-16-byt")
+    assert "secret" not in repr(list(host.ncp.commands))
+    host.form()
+    assert "NNNN" not in repr(host.radio.formed)
+
+
 # The network's life
 
 
@@ -301,6 +308,13 @@ def test_policies_are_checked(host: Host, policy: int, decision: int, status: St
     assert host("setPolicy", policy=policy, decision=decision)["status"] == status
     if status is Status.OK:
         assert host("getPolicy", policy=policy)["decision"] == decision
+
+
+def test_the_policy_for_the_well_known_key_ends_by_itself(host: Host) -> None:
+    host("setConfigurationValue", config=0x38, value=90)
+    host("setPolicy", policy=9, decision=1)
+    host.clock.advance(91)
+    assert host("getPolicy", policy=9)["decision"] == 0
 
 
 def test_configuration_is_kept_until_the_reset(host: Host) -> None:

@@ -151,6 +151,16 @@ def test_a_global_key_is_there_for_everybody() -> None:
     assert bench.exchange(SEED) == SEED
 
 
+def test_rejoins_under_a_global_key_end_by_themselves() -> None:
+    bench = Bench(hashed=False)
+    assert not bench.center.may_rejoin_unsecured(DEVICE)
+    bench.center.allow_well_known_rejoin(90)
+    bench.clock.advance(89)
+    assert bench.center.may_rejoin_unsecured(DEVICE)
+    bench.clock.advance(2)
+    assert not bench.center.may_rejoin_unsecured(DEVICE)
+
+
 def test_key_requests_may_be_ignored(bench: Bench) -> None:
     bench.center.key_requests = KeyRequestPolicy.DENY
     bench.center.on_request_key(DEVICE, SHORT, None, WELL_KNOWN_KEY)

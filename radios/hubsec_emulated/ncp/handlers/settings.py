@@ -95,7 +95,9 @@ class SettingCommands(CommandGroup):
             center.key_requests = KeyRequestPolicy(decision)
             return None
         if policy == Policy.TC_REJOINS_USING_WELL_KNOWN_KEY:
-            center.well_known_rejoin = decision == ALLOW_REJOINS_WITH_WELL_KNOWN_KEY
+            allowed = decision == ALLOW_REJOINS_WITH_WELL_KNOWN_KEY
+            seconds = self.config[Config.TC_REJOINS_USING_WELL_KNOWN_KEY_TIMEOUT_S] if allowed else 0
+            center.allow_well_known_rejoin(seconds)
             return None
         if policy in self.policies:
             self.policies[policy] = decision
