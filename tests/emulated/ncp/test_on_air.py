@@ -354,6 +354,24 @@ def test_the_network_goes_on_after_a_restart_with_the_boot_policy(site: Site) ->
     assert site("getChildData", index=0)["child"]["eui64"] == sensor.eui64
 
 
+def test_another_radio_with_the_same_memory_goes_on_with_the_network(site: Site) -> None:
+    lamp, sensor = site.device(Lamp), site.device(ContactSensor)
+    site.open(JOINS | CODES)
+    for device in (lamp, sensor):
+        site.admit(device)
+        site.join(device)
+    site.ncp.power_off()
+    replaced = Coordinator(site.air, 5, seed=9)
+    site.ncp = Ncp(Radio(replaced), site.tokens, site.clock, seed=9)
+    site.ncp.send = lambda frame: site.answers.append(site.ncp.codec.decode_answer(frame))
+    site("version", desired=14)
+    assert site("networkInit")["status"] is Status.OK
+    assert replaced.eui64 == site.tokens.eui64
+    site.clock.advance(30)
+    assert site.reaches(sensor)
+    assert site.reaches(lamp)
+
+
 def test_an_active_scan_finds_a_neighbour_and_our_own_network_goes_on(site: Site) -> None:
     other = Coordinator(site.air, 2, trust_center=site.ncp.trust_center, seed=2)
     network = {"eui64": 2, "pan_id": 0x2222, "extended_pan_id": 0xDD, "channel": 20, "network_key": b"O" * 16}
