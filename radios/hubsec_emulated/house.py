@@ -273,7 +273,7 @@ class House:
             raise NotInTimeError(what, sim_timeout)
 
     async def settled(self, sim_timeout: float = 60.0) -> None:
-        """Wait until no device is on its way in, and no message waits for an acknowledgement."""
+        """Wait until no device but hostile ones is on its way in, and no message waits for an acknowledgement."""
         await self.wait_until(self._is_settled, sim_timeout, what="Quiet in the house")
 
     async def sleep(self, sim_seconds: float) -> None:
@@ -313,7 +313,7 @@ class House:
         return not self.coordinator.aps.waiting and all(
             device.joining.state in resting and not device.exchange.running and not device.aps.waiting
             for device in self.devices
-            if device.powered
+            if device.powered and device not in self.hostile
         )
 
     def _new(self, options: DeviceOptions, *, impostor: bool = False) -> tuple[int]:
