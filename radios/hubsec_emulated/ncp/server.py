@@ -139,6 +139,9 @@ class NcpServer:
     def reset(self, code: ResetCode = ResetCode.WATCHDOG) -> None:
         """Restart the co-processor by itself: RAM is lost, the host gets an RSTACK it did not ask for."""
         self.ncp.power_off()
+        if self._host is None:
+            self.ash.power_off()
+            return
         self.ash.reset_done(code)
         self.flush()
 

@@ -166,6 +166,16 @@ async def test_a_reset_of_its_own_is_noticed(server: ServerFactory) -> None:
         assert stick.ncp.trust_center.policy == 0x03
 
 
+async def test_a_reset_that_nobody_saw_does_not_speak_to_the_next_host(server: ServerFactory) -> None:
+    async with server() as stick:
+        stick.reset()
+        reader, writer = await asyncio.open_connection("127.0.0.1", stick.port)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.1)
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_the_network_survives_a_power_cut(server: ServerFactory) -> None:
     async with server() as stick:
         app = await ControllerApplication.new(config(stick.url), auto_form=True)
