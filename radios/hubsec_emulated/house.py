@@ -207,9 +207,14 @@ class House:
         options.setdefault("install_code", None)
         return self._add_hostile(Stranger(self.air, *self._new(options), **options), parent)
 
-    def wrong_code(self, *, parent: Node | None = None, **options: Unpack[DeviceOptions]) -> WrongCode:
-        """A joiner with a guessed install code and the public keys."""
-        return self._add_hostile(WrongCode(self.air, *self._new(options), **options), parent)
+    def wrong_code(
+        self, victim: Device | None = None, *, parent: Node | None = None, **options: Unpack[DeviceOptions]
+    ) -> WrongCode:
+        """A joiner with a guessed install code and the public keys; under the EUI64 of `victim`, if given."""
+        (eui64,) = self._new(options)
+        if victim is not None:
+            eui64 = victim.eui64
+        return self._add_hostile(WrongCode(self.air, eui64, **options), parent)
 
     def impostor(
         self,

@@ -34,15 +34,17 @@ async def test_hostile_nodes_are_listed() -> None:
         hostile = [
             house.stranger(),
             house.wrong_code(),
+            house.wrong_code(lamp),
             house.impostor(lamp),
             house.rejoiner(),
             house.rejoiner(lamp),
             house.open_router(),
         ]
-        assert house.hostile == hostile
         assert house.loot == {}
+        assert house.hostile == hostile
         assert lamp not in house.hostile
-        assert hostile[2].eui64 == hostile[4].eui64 == lamp.eui64
+        assert hostile[2].eui64 == hostile[3].eui64 == hostile[5].eui64 == lamp.eui64
+        assert hostile[2].install_code != lamp.install_code
         with pytest.raises(EmulationError):
             house.insider()
 
