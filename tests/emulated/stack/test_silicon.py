@@ -5,10 +5,16 @@ The lists are read from captures of real devices (tests/oracles/test_silicon_ste
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
 from hubsec_emulated.capture.pcap import CapturedFrame
 from hubsec_emulated.stack.interface import Role
 from hubsec_emulated.stack.node import Node
 from hubsec_emulated.wire.crypto import WELL_KNOWN_KEY
+from hubsec_emulated.wire.mac import MacCommand, MacFrame, MacType
+from hubsec_emulated.wire.nwk import NwkFrame, NwkType
 from tests.emulated.stack.network import Network
 from tests.oracles.silicon import Step, join_steps
 
@@ -115,3 +121,56 @@ def test_a_key_update_that_a_sleeper_misses_and_its_way_back(network: Network) -
         Step("EndDeviceTimeoutResponse", "tc>device", 1, None),
     ]
     assert device.keys.counter > before, "the counter goes on under the new key"
+
+
+def times(network: Network, sender: Node, wanted: Callable[[MacFrame], bool]) -> list[float]:
+    """When `sender` sent frames of a kind."""
+    return [
+        sent.time
+        for sent in network.log
+        if sent.sender == sender.name and sent.frame is not None and wanted(sent.frame)
+    ]
+
+
+def is_command(identifier: MacCommand) -> Callable[[MacFrame], bool]:
+    return lambda frame: frame.type is MacType.COMMAND and frame.payload[0] == identifier
+
+
+def is_broadcast_data(frame: MacFrame) -> bool:
+    return (
+        frame.type is MacType.DATA
+        and frame.dst == 0xFFFF
+        and NwkFrame.decode(frame.payload).type is NwkType.DATA
+    )
+
+
+def test_the_times_are_silicons(network: Network) -> None:
+    device = network.joined()
+    network.run(10)
+    (request,) = times(network, device, is_command(MacCommand.ASSOCIATION_REQUEST))
+    (response,) = times(network, network.coordinator, is_command(MacCommand.ASSOCIATION_RESPONSE))
+    assert response - request == pytest.approx(0.203, abs=0.01)
+    key = times(network, network.coordinator, lambda frame: frame.type is MacType.DATA and frame.ack_request)[
+        0
+    ]
+    assert 0.028 <= key - response <= 0.036
+    announces = times(network, device, is_broadcast_data)[:3]
+    assert announces[0] - key == pytest.approx(0.022, abs=0.004)
+    assert [later - announces[0] for later in announces[1:]] == [
+        pytest.approx(0.48, abs=0.05),
+        pytest.approx(0.95, abs=0.08),
+    ]
+    exchange = times(network, device, lambda frame: frame.type is MacType.DATA and frame.ack_request)
+    assert 2.4 <= exchange[0] - announces[0] <= 4.0
+    assert exchange[-1] - exchange[0] < 0.2, "60 to 170 ms for a router"
+
+
+def test_a_sleepy_exchange_takes_seconds(network: Network) -> None:
+    device = network.joined(Role.SLEEPY_END_DEVICE)
+    sent = times(
+        network,
+        device,
+        lambda frame: frame.type is MacType.DATA and NwkFrame.decode(frame.payload).type is NwkType.DATA,
+    )
+    exchange = [when for when in sent if when > sent[0] + 2]
+    assert 1.5 <= exchange[-1] - exchange[0] <= 3.6, "one poll a step"
