@@ -1,8 +1,8 @@
 """Whole joins: sticker, decision on disk, key, link key exchange, on an emulated stick that unmodified bellows drives.
 
 One after the other, each with an admission of its own. Emulated time runs faster than real time, but not so fast that a
-busy machine misses the time limits of a join; most of what is measured is that time. More than some dozens of routers on
-one emulated air measure the emulation: each of them repeats every broadcast, as it must.
+busy machine misses the time limits of a join; most of what is measured is that time. With more than some dozens of
+routers it would be the emulation: each of them repeats every broadcast, as it must.
 """
 
 from __future__ import annotations
