@@ -8,6 +8,7 @@ type's own, identities as text, times in seconds since the epoch (UTC). `docs/ev
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import Any
 
 import msgspec
@@ -65,6 +66,9 @@ def from_json(data: bytes | str) -> Event:
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of every event, as plain values."""
     references, definitions = msgspec.json.schema_components(event_types())
+    for definition in definitions.values():
+        if "description" in definition:  # a docstring, whose indentation Python takes away from 3.13 on
+            definition["description"] = inspect.cleandoc(definition["description"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,

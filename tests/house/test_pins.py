@@ -33,9 +33,12 @@ def pins(sources: Any) -> dict[str, Version]:
     found = {}
     for line in lines:
         if line and not line.startswith("#"):
-            match = re.fullmatch(r"([A-Za-z0-9._-]+)==([0-9A-Za-z.+!]+)", line)
+            requirement = Requirement(line)
+            match = re.fullmatch(r"==([0-9A-Za-z.+!]+)", str(requirement.specifier))
             assert match, f"not a plain pin: {line}"
-            found[canonicalize_name(match[1])] = Version(match[2])
+            assert requirement.url is None, f"not a plain pin: {line}"
+            if requirement.marker is None or requirement.marker.evaluate():
+                found[canonicalize_name(requirement.name)] = Version(match[1])
     return found
 
 
