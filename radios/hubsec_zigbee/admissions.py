@@ -1,14 +1,14 @@
 """One device's way in, as a state machine; sans-I/O: time is passed in, never read.
 
     WAITING -> KEY_SENT -> PROVED -> CONCLUDED
-       \\__________\\____________________/
+    WAITING, KEY_SENT -----------> CONCLUDED
 
 Rules
-1. WAITING: the device may associate until `window` seconds have passed, or the admission is withdrawn. A try is a claim of
-   an address, nothing more: whoever makes it gets the network key under the device's link key, which only the device can
-   open (Zigbee specification 4.4.3.1, 4.7.2).
-2. KEY_SENT: the key went out, to one or more short addresses. It stays open: a spoofer's try must not shut the device out.
-   Every (short address, parent) has tries of its own, at most :data:`TRIES_AT_ONCE` and then one in
+1. WAITING: the device may associate until `window` seconds have passed, or the admission is withdrawn. A try is
+   a claim of an address, nothing more: whoever makes it gets the network key under the device's link key,
+   which only the device can open (Zigbee specification 4.4.3.1, 4.7.2).
+2. KEY_SENT: the key went out, to one or more short addresses. It stays open: a spoofer's try must not shut the
+   device out. Every (short address, parent) has tries of its own, at most :data:`TRIES_AT_ONCE` and then one in
    :data:`TRY_INTERVAL` seconds, so that a spoofer spends only its own.
 3. PROVED: a frame came that is secured with the network key, from a short address that was sent one, or a link key was
    established. The association window is over; further tries are refused.
@@ -31,11 +31,19 @@ from hubsec.requests import LinkKeyState
 from hubsec_zigbee.settings import Wish
 
 TRIES_AT_ONCE: Final = 6
-"""A router reports a device twice for each association (measured on EmberZNet), and devices associate three times in a row."""
+"""A router reports a device twice for each association (measured on EmberZNet), and devices associate three
+times in a row."""
 TRY_INTERVAL: Final = 1.0
 """Seconds; devices that got no answer associate again 2 to 3.2 s later (measured on EmberZNet)."""
+ALL_TRIES_AT_ONCE: Final = 32
+ALL_TRIES_PER_SECOND: Final = 8.0
+"""More than the air carries of honest associations: one takes 0.2 s on silicon."""
 MAX_PLACES: Final = 16
 """Pairs of short address and parent that are kept for one admission. A device has one; a spoofer can make up more."""
+
+
+MAX_SENT: Final = 64
+"""Short addresses that the key went to and that may still prove it."""
 
 
 class Stage(Enum):
@@ -51,15 +59,19 @@ class Stage(Enum):
 class _Tries:
     """A token bucket."""
 
+    at: float
+    most: float = TRIES_AT_ONCE
+    per_second: float = 1 / TRY_INTERVAL
     left: float = TRIES_AT_ONCE
-    at: float = 0.0
+    taken: int = 0
 
     def take(self, now: float) -> bool:
-        self.left = min(TRIES_AT_ONCE, self.left + (now - self.at) / TRY_INTERVAL)
+        self.left = min(self.most, self.left + (now - self.at) * self.per_second)
         self.at = now
         if self.left < 1:
             return False
         self.left -= 1
+        self.taken += 1
         return True
 
 
@@ -74,13 +86,16 @@ class Admission:
     """How the exchange ended, once CONCLUDED after PROVED."""
     short: int | None = None
     """The short address under which the device proved itself."""
-    attempts: int = 0
-    _sent: set[int] = field(default_factory=set)
+    _sent: dict[int, None] = field(default_factory=dict)
     _sent_at: float = 0.0
     _proved_at: float = 0.0
     _withdrawn: bool = False
     _failed: bool = False
     _tries: dict[tuple[int, int], _Tries] = field(default_factory=dict)
+    _all: _Tries = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._all = _Tries(self.opened_at, ALL_TRIES_AT_ONCE, ALL_TRIES_PER_SECOND, ALL_TRIES_AT_ONCE)
 
     # What comes in
 
@@ -93,22 +108,26 @@ class Admission:
         if tries is None:
             if len(self._tries) >= MAX_PLACES:
                 self._tries.pop(next(iter(self._tries)))
-            tries = self._tries[place] = _Tries(at=now)
-        if not tries.take(now):
-            return False
-        self.attempts += 1
-        return True
+            tries = self._tries[place] = _Tries(now)
+        return tries.take(now) and self._all.take(now)
+
+    def attempts_from(self, short: int, parent: int) -> int:
+        """How many tries from there were taken."""
+        tries = self._tries.get((short, parent))
+        return tries.taken if tries is not None else 0
 
     def key_sent(self, short: int, now: float) -> None:
         """The network key went out to `short`."""
         if self.stage in (Stage.WAITING, Stage.KEY_SENT):
             self.stage = Stage.KEY_SENT
-            self._sent.add(short)
+            self._sent[short] = None
+            if len(self._sent) > MAX_SENT:
+                del self._sent[next(iter(self._sent))]
             self._sent_at = now
 
     def key_not_sent(self, short: int) -> None:
         """The sending to `short` failed after all."""
-        self._sent.discard(short)
+        self._sent.pop(short, None)
         if self.stage is Stage.KEY_SENT and not self._sent:
             self.stage = Stage.WAITING
 

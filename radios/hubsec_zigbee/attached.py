@@ -14,7 +14,8 @@ from hubsec_zigbee.reconciling import TC_KEY_REQUEST_POLICY, TRUST_CENTER_POLICY
 from hubsec_zigbee.settings import WILDCARD
 
 GAP_UNGUARDED_START: Final = "unguarded-start"
-"""The network came up before the guard: from networkInit until it was put on, the trust center was as the host had it."""
+"""The network came up before the guard: from networkInit until it was put on, the trust center was as the host
+had it."""
 GAP_WAS_OPEN: Final = "trust-center-was-open"
 """The trust center let devices in when the guard came."""
 GAP_WILDCARD: Final = "wildcard-key-was-there"
@@ -23,7 +24,8 @@ _CONNECT: Final = "connect"
 
 
 def check_running(app: object) -> None:
-    """Raises :class:`~hubsec.errors.RadioError` for what is no running bellows application, or one that can't be guarded."""
+    """Raises :class:`~hubsec.errors.RadioError` for what is no running bellows application, or one that can't
+    be guarded."""
     if not isinstance(app, bellows.zigbee.application.ControllerApplication):
         raise RadioError(f"A guard attaches to a bellows application, not to {type(app).__name__}.")
     ezsp = getattr(app, "_ezsp", None)
@@ -38,7 +40,6 @@ class Attachment:
     def __init__(self, guard: Guard, app: Any) -> None:
         self._guard = guard
         self._app = app
-        self._before: dict[int, int] = {}
         self._put: dict[str, Any] = {}
         self._calls: HostCalls | None = None
 
@@ -46,9 +47,10 @@ class Attachment:
         """Stand between host and radio from now on; note what was found."""
         guard, app = self._guard, self._app
         guard.gate.put_on(app._ezsp, network_up=True)
-        self._before = {p: await guard.ncp.policy(p) for p in (TRUST_CENTER_POLICY, TC_KEY_REQUEST_POLICY)}
+        found_policy = {p: await guard.ncp.policy(p) for p in (TRUST_CENTER_POLICY, TC_KEY_REQUEST_POLICY)}
+        guard.host_policies = {**found_policy, **guard.host_policies}
         guard.gaps.add(GAP_UNGUARDED_START)
-        if self._before[TRUST_CENTER_POLICY]:
+        if found_policy[TRUST_CENTER_POLICY]:
             guard.gaps.add(GAP_WAS_OPEN)
         try:
             found = await guard.ncp.transient_keys()
@@ -78,19 +80,19 @@ class Attachment:
         if "permit_gp" in self._put:
             await self._app.permit_gp(0)
 
-    async def take_off(self, *, touched: bool) -> bool:
-        """Leave policies and methods as they were, or as the host has wanted them since. Whether all of it was read back.
+    async def take_off(self) -> bool:
+        """Leave policies and methods as they were, or as the host has wanted them since. Whether all of it was
+        read back.
 
-        `touched`: the guard enforced, so that the policies are its own. A transient key for everybody is not put back: it would
-        have run out by itself, and to import one is to open the network.
+        A transient key for everybody is not
+        put back: it would have run out by itself, and to import one is to open the network.
         """
         guard, app = self._guard, self._app
-        policies = {**self._before, **guard.host_policies}
         restored = True
         running = guard.gate.on and app._ezsp is not None and app._ezsp.is_ezsp_running
         try:
-            if touched and running:
-                restored = await guard.settings.leave_as(policies)
+            if guard.touched and running:
+                restored = await guard.give_back()
         except RadioError:
             restored = False
         finally:

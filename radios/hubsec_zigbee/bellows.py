@@ -33,9 +33,10 @@ _ATTACHED: Final = "attach"
 class Bellows:
     """A radio for a hub.
 
-    `url` is a serial port's path, or `tcp://host:port`. `database` is zigpy's own file, none unless given. `name` is what events
-    call the radio. `config` is laid over what bellows is configured with, as zigpy documents it. `auto_form`: form a network
-    where the stick has none. `limits` bounds what takes time.
+    `url` is a serial port's path, or `tcp://host:port`. `database` is zigpy's own file, none unless given.
+    `name` is what events call the radio. `config` is laid over what bellows is configured with, as zigpy
+    documents it. `auto_form`:
+    form a network where the stick has none. `limits` bounds what takes time.
     """
 
     def __init__(
@@ -64,8 +65,8 @@ class Bellows:
     def attach(cls, app: Any, *, name: str = LIBRARY, limits: Limits | None = None) -> Self:
         """A radio on `app`, a running `bellows.zigbee.application.ControllerApplication`; it stands once it is opened.
 
-        Raises :class:`~hubsec.errors.RadioError` for anything else, and for a bellows whose insides are not the known ones.
-        """
+        Raises :class:`~hubsec.errors.RadioError` for anything else, and for a bellows whose insides are not the
+        known ones."""
         check_running(app)
         radio = cls.__new__(cls)
         radio._set_up(name, limits)
@@ -116,7 +117,8 @@ class Bellows:
         identity, desk = Identity(device), self._guard.desk
         if desk.enforcing and desk.standing(identity) is Standing.QUARANTINED:
             raise self._guard.quarantined(identity)
-        return self._hosting().find(identity)
+        found: zigpy.device.Device = self._hosting().find(identity)
+        return found
 
     def devices(self) -> Sequence[SeenDevice]:
         """Every device that zigpy has, the coordinator left out."""
@@ -148,7 +150,9 @@ class Bellows:
             await self._give_up()
             if isinstance(error, HubsecError) or not isinstance(error, Exception):
                 raise
-            raise RadioError(f"{self._name} did not start: {type(error).__name__}: {error}") from error
+            # Not chained: zigpy shows the network key where a stick does not fit its backup.
+            told = f": {error}" if isinstance(error, OSError) else ""
+            raise RadioError(f"{self._name} did not start: {type(error).__name__}{told}") from None
         self._open = True
         gaps = (await self._guard.posture()).gaps
         self._guard.desk.publish(
@@ -172,7 +176,7 @@ class Bellows:
     async def _give_up(self) -> None:
         await self._guard.stop()
         if self._attachment is not None:
-            await self._attachment.take_off(touched=self._guard.enforcing)
+            await self._attachment.take_off()
         elif self._app is not None:
             await self._leave_refusing()
             await self._shut_down()
@@ -185,10 +189,9 @@ class Bellows:
         if not self._open:
             return
         self._open = False
-        enforced = self._guard.enforcing
         await self._guard.stop()
         if self._attachment is not None:
-            restored = await self._attachment.take_off(touched=enforced)
+            restored = await self._attachment.take_off()
             reason = "It was detached."
         else:
             refusing = await self._leave_refusing()

@@ -130,8 +130,8 @@ def capabilities_of(library: str) -> Capabilities:
 def require(library: str, capability: str) -> Capability:
     """What `library` can do of `capability` (a field of :class:`~hubsec.radio.Capabilities`), where hubsec enforces it.
 
-    Raises :class:`~hubsec.errors.NotEnforceable` when the library can't, when hubsec does not enforce on it yet, or when
-    there is no such capability: hubsec refuses instead of pretending.
+    Raises :class:`~hubsec.errors.NotEnforceable` when the library can't, when hubsec does not enforce on it
+    yet, or when there is no such capability: hubsec refuses instead of pretending.
     """
     row = capabilities_of(library)
     held = getattr(row, capability, None)

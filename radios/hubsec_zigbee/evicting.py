@@ -1,8 +1,8 @@
 """Making a device leave, and finding out whether it did.
 
-An end device leaves when its parent is told (APS Remove-Device to the parent, the coordinator included; Zigbee specification
-4.4.5, and EmberZNet's trust-center.h), a router when it is told itself. If that is not confirmed the device is asked to leave
-by ZDO. Either way it still holds the network key: only a new key shuts it out.
+An end device leaves when its parent is told (APS Remove-Device to the parent, the coordinator included; Zigbee
+specification 4.4.5, and EmberZNet's trust-center.h), a router when it is told itself. If that is not confirmed
+the device is asked to leave by ZDO. Either way it still holds the network key: only a new key shuts it out.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Evictions:
         self._receiving = receiving
         self._neighbourhood = neighbourhood
         self._leaving: dict[Identity, asyncio.Event] = {}
-        self._running: dict[Identity, asyncio.Future[Eviction]] = {}
+        self._running: dict[Identity, asyncio.Task[Eviction]] = {}
 
     def left(self, device: Identity) -> None:
         """It, or its parent, says that it left."""
@@ -61,9 +61,18 @@ class Evictions:
         """See :meth:`hubsec.radio.Radio.evict`."""
         running = self._running.get(device)
         if running is None:
-            running = self._running[device] = asyncio.ensure_future(self._evict(device))
+            running = self._running[device] = asyncio.create_task(
+                self._evict(device), name=f"hubsec evict {device}"
+            )
             running.add_done_callback(lambda _: self._running.pop(device, None))
         return await asyncio.shield(running)
+
+    async def stop(self) -> None:
+        """End what is under way."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def _evict(self, device: Identity) -> Eviction:
         self._receiving.shut.add(device)

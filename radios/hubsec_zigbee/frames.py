@@ -3,8 +3,9 @@
 Decoded by hand, because they come from strangers and decide about safety: every function takes any bytes, and raises
 :class:`MalformedFrame` and nothing else. Addresses are ints, an EUI64 is an :data:`~hubsec.identity.Identity`.
 
-Sources: Zigbee specification 2.4.3 and 2.4.4 (ZDO), Zigbee Cluster Library 2.4 (header), Green Power Basic specification
-A.3.3.5 (proxy commissioning mode, pairing); the XNCP frame as in the public EmberZNet firmware builds for bellows.
+Sources: Zigbee specification 2.4.3 and 2.4.4 (ZDO), Zigbee Cluster Library 2.4 (header), Green Power Basic
+specification A.3.3.5 (proxy commissioning mode, pairing); the XNCP frame as in the public EmberZNet firmware
+builds for bellows.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ def device_annce(payload: bytes) -> Claim:
 
 
 def address_response(payload: bytes) -> Claim | None:
-    """NWK_addr_rsp or IEEE_addr_rsp (2.4.4.2.1, .2): sequence, status, EUI64, short address. None unless it is a success."""
+    """NWK_addr_rsp or IEEE_addr_rsp (2.4.4.2.1, .2): sequence, status, EUI64, short address. None unless it is
+    a success."""
     _, status = _unpack("zdo", "BB", payload)
     if status:
         return None
@@ -107,7 +109,8 @@ _NO_ORDER: Final = GreenPowerOrder(opens=False, window=0, hands_out_keys=False)
 
 
 def green_power_order(payload: bytes) -> GreenPowerOrder:
-    """A Green Power cluster command: ZCL header, then Proxy Commissioning Mode (0x02), Pairing (0x01) or Response (0x06)."""
+    """A Green Power cluster command: ZCL header, then Proxy Commissioning Mode (0x02), Pairing (0x01) or
+    Response (0x06)."""
     control, *_ = _unpack("zcl", "B", payload)
     start = 1 + (2 if control & 0x04 else 0) + 1
     command, *_ = _unpack("zcl", "B", payload[start:])
@@ -140,8 +143,9 @@ class Outgoing:
 def xncp_frame(payload: bytes) -> Outgoing | None:
     """A custom frame to the NCP: the message that it would send, None for a known command that sends none.
 
-    Layout of a unicast, little-endian: command id, status, flags, destination, APS frame (profile, cluster, two endpoints,
-    options, group, sequence), tag; flag 0: EUI64 and a bool; flag 1: counted list of short addresses; the message.
+    Layout of a unicast, little-endian: command id, status, flags, destination, APS frame (profile, cluster, two
+    endpoints, options, group, sequence), tag; flag 0: EUI64 and a bool; flag 1: counted list of short
+    addresses; the message.
     """
     command, _ = _unpack("xncp", "HB", payload)
     if command > _XNCP_LAST_KNOWN:

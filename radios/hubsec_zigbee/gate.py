@@ -160,7 +160,8 @@ class Gate:
             self._instrument()
 
     def take_off(self) -> bool:
-        """Leave `ezsp` as it was. False where somebody wrapped what the gate had put on, so that it could only step aside."""
+        """Leave `ezsp` as it was. False where somebody wrapped what the gate had put on, so that it could only
+        step aside."""
         ezsp, self._ezsp = self._ezsp, None
         if ezsp is None:
             return True
@@ -184,10 +185,8 @@ class Gate:
         if ezsp is None:
             return False
         handler = getattr(ezsp, _PROTOCOL)
-        here = (
-            handler is None
-            or id(handler) in self._mine
-            and vars(handler).get(_COMMAND) is self._mine[id(handler)][0]
+        here = handler is None or (
+            id(handler) in self._mine and vars(handler).get(_COMMAND) is self._mine[id(handler)][0]
         )
         if not here:
             self._instrument()
@@ -277,44 +276,50 @@ class Gate:
 
     async def _judge(self, rule: Rule, name: str, fields: Mapping[str, Any]) -> bool:
         """Whether the command is to be feigned; raises where it is refused, and comes back False where it passes."""
-        keeper = self._keeper
         match rule:
             case Rule.FEIGN:
                 return True
             case Rule.REFUSE:
                 return self._no(name, "it moves keys, or opens the network past hubsec")
             case Rule.POLICY:
-                policy = int(fields["policyId"])
-                if policy in OWNED_POLICIES:
-                    keeper.host_policy(policy, int(fields["decisionId"]))
-                    return True
-            case Rule.VALUE:
-                if int(fields["valueId"]) in GUARDED_VALUES:
-                    return self._no(name, "that value changes the network's security")
-            case Rule.CONFIGURATION:
-                only = GUARDED_CONFIGURATION.get(int(fields["configId"]))
-                if only is not None and int(fields["value"]) != only:
-                    return self._no(name, "that setting would weaken the network's security")
-            case Rule.TOKEN:
-                if int(fields["token"]) & 0xFFFF not in WRITABLE_TOKENS:
-                    return self._no(name, "that token holds keys")
-            case Rule.PERMIT:
-                if int(fields["duration"]):
-                    await keeper.ask_to_open(OpenKind.PERMIT, int(fields["duration"]))
-            case Rule.FORM:
-                if self._up:
-                    return self._no(name, "keys are set while no network is up, and one is")
-            case Rule.SEND:
-                await self._sending(_outgoing(name, fields))
-            case Rule.CUSTOM:
-                message = xncp_frame(bytes(fields["payload"]))
-                if message is not None:
-                    await self._sending(message)
+                return self._judge_policy(int(fields["policyId"]), int(fields["decisionId"]))
+            case Rule.VALUE | Rule.CONFIGURATION | Rule.TOKEN | Rule.FORM:
+                self._judge_setting(rule, name, fields)
+            case Rule.PERMIT | Rule.SEND | Rule.CUSTOM:
+                await self._judge_opening(rule, name, fields)
             case Rule.PASS | Rule.START:
                 pass  # Not judged.
             case _:
                 assert_never(rule)
         return False
+
+    def _judge_policy(self, policy: int, value: int) -> bool:
+        if policy not in OWNED_POLICIES:
+            return False
+        self._keeper.host_policy(policy, value)
+        return True
+
+    def _judge_setting(self, rule: Rule, name: str, fields: Mapping[str, Any]) -> None:
+        if rule is Rule.VALUE and int(fields["valueId"]) in GUARDED_VALUES:
+            self._no(name, "that value changes the network's security")
+        elif rule is Rule.CONFIGURATION:
+            value = int(fields["value"])
+            if GUARDED_CONFIGURATION.get(int(fields["configId"]), value) != value:
+                self._no(name, "that setting would weaken the network's security")
+        elif rule is Rule.TOKEN and int(fields["token"]) & 0xFFFF not in WRITABLE_TOKENS:
+            self._no(name, "that token holds keys")
+        elif rule is Rule.FORM and self._up:
+            self._no(name, "keys are set while no network is up, and one is")
+
+    async def _judge_opening(self, rule: Rule, name: str, fields: Mapping[str, Any]) -> None:
+        if rule is Rule.PERMIT:
+            seconds = int(fields["duration"])
+            if seconds:
+                await self._keeper.ask_to_open(OpenKind.PERMIT, seconds)
+            return
+        message = xncp_frame(bytes(fields["payload"])) if rule is Rule.CUSTOM else _outgoing(name, fields)
+        if message is not None:
+            await self._sending(message)
 
     async def _sending(self, message: Outgoing) -> None:
         if message.profile == ZDO_PROFILE and message.cluster == MGMT_PERMIT_JOINING_REQ:

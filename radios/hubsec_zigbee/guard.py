@@ -1,7 +1,8 @@
 """The guard of one EZSP network: it joins the gate, the receive path, the admissions and the trust center's settings.
 
-It is a thin shell. What ought to hold is a pure function of what is open (:mod:`.settings`), one admission is a state machine
-(:mod:`.admissions`), what a frame may do is asked in :mod:`.receiving`, and what the host may do in :mod:`.gate`.
+It is a thin shell. What ought to hold is a pure function of what is open (:mod:`.settings`), one admission is a
+state machine (:mod:`.admissions`), what a frame may do is asked in :mod:`.receiving`, and what the host may do
+in :mod:`.gate`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _NETWORK_UP: Final = frozenset({0x15, 0x90})
 _NETWORK_DOWN: Final = frozenset({0x16, 0x91})
 _NETWORK_OPENED: Final = frozenset({0x0C18, 0x9C})
 """sl_Status and EmberStatus; no value of one means something else in the other here."""
+RETRY_AFTER: Final = 1.0
+"""Seconds until what the NCP did not take is tried again, before the next read-back would."""
 _MODE_POLL: Final = 1.0
 """Seconds in which a change from observing to enforcing is noticed."""
 
@@ -50,15 +53,14 @@ class Guard:
         self.passes = self.receiving.passes
         self.openings = Openings(self.desk, self._shut_again)
         self.joining = Joining(self.desk, self.ncp, self.roster, self.receiving, self)
-        self.settings = Reconciler(
-            self.desk, self.ncp, self.roster, self._wanted, lambda: self.joining.open_for()
-        )
+        self.settings = Reconciler(self.desk, self.ncp, self.roster, self._wanted, self.joining.open_for)
         self.evictions = Evictions(self.desk, self.ncp, self.roster, self.receiving, self)
         self.hosting: Hosting | None = None
         self.host_policies: dict[int, int] = {}
         self.gaps: set[str] = set()
         self.formed = False
         self.ready = False
+        self.touched = False
         self._lost = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -84,6 +86,7 @@ class Guard:
 
     async def _enforce(self) -> None:
         """Close, and read back. In this order: nothing is probed while anything is open."""
+        self.touched = True
         await self.settings.reconcile()
         await self.settings.probe()
         await self.settings.reconcile()
@@ -98,6 +101,7 @@ class Guard:
             self.hosting.hear_no_more()
         self.joining.clear()
         self.openings.withdraw()
+        await self.evictions.stop()
         await self.desk.settle()
         self.receiving.clear()
 
@@ -116,22 +120,24 @@ class Guard:
         if self.desk.enforcing and self.gate.on and self.gate.network_up:
             try:
                 await self.settings.reconcile()
-            finally:
-                self._arm()
+            except RadioError:
+                self._arm(not_before=RETRY_AFTER)
+                raise
+            self._arm()
 
     async def _shut_again(self) -> None:
         await self.settings.shut_again()
         self._arm()
 
-    def _arm(self) -> None:
-        """Wake when time next changes something."""
+    def _arm(self, *, not_before: float = 0.0) -> None:
+        """Wake when time next changes something, at the earliest in `not_before` seconds."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         moments = [m for m in (self.joining.next_moment(), self.settings.renewal()) if m is not None]
         if moments and self.gate.on:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(max(min(moments), loop.time()), self._wake)
+            self._timer = loop.call_at(max(min(moments), loop.time() + not_before), self._wake)
 
     def _wake(self) -> None:
         self._timer = None
@@ -148,12 +154,15 @@ class Guard:
             since += pause
             if desk.enforcing is enforced and since < desk.limits.watch_interval:
                 continue
-            begins = desk.enforcing and not enforced
+            changed = desk.enforcing is not enforced
             since, enforced = 0.0, desk.enforcing
-            if not enforced or not self.gate.on:
+            if not self.gate.on:
                 continue
             try:
-                await self._look(begins=begins)
+                if enforced:
+                    await self._look(begins=changed)
+                elif changed:
+                    await self._give_back()
                 self._lost = False
             except RadioError as error:
                 self.lost(str(error))
@@ -164,6 +173,18 @@ class Guard:
         if begins:
             await self._enforce()
         await self.reconcile()
+
+    async def _give_back(self) -> None:
+        """Only observing from now on: what is open ends, and the trust center is the host's again."""
+        self.joining.clear()
+        if self.touched:
+            await self.give_back()
+
+    async def give_back(self) -> bool:
+        """The policies as the host has wanted them last. Whether they were read back."""
+        restored = await self.settings.leave_as(self.host_policies)
+        self.touched = False
+        return restored
 
     def lost(self, reason: str) -> None:
         """The radio is gone; said once until it is back."""
@@ -181,7 +202,6 @@ class Guard:
             await self.reconcile()
         except RadioError:
             self.joining.cancel(order)
-            await self.reconcile()
             raise
 
     async def withdraw(self, admission: str) -> None:
@@ -253,6 +273,7 @@ class Guard:
     async def before_start(self) -> None:
         """Close the trust center before the network comes up."""
         if self.enforcing:
+            self.touched = True
             await self.settings.close_before_start()
 
     async def ask_to_open(self, kind: OpenKind, seconds: int, device: Identity | None = None) -> None:
@@ -384,8 +405,10 @@ class Guard:
     async def put_out(self, device: Identity, decision: Decision, correlation: str) -> None:
         """Evict, and say so; only say so while observing."""
         eviction = Eviction(confirmed=False, still_holds_network_key=True, detail="")
+        correlation = correlation or self.joining.correlation(device)
         if self.enforcing:
             self.stop_interview(device)
+            self.joining.end(device)
             eviction = await self.evictions.evict(device)
         self.desk.publish(
             Evicted,
@@ -414,6 +437,10 @@ class Guard:
     def short_of(self, device: Identity) -> int | None:
         """From zigpy."""
         return self._host().short_of(device)
+
+    def knows(self, device: Identity) -> bool:
+        """Whether zigpy has it."""
+        return self._host().described(device) is not None
 
     def is_end_device(self, device: Identity) -> bool:
         """From its node descriptor."""

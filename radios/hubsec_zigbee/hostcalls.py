@@ -1,8 +1,8 @@
 """The calls by which a host application opens its network, guarded.
 
-What bellows does in them beside opening (a wildcard key, policies of its own, from a task that outlives the call) is left out;
-closing always passes. A refusal reaches the caller as :class:`~hubsec.errors.Refused`. While hubsec observes, the original
-runs, and what would have been refused is told.
+What bellows does in them beside opening (a wildcard key, policies of its own, from a task that outlives the
+call) is left out; closing always passes. A refusal reaches the caller as :class:`~hubsec.errors.Refused`.
+While hubsec observes, the original runs, and what would have been refused is told.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hubsec_zigbee.guard import Guard
 from hubsec_zigbee.ncp import identity_from
 
 GUARDED: Final = ("permit", "permit_with_link_key", "permit_gp", "permit_ncp")
-"""The methods of a bellows application that open its network; zigpy before 1.0 has no `permit_gp`."""
+"""The methods of a bellows application that open its network; zigpy before 2.4 has no `permit_gp`."""
 HOST_EXCHANGE_LIMIT: Final = 30.0
 """Seconds; EmberZNet's slowest measured exchange ends 10 s after the join."""
 _PUBLIC_KEY: Final = Secret(b"ZigBeeAlliance09")
@@ -31,8 +31,8 @@ Original = Callable[..., Awaitable[Any]]
 
 
 class HostCalls:
-    """`originals` are the application's own methods, by name, as far as it has them. Once it no longer `stands` it passes
-    everything on, for whoever wrapped what it had put on."""
+    """`originals` are the application's own methods, by name, as far as it has them. Once it no longer `stands`
+    it passes everything on, for whoever wrapped what it had put on."""
 
     def __init__(self, guard: Guard, app: Any, originals: dict[str, Original]) -> None:
         self._guard = guard
@@ -80,7 +80,8 @@ class HostCalls:
         )
 
     async def permit_gp(self, time_s: int) -> None:
-        """As zigpy's `permit_gp`. Inside a `permit` that was allowed it stays shut quietly where the policy keeps it shut."""
+        """As zigpy's `permit_gp`. Inside a `permit` that was allowed it stays shut quietly where the policy
+        keeps it shut."""
         if self.stands and time_s:
             try:
                 await self._guard.ask_to_open(OpenKind.GREEN_POWER, time_s)

@@ -1,4 +1,5 @@
-"""What the guard reads from zigpy, and what it hears from it. Nothing here enforces: zigpy swallows what a listener raises."""
+"""What the guard reads from zigpy, and what it hears from it. Nothing here enforces: zigpy swallows what a
+listener raises."""
 
 from __future__ import annotations
 

@@ -1,23 +1,25 @@
 """Who asks in, who is let in, and how that ends: the shell around :mod:`.admissions`.
 
 1. A stranger's try never reaches the host. It is judged, a few at a time, and told of.
-2. A try of a device with an open admission is judged; the network key leaves after an Allow, which is durable, and to that
-   short address through that parent alone. The host hears of the join when the device has proved that it holds the key.
-3. Without DEFER_JOINS the NCP has sent the key by itself when it tells of the try; who is then not allowed is put out again.
+2. A try of a device with an open admission is judged; the network key leaves after an Allow, which is durable,
+   and to that short address through that parent alone. The host hears of the join when the device has proved
+   that it holds the key.
+3. Without DEFER_JOINS the NCP has sent the key by itself when it tells of the try; who is then not allowed is
+   put out again.
 4. When the exchange has ended the hub judges it; who may not stay is evicted.
-5. A secured rejoin is judged afterwards. An unsecured one is refused: the NCP can open those to everybody only.
+5. An unsecured rejoin is refused: the NCP can open those to everybody only. A secured one: :mod:`.returning`.
 """
 
 from __future__ import annotations
 
-
-from typing import Any, Final, Protocol, assert_never
+from dataclasses import dataclass
+from typing import Any, Final, assert_never
 
 from hubsec.decisions import Allow, Decision, Deny, Evict, Knock, Quarantine
 from hubsec.errors import RadioError
-from hubsec.events import Denied, Joined, KeySent, Knocked, Left, ListeningClosed, Rejoined
+from hubsec.events import Denied, Joined, KeySent, Knocked, ListeningClosed
 from hubsec.events import Quarantined as QuarantinedEvent
-from hubsec.identity import CredentialKind, Identity, Standing
+from hubsec.identity import CredentialKind, Identity
 from hubsec.radio import AdmissionOrder
 from hubsec.requests import ExchangeRequest, JoinKind, JoinRequest
 from hubsec_zigbee.admissions import Admission
@@ -27,10 +29,9 @@ from hubsec_zigbee.limits import KNOCKS_AT_ONCE, KNOCKS_PER_SECOND, MAX_LISTENIN
 from hubsec_zigbee.makers import maker_of
 from hubsec_zigbee.ncp import Ncp, identity_from
 from hubsec_zigbee.receiving import ReceivePath
+from hubsec_zigbee.returning import JOIN_HANDLER, Host, Returning
 from hubsec_zigbee.roster import COORDINATOR, Roster
 from hubsec_zigbee.settings import Wish
-
-JOIN_HANDLER: Final = "trustCenterJoinHandler"
 
 # EmberDeviceUpdate (Zigbee specification 4.4.3.2, table 4-14).
 _SECURED_REJOIN: Final = 0
@@ -43,10 +44,12 @@ _DENY_JOIN: Final = 2
 VERIFY_KEY_SUCCESS: Final = 0x34
 """EmberKeyStatus TC_REQUESTER_VERIFY_KEY_SUCCESS."""
 FAILURES: Final = frozenset({0x04, 0x05, 0x08, 0x0A, 0x12, 0x13, 0x32, 0x33})
-"""EmberKeyStatus: time-out, table full, response failed, no link key, generating or sending it failed, Verify-Key late or wrong."""
+"""EmberKeyStatus: time-out, table full, response failed, no link key, generating or sending it failed,
+Verify-Key late or wrong."""
 
 TCLK_REVISION: Final = 21
-"""The stack revision from which on a device owes a link key exchange (Zigbee specification 4.7.3.4; older ones leave the field 0)."""
+"""The stack revision from which on a device owes a link key exchange (Zigbee specification 4.7.3.4; older ones
+leave the field 0)."""
 
 _NO_ORDER: Final = "no-order"
 _PARENT: Final = "parent"
@@ -54,27 +57,21 @@ _RADIO: Final = "radio"
 _UNSECURED: Final = "unsecured-rejoin"
 
 
-class Host(Protocol):
-    """What joining needs of the rest of the guard."""
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """Somebody asked for the network key. `args` are the callback's; `sent`: the NCP has sent it by itself."""
+
+    device: Identity
+    short: int
+    parent: int
+    kind: JoinKind
+    args: Any
+    sent: bool
 
     @property
-    def defers(self) -> bool:
-        """Whether the firmware can leave a join undecided."""
-
-    def deliver(self, name: str, args: Any) -> None:
-        """Hand a callback to the host application."""
-
-    async def reconcile(self) -> None:
-        """Bring the trust center to what is wished for now."""
-
-    async def put_out(self, device: Identity, decision: Decision, correlation: str) -> None:
-        """Evict `device`, and say so."""
-
-    def stack_revision(self, device: Identity) -> int | None:
-        """From its node descriptor, None while that is not there."""
-
-    def stop_interview(self, device: Identity) -> None:
-        """The host is to leave it alone."""
+    def place(self) -> tuple[Identity, int, int]:
+        """Who, and where."""
+        return self.device, self.short, self.parent
 
 
 class _Strangers:
@@ -106,6 +103,7 @@ class Joining:
         self._roster = roster
         self._receiving = receiving
         self._host = host
+        self._returning = Returning(desk, ncp, roster, host, self)
         self._admissions: dict[Identity, Admission] = {}
         self._calls: dict[int, Any] = {}
         self._in_flight: dict[tuple[Identity, int, int], bool] = {}
@@ -224,10 +222,14 @@ class Joining:
             self._desk.malformed("ezsp", f"{JOIN_HANDLER}: status {kind} of {device}")
             return False
         if kind == _DEVICE_LEFT:
-            return self._left(device)
+            return self._returning.left(device)
         if kind == _SECURED_REJOIN:
-            return self._came_back(device, int(short), int(parent), args)
-        self._asks(device, int(short), int(parent), kind, args, sent=int(decision) < _DENY_JOIN)
+            admission = self._admissions.get(device)
+            if admission is not None and int(short) in admission.sent_to:
+                self.proved(device, int(short))
+            return self._returning.came_back(device, int(short), int(parent), args)
+        join = JoinKind.JOIN if kind == _UNSECURED_JOIN else JoinKind.UNSECURED_REJOIN
+        self._asks(_Try(device, int(short), int(parent), join, args, sent=int(decision) < _DENY_JOIN))
         return not self._desk.enforcing
 
     def on_key(self, partner: Any, status: int) -> None:
@@ -258,7 +260,8 @@ class Joining:
         self._desk.spawn(self._host.reconcile(), f"{device} has joined")
 
     def interviewed(self, device: Identity) -> None:
-        """Its node descriptor is there now: a stack before revision 21 owes no exchange (Zigbee specification 4.7.3.4)."""
+        """Its node descriptor is there now: a stack before revision 21 owes no exchange (Zigbee specification
+        4.7.3.4)."""
         admission = self._admissions.get(device)
         revision = self._host.stack_revision(device)
         if (
@@ -271,58 +274,40 @@ class Joining:
 
     # Asking in
 
-    def _asks(self, device: Identity, short: int, parent: int, status: int, args: Any, *, sent: bool) -> None:
-        now = self._desk.now()
+    def _asks(self, asked: _Try) -> None:
+        now, device = self._desk.now(), asked.device
         admission = self._admissions.get(device)
-        wanted = admission is not None and status == _UNSECURED_JOIN and admission.associating(now)
-        if wanted and admission is not None:
-            taken, attempt = admission.tried(short, parent, now), admission.attempts
+        if admission is not None and asked.kind is JoinKind.JOIN and admission.associating(now):
+            taken = admission.tried(asked.short, asked.parent, now)
+            attempt = admission.attempts_from(asked.short, asked.parent)
         else:
             taken, attempt = self._strangers.take(device, now), self._strangers.tries.get(device, 1)
         if not taken:
             self.suppressed += 1
-            return
-        place = (device, short, parent)
-        if place in self._in_flight:
-            self._in_flight[place] = True
-            return
-        self._in_flight[place] = False
-        kind = JoinKind.JOIN if status == _UNSECURED_JOIN else JoinKind.UNSECURED_REJOIN
-        answer = self._answer(place, kind, args, attempt, sent=sent)
-        self._desk.spawn(answer, f"answer {device}")
+        elif asked.place in self._in_flight:
+            self._in_flight[asked.place] = True
+        else:
+            self._in_flight[asked.place] = False
+            self._desk.spawn(self._answer(asked, attempt), f"answer {device}")
 
-    async def _answer(
-        self, place: tuple[Identity, int, int], kind: JoinKind, args: Any, attempt: int, *, sent: bool
-    ) -> None:
-        device, short, parent = place
+    async def _answer(self, asked: _Try, attempt: int) -> None:
         try:
             again = True
             while again:
-                await self._answer_once(device, short, parent, kind, args, attempt, sent=sent)
-                again, self._in_flight[place] = self._in_flight[place], False
+                await self._answer_once(asked, attempt)
+                again, self._in_flight[asked.place] = self._in_flight[asked.place], False
                 attempt += 1
         finally:
-            del self._in_flight[place]
+            del self._in_flight[asked.place]
 
-    async def _answer_once(
-        self,
-        device: Identity,
-        short: int,
-        parent: int,
-        kind: JoinKind,
-        args: Any,
-        attempt: int,
-        *,
-        sent: bool,
-    ) -> None:
-        through = await self._parent(parent)
+    async def _answer_once(self, asked: _Try, attempt: int) -> None:
         request = JoinRequest(
             radio=self._desk.name,
             network=self._desk.network,
-            device=device,
-            kind=kind,
-            parent=through,
-            through_router=parent != COORDINATOR,
+            device=asked.device,
+            kind=asked.kind,
+            parent=await self._returning.parent(asked.parent),
+            through_router=asked.parent != COORDINATOR,
             attempt=attempt,
         )
         decision = await self._desk.judge(request)
@@ -330,13 +315,13 @@ class Joining:
             case Allow():
                 decision = self._held_to_order(decision, request)
                 if isinstance(decision, Allow) and self._desk.enforcing:
-                    decision = await self._let_in(device, short, parent, args, decision, sent=sent)
+                    decision = await self._let_in(asked, decision)
             case Knock():
                 self._desk.publish(
                     Knocked,
-                    device=device,
-                    maker=maker_of(device),
-                    parent=through,
+                    device=asked.device,
+                    maker=maker_of(asked.device),
+                    parent=request.parent,
                     enforced=self._desk.enforcing,
                 )
             case Deny() | Quarantine() | Evict():
@@ -344,19 +329,9 @@ class Joining:
             case _:
                 assert_never(decision)
         if not isinstance(decision, Allow | Knock):
-            self._denied(decision, request)
+            self.denied(decision, request)
         if not isinstance(decision, Allow):
-            await self._kept_out(device, decision, sent=sent)
-
-    async def _parent(self, short: int) -> Identity | None:
-        if short == COORDINATOR:
-            return None
-        known = self._roster.by_short.get(short)
-        if known is None:
-            known = await self._ncp.identity_at(short)
-            if known is not None and not names_nobody(known):
-                self._roster.learn(known, short)
-        return known
+            await self._kept_out(asked, decision)
 
     def _held_to_order(self, decision: Allow, request: JoinRequest) -> Decision:
         """An Allow is good for what this radio was ordered to let in, and for nothing else."""
@@ -375,7 +350,8 @@ class Joining:
             return Deny(_PARENT, "It came through a router that its admission does not allow.")
         return decision
 
-    def _denied(self, decision: Decision, request: JoinRequest) -> None:
+    def denied(self, decision: Decision, request: JoinRequest) -> None:
+        """Tell that a device got nothing."""
         self._desk.publish(
             Denied,
             device=request.device,
@@ -383,35 +359,32 @@ class Joining:
             rule=decision.rule,
             kind=request.kind,
             parent=request.parent,
-            correlation=self._correlation(request.device),
+            correlation=self.correlation(request.device),
             enforced=self._desk.enforcing,
         )
 
-    async def _kept_out(self, device: Identity, decision: Decision, *, sent: bool) -> None:
+    async def _kept_out(self, asked: _Try, decision: Decision) -> None:
         """After a no: bound who takes a child slot, and take back what the NCP gave by itself."""
-        if sent and self._desk.enforcing:
-            await self._host.put_out(device, decision, self._correlation(device))
+        if asked.sent and self._desk.enforcing:
+            await self._host.put_out(asked.device, decision, self.correlation(asked.device))
         if self.listening and len(self._strangers.tries) > MAX_STRANGERS:
             self._stop_listening("Too many strangers came; each takes a place that a device may need.")
             await self._host.reconcile()
 
-    async def _let_in(
-        self, device: Identity, short: int, parent: int, args: Any, decision: Allow, *, sent: bool
-    ) -> Decision:
+    async def _let_in(self, asked: _Try, decision: Allow) -> Decision:
         """Send the key. What becomes of the Allow: itself, or a Deny where the NCP did not go along."""
+        device, short = asked.device, asked.short
         admission = self._admissions[device]
         order = admission.order
-        self._calls[short] = args
+        self._calls[short] = asked.args
         self._receiving.waiting[short] = device
         admission.key_sent(short, self._desk.now())
-        try:
-            if not sent and not await self._send(admission, short, parent):
-                raise RadioError("The NCP has no link key for it.")
-        except RadioError as error:
+        why = "" if asked.sent else await self._send(admission, short, asked.parent)
+        if why:
             admission.key_not_sent(short)
             self._calls.pop(short, None)
             self._receiving.waiting.pop(short, None)
-            return Deny(_RADIO, str(error))
+            return Deny(_RADIO, why)
         self._desk.publish(
             KeySent,
             device=device,
@@ -424,17 +397,23 @@ class Joining:
         await self._host.reconcile()
         return decision
 
-    async def _send(self, admission: Admission, short: int, parent: int) -> bool:
+    async def _send(self, admission: Admission, short: int, parent: int) -> str:
+        """Why it was not sent; empty when it was."""
         order = admission.order
-        if order.admission not in self._erased:
-            # A key of an earlier life would be taken instead of the one that it comes with now.
-            self._erased.add(order.admission)
-            await self._ncp.erase_link_key(order.device)
-        if await self._ncp.send_network_key(order.device, short, parent):
-            return True
-        # Transient keys run out (TRANSIENT_KEY_TIMEOUT_S): reconciling puts it back.
-        await self._host.reconcile()
-        return await self._ncp.send_network_key(order.device, short, parent)
+        try:
+            if order.admission not in self._erased:
+                # A key of an earlier life would be taken instead of the one that it comes with now.
+                self._erased.add(order.admission)
+                await self._ncp.erase_link_key(order.device)
+            if await self._ncp.send_network_key(order.device, short, parent):
+                return ""
+            # Transient keys run out (TRANSIENT_KEY_TIMEOUT_S): reconciling puts it back.
+            await self._host.reconcile()
+            if await self._ncp.send_network_key(order.device, short, parent):
+                return ""
+        except RadioError as error:
+            return str(error)
+        return "The NCP has no link key for it."
 
     # The end of an admission
 
@@ -507,51 +486,14 @@ class Joining:
                 del self._receiving.waiting[short]
                 self._calls.pop(short, None)
 
-    def _correlation(self, device: Identity) -> str:
+    def end(self, device: Identity) -> None:
+        """It is put out: its admission ends with it."""
+        admission = self._admissions.get(device)
+        if admission is not None:
+            self._forget(admission)
+            self._desk.spawn(self._host.reconcile(), f"end of the admission of {device}")
+
+    def correlation(self, device: Identity) -> str:
+        """The admission that is under way for `device`, or nothing."""
         admission = self._admissions.get(device)
         return admission.order.admission if admission is not None else ""
-
-    # Coming back and leaving
-
-    def _came_back(self, device: Identity, short: int, parent: int, args: Any) -> bool:
-        """It holds the network key; whether the host may hear of it before it is judged."""
-        admission = self._admissions.get(device)
-        if admission is not None and short in admission.sent_to:
-            self.proved(device, short)
-        standing = self._desk.standing(device)
-        self._roster.learn(device, short, parent=parent)
-        known = standing in (Standing.APPROVED, Standing.ADOPTED)
-        told = known or not self._desk.enforcing
-        self._desk.spawn(
-            self._judge_return(device, parent, args, told=told), f"judge {device}, which came back"
-        )
-        return told
-
-    async def _judge_return(self, device: Identity, parent: int, args: Any, *, told: bool) -> None:
-        through = await self._parent(parent)
-        request = JoinRequest(
-            radio=self._desk.name,
-            network=self._desk.network,
-            device=device,
-            kind=JoinKind.SECURED_REJOIN,
-            parent=through,
-            through_router=parent != COORDINATOR,
-        )
-        decision = await self._desk.judge(request)
-        match decision:
-            case Allow():
-                if not told:
-                    self._host.deliver(JOIN_HANDLER, args)
-                self._desk.publish(Rejoined, device=device, kind=request.kind, parent=through)
-            case Quarantine():
-                self.shut_off(device, decision)
-            case Evict():
-                await self._host.put_out(device, decision, "")
-            case Deny() | Knock():
-                self._denied(decision, request)
-            case _:
-                assert_never(decision)
-
-    def _left(self, device: Identity) -> bool:
-        self._desk.publish(Left, device=device)
-        return self._desk.standing(device) is not Standing.QUARANTINED or not self._desk.enforcing

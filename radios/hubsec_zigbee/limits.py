@@ -6,25 +6,24 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_LISTENING: Final = 180.0
-"""Seconds of one listening window: what a commissioning window of Base Device Behavior 3.0, 8.1.2 (bdbcMinCommissioningTime)
-lasts. Longer is a standing invitation."""
+"""Seconds of one listening window: what a commissioning window of Base Device Behavior 3.0, 8.1.2
+(bdbcMinCommissioningTime) lasts. Longer is a standing invitation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """All in seconds of the event loop's clock unless said otherwise.
 
-    `watch_interval` between two read-backs. `evict_wait` for an awake device's leaving; a sleepy one polls every few seconds
-    (EmberZNet's indirect queue keeps a frame 7.68 s). `lookup_pause` before an unidentified address is looked up again.
-    `time_scale`: how many of the radio's seconds pass in one of ours; 1 on silicon, more on an emulated network that runs
-    fast. It converts only what is told to devices.
+    `watch_interval` between two read-backs. `evict_wait` for an awake device's leaving; a sleepy one polls
+    every few seconds (EmberZNet's indirect queue keeps a frame 7.68 s). `lookup_pause` before an unidentified
+    address is looked up again. `time_scale`: how many of the radio's seconds pass in one of ours; 1 on
+    silicon, more on an emulated network that runs fast. It converts only what is told to devices.
     """
 
     watch_interval: float = 30.0
     evict_wait: float = 15.0
     lookup_pause: float = 10.0
     time_scale: float = 1.0
-    command_wait: float = 10.0
 
 
 HELD_FRAMES: Final = 16
@@ -34,9 +33,10 @@ HELD_DEVICES: Final = 64
 KNOCKS_AT_ONCE: Final = 8
 """Strangers' tries that are judged at once …"""
 KNOCKS_PER_SECOND: Final = 1.0
-"""… and then this many a second, over all strangers: each one is written to disk. An honest device tries every 2 to 3.2 s."""
+"""… and then this many a second, over all strangers: each one is written to disk. An honest device tries every
+2 to 3.2 s."""
 MAX_STRANGERS: Final = 16
-"""Distinct strangers in one listening window, each of which may take a child slot of the coordinator (bellows asks for 32).
-After that the window closes."""
+"""Distinct strangers in one listening window, each of which may take a child slot of the coordinator (bellows
+asks for 32). After that the window closes."""
 MAX_TEXT: Final = 64
 """Characters kept of what a device says of itself. ZCL's model and manufacturer strings have at most 32 bytes."""

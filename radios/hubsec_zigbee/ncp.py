@@ -1,8 +1,8 @@
 """The EZSP commands that the guard itself sends, typed, for EZSP 13 to 19.
 
-Every method raises :class:`~hubsec.errors.RadioError` for anything but success. Up to version 13 most commands answer with
-one-byte EmberStatus or EzspStatus and the key commands with four-byte sl_Status; from 14 on all answer with sl_Status, and
-some fields changed places. Zero is success in all three.
+Every method raises :class:`~hubsec.errors.RadioError` for anything but success. Up to version 13 most commands
+answer with one-byte EmberStatus or EzspStatus and the key commands with four-byte sl_Status; from 14 on all
+answer with sl_Status, and some fields changed places. Zero is success in all three.
 """
 
 from __future__ import annotations
@@ -17,20 +17,26 @@ from zigpy.exceptions import ZigbeeException
 from hubsec.errors import NotEnforceable, RadioError
 from hubsec.identity import Identity
 from hubsec.secret import Secret
-from hubsec_zigbee.frames import MGMT_LEAVE_REQ, MGMT_PERMIT_JOINING_REQ, ZDO_PROFILE
+from hubsec_zigbee.frames import MGMT_LEAVE_REQ, MGMT_PERMIT_JOINING_REQ, ZDO_PROFILE, identity_of
+from hubsec_zigbee.roster import FIRST_RESERVED
 
 OLDEST_VERSION: Final = 13
 """The first EZSP version with importTransientKey, whose table can be read back, and with getNetworkKeyInfo."""
 FIRST_UNIFORM_VERSION: Final = 14
 """From here on every status is an sl_Status and stands first."""
 OWN_TAG: Final = 0xB5
-"""The tag of messages that the guard sends, so that its own reports of sending don't reach the host. One byte up to 13."""
+"""The tag of messages that the guard sends, so that its own reports of sending don't reach the host. One byte
+up to 13."""
 MAX_TRANSIENT_KEYS: Final = 64
 """Bound on reading the transient key table; EmberZNet takes its entries from packet buffers and holds about 30."""
 ROUTERS: Final = 0xFFFC
 """The broadcast address of all routers and the coordinator (Zigbee specification 3.6.5)."""
 MAX_PERMIT: Final = 254
 """Seconds; 255 would be for ever (permitJoining, Mgmt_Permit_Joining_req)."""
+_EUI64: Final = slice(4, 12)
+_KEY: Final = slice(18, 34)
+"""In an exported transient key: sl_zb_sec_man_context_t (type, index, derivation, EUI64, network, flags,
+algorithm), then the key."""
 _NO_ALIAS: Final = 0xFFFF
 _UNKNOWN_INDEX: Final = 0xFF
 
@@ -38,7 +44,8 @@ Command = Callable[..., Awaitable[Any]]
 
 
 class _Unseen:
-    """A key as bellows takes it: its bytes when iterated over, nothing when printed, since bellows logs its arguments."""
+    """A key as bellows takes it: its bytes when iterated over, nothing when printed, since bellows logs its
+    arguments."""
 
     def __init__(self, key: Secret) -> None:
         self._key = key
@@ -133,15 +140,16 @@ class Ncp:
     async def transient_keys(self) -> Mapping[Identity, Secret]:
         """The whole table, as it is."""
         held: dict[Identity, Secret] = {}
+        uniform = self.version >= FIRST_UNIFORM_VERSION
         for index in range(MAX_TRANSIENT_KEYS):
-            answer = await self._send("exportTransientKeyByIndex", index)
-            if self.version >= FIRST_UNIFORM_VERSION:
-                status, context, key, _ = answer
-            else:
-                context, key, _, status = answer
-            if int(status) != 0:
+            # Read from the bytes: bellows before 1.0 takes version 14's fields in version 13's order.
+            answer = _bytes(await self._send("exportTransientKeyByIndex", index))
+            status, entry = (answer[:4], answer[4:]) if uniform else (answer[-4:], answer)
+            if any(status):
                 break
-            held[identity_from(context.eui64)] = Secret(bytes(key))
+            if len(entry) < _KEY.stop:
+                raise RadioError("The NCP's answer to exportTransientKeyByIndex is too short.")
+            held[identity_of(int.from_bytes(entry[_EUI64], "little"))] = Secret(entry[_KEY])
         return held
 
     # The network key
@@ -173,7 +181,8 @@ class Ncp:
     # Putting out
 
     async def remove_device(self, device: Identity, recipient: Identity, recipient_short: int) -> bool:
-        """APS Remove-Device for `device` to `recipient`, which is its parent or itself. False if it could not be sent."""
+        """APS Remove-Device for `device` to `recipient`, which is its parent or itself. False if it could not
+        be sent."""
         (status, *_) = await self._send(
             "removeDevice", recipient_short, eui64_of(recipient), eui64_of(device)
         )
@@ -198,9 +207,12 @@ class Ncp:
     async def short_of(self, device: Identity) -> int | None:
         """Where the NCP thinks that `device` is."""
         answer = await self._send("lookupNodeIdByEui64", eui64_of(device))
+        uniform = self.version >= FIRST_UNIFORM_VERSION
+        # bellows before 1.0 takes version 14's status for the address: no answer rather than a wrong one.
+        if uniform and (len(answer) < 2 or int(answer[0]) != 0):
+            return None
         short = int(answer[-1])
-        failed = self.version >= FIRST_UNIFORM_VERSION and int(answer[0]) != 0
-        return None if failed or short >= 0xFFF8 else short
+        return None if short >= FIRST_RESERVED else short
 
     async def _zdo(self, destination: int, cluster: int, payload: bytes) -> None:
         self._sequence = (self._sequence + 1) & 0xFF
@@ -215,13 +227,21 @@ class Ncp:
             sequence=self._sequence,
         )
         uniform = self.version >= FIRST_UNIFORM_VERSION
-        if destination < 0xFFF8:
+        if destination < FIRST_RESERVED:
             direct = t.EmberOutgoingMessageType.OUTGOING_DIRECT
             await self._expect("sendUnicast", direct, destination, aps, OWN_TAG, data)
         elif uniform:
             await self._expect("sendBroadcast", _NO_ALIAS, destination, 0, aps, 0, OWN_TAG, data)
         else:
             await self._expect("sendBroadcast", destination, aps, 0, OWN_TAG, data)
+
+
+def _bytes(fields: Sequence[Any]) -> bytes:
+    """What bellows made these fields of."""
+    try:
+        return b"".join(bytes(field.serialize()) for field in fields)
+    except (AttributeError, TypeError, ValueError):
+        raise RadioError("bellows could not read the NCP's answer.") from None
 
 
 def _name(status: object) -> str:

@@ -1,7 +1,8 @@
 """What others ask to be opened: the host application, and nodes on the air.
 
-Whoever asks is judged. An Allow is a grant for the seconds that were asked for; what is granted is still hubsec's to carry
-out: a permit lets devices be heard, and each of them is judged when it comes. Closing is no question.
+Whoever asks is judged. An Allow is a grant for the seconds that were asked for; what is granted is still
+hubsec's to carry out: a permit lets devices be heard, and each of them is judged when it comes. Closing is no
+question.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from hubsec_zigbee.desk import Desk
 
 HOST: Final = "host"
 PAIRING_SLACK: Final = 10.0
-"""Seconds after a Green Power window in which its last pairing may still go out (zigpy pairs after an exchange of messages)."""
+"""Seconds after a Green Power window in which its last pairing may still go out (zigpy pairs after an exchange
+of messages)."""
 ROGUE_PAUSE: Final = 1.0
 """Seconds in which one node's opening is told and closed once: it is broadcast up to three times in about a second."""
 RAW_COMMAND: Final = "raw-command"
@@ -42,7 +44,8 @@ class Openings:
         self._granted.clear()
 
     async def ask(self, kind: OpenKind, seconds: int, device: Identity | None = None) -> bool:
-        """The host wants to open. Whether it may; raises :class:`~hubsec.errors.Refused` where it may not and that is enforced."""
+        """The host wants to open. Whether it may; raises :class:`~hubsec.errors.Refused` where it may not and
+        that is enforced."""
         if self.granted(kind):
             return True
         request = OpenRequest(

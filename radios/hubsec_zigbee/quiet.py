@@ -1,7 +1,8 @@
-"""Keeps keys out of the logs of bellows.
+"""Keeps keys out of the logs of bellows and zigpy.
 
-At its debug level bellows logs every command with its arguments and every frame in hex, the guard's transient keys and the
-network key among them. While a guard stands, a filter on those loggers lets such records through without the bytes.
+At their debug level zigpy logs the network's settings, and bellows every command with its arguments and every
+frame in hex, the guard's transient keys and the network key among them. While a guard stands, a filter on those
+loggers lets such records through without the keys.
 """
 
 from __future__ import annotations
@@ -11,6 +12,15 @@ from typing import Final
 
 _COMMAND_LOGGER: Final = "bellows.ezsp.protocol"
 _FRAME_LOGGERS: Final = ("bellows.ash", "bellows.uart")
+_SETTINGS_LOGGERS: Final = (
+    "zigpy.application",
+    "zigpy.backups",
+    "zigpy.appdb",
+    "bellows.ezsp.v4",
+    "bellows.ezsp.v13",
+)
+_SETTINGS: Final = frozenset({"NetworkInfo", "NetworkBackup", "Key", "KeyData"})
+"""The names of zigpy's types that hold keys and show them."""
 _KEY_BEARING: Final = frozenset(
     {
         "addTransientLinkKey",
@@ -33,7 +43,7 @@ _HIDDEN: Final = "…"
 
 
 class _Hide(logging.Filter):
-    """`frames`: hide whatever a record shows; else only what belongs to a command that carries a key."""
+    """`frames`: hide whatever a record shows; else what belongs to a command, or is of a type, that carries a key."""
 
     def __init__(self, *, frames: bool) -> None:
         super().__init__()
@@ -43,10 +53,17 @@ class _Hide(logging.Filter):
         args = record.args
         if isinstance(args, tuple) and args:
             if self._frames:
-                record.args = tuple(arg if isinstance(arg, int | float) else _HIDDEN for arg in args)
-            elif args[0] in _KEY_BEARING:
-                record.args = (args[0], *(_HIDDEN for _ in args[1:]))
+                record.args = tuple(_hidden(arg) for arg in args)
+            elif isinstance(args[0], str) and args[0] in _KEY_BEARING:
+                record.args = (args[0], *(_hidden(arg) for arg in args[1:]))
+            else:
+                record.args = tuple(_HIDDEN if type(arg).__name__ in _SETTINGS else arg for arg in args)
         return True
+
+
+def _hidden(arg: object) -> object:
+    """Numbers stay: they are counts and delays, and are formatted as numbers."""
+    return arg if isinstance(arg, int | float) else _HIDDEN
 
 
 class Quiet:
@@ -59,8 +76,8 @@ class Quiet:
         """Hide keys from now on. Idempotent."""
         if self._on:
             return
-        for name, frames in ((_COMMAND_LOGGER, False), *((name, True) for name in _FRAME_LOGGERS)):
-            logger, hide = logging.getLogger(name), _Hide(frames=frames)
+        for name in (_COMMAND_LOGGER, *_SETTINGS_LOGGERS, *_FRAME_LOGGERS):
+            logger, hide = logging.getLogger(name), _Hide(frames=name in _FRAME_LOGGERS)
             logger.addFilter(hide)
             self._on.append((logger, hide))
 

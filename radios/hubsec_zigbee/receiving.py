@@ -1,13 +1,15 @@
 """The receive path: which frames reach the host.
 
-A frame passes in a few look-ups where its sender stands well and it is no ZDO message; :meth:`ReceivePath.passes` is the
-function that this costs. Everything else is asked about here:
+A frame passes in a few look-ups where its sender stands well and it is no ZDO message;
+:meth:`ReceivePath.passes` is the function that this costs. Everything else is asked about here:
 
-1. A frame from a short address that was sent the network key proves it: the host hears of the join first, then gets the frame.
+1. A frame from a short address that was sent the network key proves it: the host hears of the join first, then
+   gets the frame.
 2. A quarantined device's frames go nowhere.
-3. Of a device that is unknown (its identity, or how it stands) frames are held, few and briefly, until the answer is there.
-4. A ZDO message that says who is where passes if the device that it speaks of may be heard, since the host makes a device
-   of what it reads there.
+3. Of a device that is unknown (its identity, or how it stands) frames are held, few and briefly, until the
+   answer is there.
+4. A ZDO message that says who is where passes if the device that it speaks of may be heard, since the host
+   makes a device of what it reads there.
 5. What makes no sense is counted and goes nowhere.
 
 While the hub only observes, everything passes.
@@ -143,6 +145,14 @@ class ReceivePath:
         said = self._said(args)
         if said is not None and said != device:
             return
+        holder = self._by_short.get(sender)
+        if (
+            said is None
+            and holder is not None
+            and holder != device
+            and not _announces(device, args, self._payload)
+        ):
+            return  # The address may still be another's, and the frame as well.
         self._roster.learn(device, int(sender))
         self._listener.proved(device, int(sender))
 
@@ -311,3 +321,13 @@ class ReceivePath:
                 self._listener.leaving(device)
         except MalformedFrame as error:
             self._desk.malformed(error.layer, error.reason, device)
+
+
+def _announces(device: Identity, args: Any, payload: int) -> bool:
+    """Whether it is `device`'s own Device_annce."""
+    if args[1].profileId != 0 or args[1].clusterId != DEVICE_ANNCE:
+        return False
+    try:
+        return device_annce(bytes(args[payload])).device == device
+    except MalformedFrame:
+        return False

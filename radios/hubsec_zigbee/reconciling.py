@@ -39,14 +39,16 @@ TC_KEY_REQUEST_POLICY: Final = 0x05
 RENEW_AT: Final = 0.1
 """A permit is renewed when this part of it is left."""
 GAP_NO_DEFER: Final = "defer-joins-missing"
-"""The firmware drops DEFER_JOINS: the NCP sends the key by itself to a device whose install code is ordered, so that the key
-leaves on the record of the admission and not on one of its own; nobody can be approved and no knock is heard."""
+"""The firmware drops DEFER_JOINS: the NCP sends the key by itself to a device whose install code is ordered, so
+that the key leaves on the record of the admission and not on one of its own; nobody can be approved and no
+knock is heard."""
 GAP_KEYS_UNREADABLE: Final = "transient-keys-unreadable"
 """The firmware can't list its transient keys: they are cleared and made anew each time, and never read back."""
 
 
 class Reconciler:
-    """`wanted` says what ought to hold at the moment of the call, `open_for` for how many seconds somebody is permitted."""
+    """`wanted` says what ought to hold at the moment of the call, `open_for` for how many seconds somebody is
+    permitted."""
 
     def __init__(
         self,
@@ -72,8 +74,8 @@ class Reconciler:
     # The start
 
     async def close_before_start(self) -> None:
-        """Both policies closed and read back, before the network comes up. Not behind the lock: the NCP has just been reset, and
-        whoever holds the lock waits for an answer that will not come."""
+        """Both policies closed and read back, before the network comes up. Not behind the lock: the NCP has
+        just been reset, and whoever holds the lock waits for an answer that will not come."""
         self.forget()
         self._ncp.check_version()
         for policy, value in (
@@ -86,7 +88,8 @@ class Reconciler:
                 raise RadioError(f"The trust center was closed, and was read back as 0x{found:02x}.")
 
     async def probe(self) -> None:
-        """Find out what this firmware can hold: the gaps. Only while nobody is permitted and no transient key is there."""
+        """Find out what this firmware can hold: the gaps. Only while nobody is permitted and no transient key
+        is there."""
         async with self._lock:
             try:
                 await self._ncp.transient_keys()
@@ -123,8 +126,8 @@ class Reconciler:
         )
 
     async def reconcile(self) -> None:
-        """Bring the NCP to what is wanted now. Raises :class:`~hubsec.errors.RadioError` where it would not; it is closed then,
-        as far as it can be."""
+        """Bring the NCP to what is wanted now. Raises :class:`~hubsec.errors.RadioError` where it would not; it
+        is closed then, as far as it can be."""
         async with self._lock:
             wanted = self._wanted()
             observed = await self.observe()

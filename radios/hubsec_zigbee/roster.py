@@ -1,8 +1,8 @@
 """Who has which short address, and who is whose parent, as far as the radio has been told.
 
 A short address is handed out and taken back, and a frame shows nothing else of its sender. So what is believed here
-decides whose frame a frame is. A claim is believed only from someone who holds the network key, and never where it would
-give the address of a shut-off device to another (:meth:`Roster.claim`).
+decides whose frame a frame is. A claim is believed only from someone who holds the network key, and never where
+it would give the address of a shut-off device to another (:meth:`Roster.claim`).
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Roster:
         self.by_short[short] = device
 
     def claim(self, device: Identity, short: int, shut_off: Callable[[Identity], bool]) -> bool:
-        """A frame from `short` says that it is `device`. Believed, unless it would free a shut-off device of its address."""
+        """A frame from `short` says that it is `device`. Believed, unless it would free a shut-off device of
+        its address."""
         before = self.by_short.get(short)
         if before is not None and before != device and shut_off(before):
             return False

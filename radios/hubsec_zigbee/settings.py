@@ -145,10 +145,8 @@ def desired(wishes: Iterable[Wish], *, listening: bool = False, defers: bool = T
     wished = tuple(wishes)
     associating = [wish for wish in wished if wish.associating]
     listening = listening and defers
-    if associating or listening:
-        join_policy = DEFERRED if defers else INSTALL_CODE_ONLY
-    else:
-        join_policy = JoinPolicy.CLOSED
+    open_policy = DEFERRED if defers else INSTALL_CODE_ONLY
+    join_policy = open_policy if associating or listening else JoinPolicy.CLOSED
     exchanging = any(wish.exchanging for wish in wished)
     return Desired(
         join_policy=join_policy,
@@ -209,7 +207,8 @@ def _key_steps(held: Mapping[Identity, Secret] | None, wanted: Mapping[Identity,
 
 
 def differences(observed: Observed, wanted: Desired) -> dict[str, tuple[str, str]]:
-    """By setting: what it should be and what it was found to be, as text without secrets; empty when all is as it should."""
+    """By setting: what it should be and what it was found to be, as text without secrets; empty when all is as
+    it should."""
     found: dict[str, tuple[str, str]] = {}
     if observed.join_policy != wanted.join_policy:
         found["trust-center-policy"] = (f"0x{wanted.join_policy:02x}", f"0x{observed.join_policy:02x}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from typing import Any
 
 import pytest
 
@@ -163,7 +165,7 @@ async def test_a_sleepy_device_joins() -> None:
 
 
 @pytest.mark.parametrize("weak_is_fine", [False, True], ids=["evicted", "weak"])
-async def test_without_a_link_key_exchange_it_is_judged(weak_is_fine: bool) -> None:  # noqa: FBT001
+async def test_without_a_link_key_exchange_it_is_judged(weak_is_fine: bool) -> None:
     authority = ScriptedAuthority()
     if weak_is_fine:
         authority.answers[ExchangeRequest] = Allow("weak", "Weak is fine.", None, frozenset({Mark.WEAK}))
@@ -238,3 +240,41 @@ async def test_a_transient_key_that_ran_out_is_put_back() -> None:
         world.house.server.ncp.trust_center.transient.clear()
         lamp.power_on()
         await world.until(lambda: world.authority.of(Joined), "the join")
+
+
+async def test_no_log_shows_a_key(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with guarded() as world:
+        lamp = world.house.lamp()
+        # Logging everything is slow: the device gets the time in the house's seconds many times over.
+        order = await world.admit(lamp, window=60.0, exchange_limit=30.0)
+        lamp.power_on()
+        await world.until(lambda: world.authority.of(Joined), "the join", 300.0)
+        network_key = world.house.coordinator.keys.key
+    assert network_key is not None
+    assert "importTransientKey" in caplog.text, "the host's log is on"
+    for key in (order.link_key.reveal(), network_key):
+        spelt = (key.hex(), ":".join(f"{byte:02x}" for byte in key), str(list(key)), repr(key)[2:-1])
+        assert not [form for form in spelt if form.lower() in caplog.text.lower()]
+
+
+async def test_a_try_from_another_s_address_proves_nothing_by_that_one_s_frames() -> None:
+    async with guarded(version=13) as world:  # Version 13 does not say who sent a frame.
+        lamp = world.house.lamp()
+        await world.admit(lamp)
+        lamp.power_on()
+        await world.until(lambda: world.authority.of(Joined), "the lamp's join")
+        plug = world.house.plug()
+        await world.admit(plug)
+        address = type(world.radio.app.state.node_info.ieee)(plug.eui64.to_bytes(8, "little"))
+        world.radio.guard.received("trustCenterJoinHandler", [lamp.nwk.short, address, 1, 3, 0])
+        await world.until(lambda: len(world.authority.of(KeySent)) == 2, "the liar's key")
+        await world.radio.app.devices[lamp_s(world, identity(lamp))].endpoints[1].on_off.on()
+        assert world.radio.guard.roster.by_short[lamp.nwk.short] == identity(lamp)
+        assert in_zigpy(world) == {identity(lamp)}
+        plug.power_on()
+        await world.until(lambda: len(world.authority.of(Joined)) == 2, "the plug's join")
+
+
+def lamp_s(world: Guarded, device: str) -> Any:
+    return next(ieee for ieee in world.radio.app.devices if str(ieee) == device)

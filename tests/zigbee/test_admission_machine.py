@@ -12,7 +12,14 @@ from hubsec.identity import CredentialKind, Identity
 from hubsec.radio import AdmissionOrder
 from hubsec.requests import LinkKeyState
 from hubsec.secret import Secret
-from hubsec_zigbee.admissions import MAX_PLACES, TRIES_AT_ONCE, Admission, Stage
+from hubsec_zigbee.admissions import (
+    ALL_TRIES_AT_ONCE,
+    MAX_PLACES,
+    MAX_SENT,
+    TRIES_AT_ONCE,
+    Admission,
+    Stage,
+)
 
 DEVICE = Identity("00:12:4b:00:00:00:00:01")
 WINDOW, LIMIT = 60.0, 30.0
@@ -110,13 +117,20 @@ def test_a_spoofer_spends_its_own_tries_only() -> None:
     assert [it.tried(OTHER, 0, 101.0) for _ in range(TRIES_AT_ONCE + 1)] == [True] * TRIES_AT_ONCE + [False]
     assert it.tried(SHORT, 0, 101.0)
     assert it.tried(OTHER, 0, 102.0), "one more a second"
+    assert it.attempts_from(SHORT, 0) == 1
+    assert it.attempts_from(OTHER, 0) == TRIES_AT_ONCE + 1
 
 
 def test_a_spoofer_of_many_places_is_bounded() -> None:
     it = admission()
+    taken = 0
     for place in range(10 * MAX_PLACES):
-        it.tried(place, 0, 101.0)
+        taken += it.tried(place, 0, 101.0)
+        it.key_sent(place, 101.0)
     assert len(it._tries) == MAX_PLACES
+    assert taken == ALL_TRIES_AT_ONCE, "each is written to disk"
+    assert len(it.sent_to) == MAX_SENT
+    assert it.tried(SHORT, 0, 102.0), "the device comes through as soon as the flood ebbs"
 
 
 def test_a_sending_that_failed_is_none() -> None:
@@ -129,7 +143,8 @@ def test_a_sending_that_failed_is_none() -> None:
     it.key_sent(SHORT, 101.0)
     it.key_sent(OTHER, 101.0)
     it.key_not_sent(OTHER)
-    assert it.stage is Stage.KEY_SENT
+    assert it.sent_to == {SHORT}
+    assert it.exchanging(101.0)
 
 
 def test_who_has_the_key_goes_on_when_it_is_withdrawn() -> None:

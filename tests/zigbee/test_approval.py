@@ -70,7 +70,7 @@ async def test_an_approved_device_gets_in_at_its_next_try() -> None:
 @pytest.mark.parametrize(
     ("seconds", "passes"), [(MAX_LISTENING, True), (MAX_LISTENING + 1, False), (-1, False)]
 )
-async def test_a_window_is_bounded(seconds: float, passes: bool) -> None:  # noqa: FBT001
+async def test_a_window_is_bounded(seconds: float, passes: bool) -> None:
     async with guarded() as world:
         if passes:
             await listen(world, seconds)

@@ -13,9 +13,9 @@ from zigpy.types import EUI64, KeyData
 
 from hubsec.decisions import Allow
 from hubsec.errors import RadioError, Refused
-from hubsec.events import Denied, GuardAttached, GuardDetached, Joined, OpenRefused
+from hubsec.events import Denied, GuardAttached, GuardDetached, Joined, ListeningClosed, OpenRefused
 from hubsec.identity import Mode
-from hubsec.requests import OpenKind, OpenRequest
+from hubsec.requests import IdentifyRequest, OpenKind, OpenRequest
 from hubsec_emulated.house import House
 from hubsec_emulated.wire.crypto import install_code_key
 from hubsec_zigbee import Bellows
@@ -135,9 +135,12 @@ CALLS = {
     "permit_with_link_key": lambda app: app.permit_with_link_key(
         EUI64.convert("00:12:4b:00:00:00:00:09"), KeyData(b"0123456789abcdef"), 60
     ),
-    "permit_gp": lambda app: app.permit_gp(60),
     "permit_ncp": lambda app: app.permit_ncp(60),
 }
+HAS_GREEN_POWER = hasattr(ControllerApplication, "permit_gp")
+"""zigpy has it from 2.4 on."""
+if HAS_GREEN_POWER:
+    CALLS["permit_gp"] = lambda app: app.permit_gp(60)
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -156,7 +159,8 @@ async def test_closing_always_passes() -> None:
     async with attached() as world:
         await world.radio.app.permit(0)
         await world.radio.app.permit_ncp(0)
-        await world.radio.app.permit_gp(0)
+        if HAS_GREEN_POWER:
+            await world.radio.app.permit_gp(0)
         assert not world.authority.asked(OpenRequest)
         assert open_transient_keys(world) == []
 
@@ -170,10 +174,8 @@ async def test_what_the_policy_allows_the_host_hears_devices_and_lets_nobody_in_
         stranger.power_on()
         await world.until(lambda: authority.of(Denied), "the stranger's try")
         assert not stranger.loot
-        assert {request.kind for request in authority.asked(OpenRequest)} == {
-            OpenKind.PERMIT,
-            OpenKind.GREEN_POWER,
-        }
+        wanted = {OpenKind.PERMIT, OpenKind.GREEN_POWER} if HAS_GREEN_POWER else {OpenKind.PERMIT}
+        assert {request.kind for request in authority.asked(OpenRequest)} == wanted
         assert open_transient_keys(world) == []
 
 
@@ -205,6 +207,7 @@ async def test_observing_it_only_says() -> None:
         stranger.power_on()
         await world.until(lambda: stranger.has_network_key, "the join of whoever comes")
         await world.until(lambda: identity(stranger) in in_zigpy(world), "the host's notice")
+        await world.until(lambda: authority.asked(IdentifyRequest), "the host's interview")
         assert authority.of(Denied)
         assert not authority.of(Denied)[0].enforced
         with pytest.raises(RadioError, match="observes"):
@@ -221,6 +224,18 @@ async def test_a_change_to_enforcing_is_noticed() -> None:
         await world.admit(lamp)
         lamp.power_on()
         await world.until(lambda: authority.of(Joined), "the join")
+
+
+async def test_a_change_to_observing_gives_the_trust_center_back() -> None:
+    async with attached() as world:
+        await asyncio.sleep(SETTLED)
+        await world.radio.listen(5, by="operator")
+        assert policies(world.house) == (0x21, 0x50)
+        world.authority.mode = Mode.OBSERVE
+        await world.until(lambda: policies(world.house) == (0x01, 0x51), "the giving back")
+        assert world.authority.of(ListeningClosed)
+        world.authority.mode = Mode.ENFORCE
+        await world.until(lambda: policies(world.house) == (0x00, 0x50), "the closing")
 
 
 async def test_it_survives_a_reconnect_of_the_same_application() -> None:

@@ -1,4 +1,5 @@
-"""Devices that are on the network: quarantine, strangers that were never let in, coming back, leaving, rogue openings."""
+"""Devices that are on the network: quarantine, strangers that were never let in, coming back, leaving, rogue
+openings."""
 
 from __future__ import annotations
 
@@ -91,7 +92,7 @@ async def test_a_device_that_zigpy_does_not_have_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("known", [False, True])
-async def test_somebody_on_the_network_is_asked_about_before_he_is_heard(known: bool) -> None:  # noqa: FBT001
+async def test_somebody_on_the_network_is_asked_about_before_he_is_heard(known: bool) -> None:
     authority = ScriptedAuthority()
     async with guarded(authority) as world:
         await let_in(world, world.house.lamp())

@@ -89,7 +89,7 @@ def test_what_ought_to_hold(
     keys: set[Identity],
 ) -> None:
     wanted = desired(wishes, listening=listening, defers=defers)
-    assert (wanted.join_policy, wanted.key_requests, wanted.transient_keys.keys()) == (policy, requests, keys)
+    assert (wanted.join_policy, wanted.key_requests, set(wanted.transient_keys)) == (policy, requests, keys)
     assert WILDCARD not in wanted.transient_keys
 
 
