@@ -46,9 +46,9 @@ def prune(connection: sqlite3.Connection, keep: int) -> int:
     """Drop all but the newest `keep` of each verdict, and return how many went."""
     return sum(
         connection.execute(
-            "DELETE FROM decisions WHERE verdict = ?1 AND id <= "
-            "(SELECT id FROM decisions WHERE verdict = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-            (_verdict(kind), max(keep, 0)),
+            "DELETE FROM decisions WHERE verdict = :verdict AND id <= "
+            "(SELECT id FROM decisions WHERE verdict = :verdict ORDER BY id DESC LIMIT 1 OFFSET :keep)",
+            {"verdict": _verdict(kind), "keep": max(keep, 0)},
         ).rowcount
         for kind in _VERDICTS
     )
