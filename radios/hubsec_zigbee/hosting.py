@@ -16,6 +16,8 @@ from hubsec.radio import SeenDevice
 from hubsec_zigbee.limits import MAX_TEXT
 from hubsec_zigbee.ncp import eui64_of, identity_from
 
+_ZIGBEE_DEVICE: Final = getattr(zigpy.device, "ZigbeeDevice", zigpy.device.Device)
+"""From 2.4 on zigpy's devices are of several kinds; a Green Power device has neither keys nor a node descriptor."""
 _REVISION_SHIFT: Final = 9
 """The stack compliance revision is in the upper seven bits of the server mask (Zigbee specification 2.3.2.3.10)."""
 _CHILD: Final = 0x01
@@ -49,7 +51,7 @@ class Hosting:
 
     def device_initialized(self, device: Any) -> None:
         """zigpy has interviewed a device, or met it again."""
-        if not self._is_coordinator(device):
+        if isinstance(device, _ZIGBEE_DEVICE) and not self._is_coordinator(device):
             self._interviewed(identity_from(device.ieee))
 
     device_reinterviewed = device_initialized
@@ -85,8 +87,8 @@ class Hosting:
         return bool(device.ieee == self.app.state.node_info.ieee)
 
     def _zigbee_devices(self) -> Iterator[Any]:
-        kind = getattr(zigpy.device, "ZigbeeDevice", zigpy.device.Device)
-        return (d for d in self.app.devices.values() if isinstance(d, kind) and not self._is_coordinator(d))
+        devices = self.app.devices.values()
+        return (d for d in devices if isinstance(d, _ZIGBEE_DEVICE) and not self._is_coordinator(d))
 
     def find(self, device: Identity) -> Any:
         """zigpy's own object; raises :class:`~hubsec.errors.RadioError` if it has none."""
@@ -96,7 +98,8 @@ class Hosting:
         return found
 
     def _found(self, device: Identity) -> Any:
-        return self.app.devices.get(eui64_of(device))
+        found = self.app.devices.get(eui64_of(device))
+        return found if isinstance(found, _ZIGBEE_DEVICE) else None
 
     def seen(self) -> list[SeenDevice]:
         """Every device that zigpy has, the coordinator left out."""

@@ -194,11 +194,6 @@ class Ncp:
 
     # Addresses
 
-    async def own_eui64(self) -> Identity:
-        """The coordinator's."""
-        (eui64, *_) = await self._send("getEui64")
-        return identity_from(eui64)
-
     async def identity_at(self, short: int) -> Identity | None:
         """Who the NCP thinks is at `short`."""
         status, eui64 = await self._send("lookupEui64ByNodeId", short)

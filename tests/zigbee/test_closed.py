@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hubsec.errors import RadioError
 from hubsec.events import Drifted, GuardAttached, RadioLost
+from hubsec.requests import IdentifyRequest
 from hubsec_emulated.devices.device import Device
 from hubsec_emulated.house import House
 from hubsec_emulated.ncp.policies import JoinPolicy, KeyRequestPolicy
 from hubsec_zigbee import Bellows
-from tests.zigbee.guarded import FAST, SCALE, Guarded, ScriptedAuthority, guarded, order_for
+from tests.zigbee.guarded import FAST, SCALE, Guarded, ScriptedAuthority, guarded, identity, order_for
 from tests.zigbee.test_admission import idle, open_transient_keys
 
 pytestmark = pytest.mark.hosts
@@ -184,6 +187,32 @@ async def test_old_firmware_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
             await radio.open(ScriptedAuthority())
         assert refusal.value.capability == "deferred_approval"
         assert "networkInit" not in [record.name for record in house.server.ncp.commands]
+
+
+async def test_a_formed_network_is_taken_up_again(tmp_path: Path) -> None:
+    async with House(seed=1, scale=SCALE) as house:
+        lamp = house.lamp()
+        for again in (False, True):
+            radio = Bellows(
+                house.url,
+                database=tmp_path / "zigbee.db",
+                limits=FAST,
+                config={"network": {"channel": 15}, "backup_enabled": False},
+            )
+            world = Guarded(house, radio, ScriptedAuthority())
+            await radio.open(world.authority)
+            posture = await radio.posture()
+            assert posture.formed is not again
+            assert len(posture.network_id) == 16
+            if not again:
+                await world.admit(lamp)
+                lamp.power_on()
+                await world.until(partial(world.authority.asked, IdentifyRequest), "the interview")
+            assert [seen.device for seen in radio.devices()] == [identity(lamp)]
+            await radio.device(identity(lamp)).endpoints[1].on_off.toggle()
+            assert lamp.is_on is not again
+            await radio.close()
+            assert house.server.ncp.trust_center.policy == 0
 
 
 async def test_a_lost_radio_is_told_once() -> None:

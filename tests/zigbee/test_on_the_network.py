@@ -156,6 +156,21 @@ async def test_eviction_goes_through_the_parent() -> None:
         await world.until(lambda: not child.joined, "its leave")
 
 
+@pytest.mark.parametrize("kind", ["sensor", "lock", "lamp"])
+async def test_a_neighbour_of_the_coordinator_is_evicted(kind: str) -> None:
+    async with guarded() as world:
+        device = await let_in(world, getattr(world.house, kind)())
+        other = await let_in(world, world.house.plug())
+        assert (await world.radio.evict(identity(device))).confirmed
+        await world.until(lambda: not device.joined, "its leave")
+        assert other.joined
+        assert in_zigpy(world) == {identity(other)}
+        # It may come back by an admission, as anybody.
+        device.power_off()
+        await let_in(world, device)
+        assert in_zigpy(world) == {identity(device), identity(other)}
+
+
 async def test_an_eviction_that_nobody_confirms_says_so() -> None:
     async with guarded() as world:
         lamp = await let_in(world, world.house.lamp())
