@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from bellows.ezsp import EZSP
+
 from hubsec.decisions import Allow, Decision, Deny, Evict, Knock, Quarantine
 from hubsec.entries import Entry
 from hubsec.errors import StoreError
@@ -33,6 +35,8 @@ from hubsec_zigbee import Bellows
 from hubsec_zigbee.limits import Limits
 
 SCALE = 20.0
+VERSIONS = sorted({13, 14, 18} & EZSP._BY_VERSION.keys())
+"""The EZSP versions of the emulated stick that this bellows speaks (before 1.0 it stops at 14)."""
 FAST = Limits(watch_interval=0.1, evict_wait=1.0, lookup_pause=0.2, time_scale=SCALE)
 WELL_KNOWN = Secret(b"ZigBeeAlliance09")
 

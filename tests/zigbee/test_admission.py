@@ -13,7 +13,7 @@ from hubsec.errors import RadioError
 from hubsec.events import Denied, Evicted, Joined, KeySent
 from hubsec.identity import Mark
 from hubsec.requests import ExchangeRequest, JoinRequest, LinkKeyState
-from tests.zigbee.guarded import SCALE, Guarded, ScriptedAuthority, guarded, identity
+from tests.zigbee.guarded import SCALE, VERSIONS, Guarded, ScriptedAuthority, guarded, identity
 
 pytestmark = pytest.mark.hosts
 
@@ -32,7 +32,7 @@ async def idle(world: Guarded) -> bool:
     return posture.closed and not posture.open_to
 
 
-@pytest.mark.parametrize("version", [13, 14, 18])
+@pytest.mark.parametrize("version", VERSIONS)
 async def test_an_install_code_lets_its_device_in_and_nobody_learns_the_key(version: int) -> None:
     async with guarded(version=version) as world:
         lamp, stranger = world.house.lamp(), world.house.stranger()

@@ -111,40 +111,21 @@ class TestFrames:
         order = frames.green_power_order(bytes.fromhex(payload))
         assert (order.opens, order.window, order.hands_out_keys) == (opens, window, keys)
 
-    def test_a_unicast_in_a_custom_frame_is_found(self) -> None:
-        from bellows.ezsp import xncp
-        from bellows.types import EUI64, NWK, EmberApsFrame
+    @pytest.mark.parametrize(
+        ("flags", "more"),
+        [("00", ""), ("01", "0a000000004b1200 01"), ("03", "0a000000004b1200 01 02 0500 0600")],
+        ids=["plain", "with a time-out", "with a route"],
+    )
+    def test_a_unicast_in_a_custom_frame_is_found(self, flags: str, more: str) -> None:
+        head = f"0900 00 {flags} 3412"
+        aps_and_tag = "0000 3600 00 00 0000 0000 01 01"
+        found = frames.xncp_frame(bytes.fromhex(f"{head} {aps_and_tag} {more} 01 fe 01"))
+        assert found == frames.Outgoing(0, 0x36, b"\x01\xfe\x01", 0x1234)
 
-        aps = EmberApsFrame(
-            profileId=0,
-            clusterId=0x36,
-            sourceEndpoint=0,
-            destinationEndpoint=0,
-            options=0,
-            groupId=0,
-            sequence=1,
-        )
-        for more in (
-            {"flags": xncp.SendUnicastFlags(0)},
-            {"flags": xncp.SendUnicastFlags(1), "ieee": EUI64([1] * 8), "extended_timeout": True},
-            {
-                "flags": xncp.SendUnicastFlags(3),
-                "ieee": EUI64([1] * 8),
-                "extended_timeout": True,
-                "source_route": [NWK(5), NWK(6)],
-            },
-        ):
-            request = xncp.SendUnicastReq(
-                destination=NWK(0x1234),
-                aps_frame=aps,
-                message_tag=1,
-                data=xncp.Bytes(b"\x01\xfe\x01"),
-                **more,
-            )
-            found = frames.xncp_frame(xncp.XncpCommand.from_payload(request).serialize())
-            assert found == frames.Outgoing(0, 0x36, b"\x01\xfe\x01", 0x1234)
-        features = xncp.XncpCommand.from_payload(xncp.GetSupportedFeaturesReq()).serialize()
-        assert frames.xncp_frame(features) is None
+    def test_a_custom_frame_that_sends_nothing_is_none(self) -> None:
+        assert frames.xncp_frame(bytes.fromhex("0000 00")) is None
+        with pytest.raises(frames.MalformedFrame, match="not known"):
+            frames.xncp_frame(bytes.fromhex("3412 00"))
 
     @given(st.binary(max_size=40))
     def test_bad_bytes_are_one_kind_of_error(self, payload: bytes) -> None:
