@@ -104,7 +104,7 @@ def test_secured_network_frames(
 @pytest.mark.parametrize("extended", [True, False], ids=["with its sender", "without its sender"])
 @some.FEW
 @given(frame=some.aps_frames(), key=some.key, key_id=some.aps_keys, counter=some.u32, source=some.eui64)
-def test_secured_aps_frames(  # noqa: PLR0917 - hypothesis names them
+def test_secured_aps_frames(
     extended: bool, frame: aps.ApsFrame, key: bytes, key_id: security.KeyId, counter: int, source: int
 ) -> None:
     sealed = security.secure_aps(frame, key, key_id, counter, source, extended_nonce=extended, key_seq=7)
