@@ -10,6 +10,7 @@ The gate does not know what is allowed: it asks its :class:`Keeper`. It knows wh
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol, assert_never
@@ -221,7 +222,8 @@ class Gate:
         held = self._handlers.get(id(getattr(ezsp, _PROTOCOL)))
         if held is None:
             raise RadioError("The radio is not connected.")
-        return await held[1](name, *args)
+        # Shielded: a command that is cancelled while it waits for its turn in bellows could keep the turn.
+        return await asyncio.shield(held[1](name, *args))
 
     def deliver(self, name: str, args: Any) -> None:
         """Hand a callback to the host, past the keeper."""

@@ -23,7 +23,7 @@ from hubsec.identity import CredentialKind, Identity
 from hubsec.radio import AdmissionOrder
 from hubsec.requests import ExchangeRequest, JoinKind, JoinRequest
 from hubsec_zigbee.admissions import Admission
-from hubsec_zigbee.desk import Desk
+from hubsec_zigbee.desk import LOGGER, Desk
 from hubsec_zigbee.frames import names_nobody
 from hubsec_zigbee.limits import KNOCKS_AT_ONCE, KNOCKS_PER_SECOND, MAX_LISTENING, MAX_STRANGERS
 from hubsec_zigbee.makers import maker_of
@@ -429,17 +429,18 @@ class Joining:
         order, state = admission.order, admission.link_key
         try:
             await self._host.reconcile()
-        finally:
-            if state is not None:
-                request = ExchangeRequest(
-                    radio=self._desk.name,
-                    network=self._desk.network,
-                    device=order.device,
-                    link_key=state,
-                    stack_revision=self._host.stack_revision(order.device),
-                )
-                await self._concluded(order, await self._desk.judge(request), request)
-            self._forget(admission)
+        except RadioError as error:  # What the device did is judged all the same; the watch tries again.
+            LOGGER.warning("%s: after the exchange with %s: %s", self._desk.name, order.device, error)
+        if state is not None:
+            request = ExchangeRequest(
+                radio=self._desk.name,
+                network=self._desk.network,
+                device=order.device,
+                link_key=state,
+                stack_revision=self._host.stack_revision(order.device),
+            )
+            await self._concluded(order, await self._desk.judge(request), request)
+        self._forget(admission)
 
     async def _concluded(self, order: AdmissionOrder, decision: Decision, request: ExchangeRequest) -> None:
         match decision:

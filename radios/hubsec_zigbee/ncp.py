@@ -7,6 +7,7 @@ answer with sl_Status, and some fields changed places. Zero is success in all th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -27,6 +28,8 @@ FIRST_UNIFORM_VERSION: Final = 14
 OWN_TAG: Final = 0xB5
 """The tag of messages that the guard sends, so that its own reports of sending don't reach the host. One byte
 up to 13."""
+COMMAND_LIMIT: Final = 30.0
+"""Seconds; bellows gives an answer 10 s, and a few commands of the host may be before ours."""
 MAX_TRANSIENT_KEYS: Final = 64
 """Bound on reading the transient key table; EmberZNet takes its entries from packet buffers and holds about 30."""
 ROUTERS: Final = 0xFFFC
@@ -94,7 +97,8 @@ class Ncp:
 
     async def _send(self, name: str, *args: object) -> Sequence[Any]:
         try:
-            answer = await self._command(name, *args)
+            async with asyncio.timeout(COMMAND_LIMIT):
+                answer = await self._command(name, *args)
         except (
             ZigbeeException,
             NcpFailure,
