@@ -9,10 +9,9 @@ from typing import Protocol, Self
 
 from hubsec.device import Device
 from hubsec.entries import Entry
-from hubsec.errors import AdmissionEnded
+from hubsec.errors import AdmissionEnded, Refused
 from hubsec.identity import CredentialKind
 from hubsec.radio import AdmissionOrder
-from hubsec.secret import Secret
 
 
 class Outcome(enum.StrEnum):
@@ -24,19 +23,19 @@ class Outcome(enum.StrEnum):
     CANCELLED = "cancelled"
     """The block that held it open was left."""
     REFUSED = "refused"
-    """The device came, and was put out again: it did not do what the policy asks."""
+    """The device came, and was put out again: it did not do what the policy asks, or an operator evicted it."""
     FAILED = "failed"
-    """The radio could not go through with it."""
+    """It could not be recorded, or the radio could not go through with it."""
 
 
 class _Opener(Protocol):
-    async def open_admission(self, admission: Admission) -> None: ...
+    async def open(self, admission: Admission) -> None: ...
 
-    async def close_admission(self, admission: Admission) -> None: ...
+    async def close(self, admission: Admission) -> None: ...
 
 
 class Admission:
-    """Open for one device while the ``async with`` block lives, and no longer than its window.
+    """Open for one device while the ``async with`` block lives, and no longer than its window. It is entered once.
 
     `device`, `name` and `credential` say who and by what; `exposed` is True for an approval, where a listener gets the
     network key. `closes_at` is seconds since the epoch, UTC, once open.
@@ -44,6 +43,7 @@ class Admission:
 
     def __init__(self, opener: _Opener, order: AdmissionOrder, entry: Entry, *, radio: str) -> None:
         self._opener = opener
+        self._entered = False
         self._ended = asyncio.Event()
         self._device: Device | None = None
         self._reason = ""
@@ -53,10 +53,6 @@ class Admission:
         self.exposed = order.credential is CredentialKind.APPROVAL
         self.closes_at: float | None = None
         self.outcome: Outcome | None = None
-        self.before: Entry | None = None
-        self.before_key: Secret | None = None
-        self.key_sent = False
-        self.in_exchange = False
 
     @property
     def id(self) -> str:
@@ -72,6 +68,11 @@ class Admission:
     def name(self) -> str:
         """What the device is to be called."""
         return self.order.name
+
+    @property
+    def credential(self) -> CredentialKind:
+        """By which proof the device may join."""
+        return self.order.credential
 
     def end(self, outcome: Outcome, reason: str, device: Device | None = None) -> bool:
         """Settle how it ended; the first word counts. Returns whether this was it."""
@@ -97,10 +98,13 @@ class Admission:
         return self._device
 
     async def __aenter__(self) -> Self:
-        await self._opener.open_admission(self)
+        if self._entered:
+            raise Refused("An admission is entered once: call hub.admit() for another.", rule="admission")
+        self._entered = True
+        await self._opener.open(self)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._opener.close_admission(self)
+        await self._opener.close(self)

@@ -7,6 +7,7 @@ cancelling the call that makes it parts nothing. Secrets stay sealed in the stor
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple, Self, overload
@@ -123,7 +124,7 @@ class Allowlist(Mapping[Identity, Entry]):
             raise EntryError("An entry by install code comes with its link key, and no other entry with any.")
         if secret is not None and len(secret) != LINK_KEY_BYTES:
             raise EntryError(f"A link key has {LINK_KEY_BYTES} bytes; this one has {len(secret)}.")
-        checked = _checked(entry)
+        checked = checked_entry(entry)
         return await self._store.run(
             lambda store: store.put(checked, secret, by=checked.approved_by, at=self._clock()),
             then=self._seen,
@@ -170,7 +171,7 @@ class Allowlist(Mapping[Identity, Entry]):
 
         Devices that are on the list already keep their entry. Returns what the list has now for each device.
         """
-        baseline = [_checked(entry) for entry in entries]
+        baseline = [checked_entry(entry) for entry in entries]
         for entry in baseline:
             if entry.credential is not CredentialKind.ADOPTED or entry.network is not network:
                 raise EntryError("A baseline has adopted devices of its own network only.")
@@ -203,14 +204,16 @@ class Allowlist(Mapping[Identity, Entry]):
             lambda store: store.remove(device, by=by, at=self._clock()), then=self._gone
         )
 
-    async def spend(self, device: Identity, *, at: float | None = None) -> Entry:
+    async def spend(self, device: Identity, *, at: float | None = None, since: float | None = None) -> Entry:
         """Write down that a device has been let in, at the time of its first join; later calls change nothing.
 
-        An entry for a single use loses its link key with that. Raises :class:`~hubsec.errors.EntryError` when there is
-        no entry.
+        With `since` the first join from then on counts, such as from the opening of an admission. An entry for a single
+        use loses its link key with that. Raises :class:`~hubsec.errors.EntryError` when there is no entry.
         """
         when = self._clock() if at is None else at
-        return await self._store.run(lambda store: store.spend(device, by="hubsec", at=when), then=self._seen)
+        return await self._store.run(
+            lambda store: store.spend(device, by="hubsec", at=when, since=since), then=self._seen
+        )
 
     # Carrying it elsewhere
 
@@ -235,7 +238,7 @@ class Allowlist(Mapping[Identity, Entry]):
             raise EntryError(
                 f"The export has format {read.hubsec_allowlist}; this hubsec reads {EXPORT_FORMAT}."
             )
-        entries = [_checked(entry) for entry in read.entries]
+        entries = [checked_entry(entry) for entry in read.entries]
         added = await self._store.run(
             lambda store: store.put_missing(entries, by=by, at=self._clock()), then=self._all_seen
         )
@@ -254,12 +257,15 @@ class Allowlist(Mapping[Identity, Entry]):
         self._entries = {device: kept for device, kept in self._entries.items() if device != entry.device}
 
 
-def _checked(entry: Entry) -> Entry:
+def checked_entry(entry: Entry) -> Entry:
     """`entry`, with values of its own types only, and an identity. Raises :class:`~hubsec.errors.EntryError`."""
     try:
         checked = msgspec.json.decode(msgspec.json.encode(entry), type=Entry)
     except (msgspec.MsgspecError, TypeError, UnicodeError):
         raise EntryError("An entry has a value that does not fit.") from None
+    if any(isinstance(when, float) and not math.isfinite(when) for when in _times(entry)):
+        # JSON has no such number, and reads it as None: as "never".
+        raise EntryError("An entry's times are seconds since the epoch, or None.")
     if checked.network is Network.ZIGBEE:
         try:
             canonical = zigbee_identity(checked.device)
@@ -268,3 +274,7 @@ def _checked(entry: Entry) -> Entry:
         if checked.device != canonical:
             raise EntryError("An entry's device is an identity: lower case, with colons.")
     return checked
+
+
+def _times(entry: Entry) -> tuple[object, ...]:
+    return entry.approved_at, entry.expires_at, entry.joined_at

@@ -1,27 +1,30 @@
 """The hub's half of every join: judge, record, apply, in this order.
 
 A radio asks through an :class:`HubAuthority` of its own. What comes back is durable. What follows from a
-decision for the
-allowlist (a mark, a pin, a quarantine) is durable too when :meth:`HubAuthority.judge` returns, so that a
-radio which acts
-on it never runs ahead of the record.
+decision for the allowlist (a mark, a pin, a quarantine) is durable too when :meth:`HubAuthority.judge`
+returns, so that a radio which acts on it never runs ahead of the record. Writing takes time, in which an
+admission may end or an entry be revoked: what is allowed is therefore decided once more when all is written.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, assert_never
 
 from hubsec.decisions import Allow, Decision, Deny, Evict, Knock, Quarantine
 from hubsec.entries import Entry, Pinned
-from hubsec.errors import StoreError
+from hubsec.errors import EntryError, Refused, StoreError
 from hubsec.events import Event, Exposed, IdentityChanged, IdentityPinned, Marked
 from hubsec.events import Quarantined as QuarantinedEvent
 from hubsec.identity import CredentialKind, Identity, Mark, Mode, Standing
 from hubsec.policy import Context, decide
+from hubsec.radio import Radio, SeenDevice, answering
 from hubsec.requests import (
     ExchangeRequest,
     IdentifyRequest,
+    JoinKind,
     JoinRequest,
     OpenRequest,
     PresenceRequest,
@@ -30,50 +33,72 @@ from hubsec.requests import (
 from hubsec.store import Record
 
 if TYPE_CHECKING:
-    from hubsec.hub import Hub
-    from hubsec.radio import Radio
+    from hubsec.admissions import Admissions
+    from hubsec.state import HubState
 
 # The span, in seconds, that a policy's rate of knocks is counted over; see hubsec.policy.Context.
 KNOCK_SPAN: Final = 60.0
+# Devices without an entry in force whose judgement is remembered; ten times a large house. Who makes up more
+# addresses than that has the oldest judged anew.
+JUDGED_KEPT: Final = 4096
 
 
 class HubAuthority:
-    """What one radio may ask of its hub (:class:`hubsec.radio.Authority`)."""
+    """What one radio may ask of its hub (:class:`hubsec.radio.Authority`), and what the hub knows of that radio.
 
-    def __init__(self, hub: Hub, radio: Radio) -> None:
-        self._hub = hub
-        self._radio = radio
+    `window` stands for the listening window that is open, None when there is none.
+    """
+
+    def __init__(self, state: HubState, admissions: Admissions, radio: Radio) -> None:
+        self._state = state
+        self._admissions = admissions
+        self.radio = radio
         self.network_id: str | None = None
         self.adopted = False
         self.exposed = False
-        self.listening = False
+        self.window: object | None = None
         self._judged: dict[Identity, Standing] = {}
         self._knocks: deque[float] = deque()
 
     @property
     def mode(self) -> Mode:
         """Whether decisions are to be carried out."""
-        return self._hub.mode
+        return self._state.mode
+
+    @property
+    def listening(self) -> bool:
+        """Whether a listening window is open."""
+        return self.window is not None
 
     def now(self) -> float:
         """Seconds since the epoch, UTC."""
-        return self._hub.now()
+        return self._state.now()
 
     def publish(self, event: Event) -> None:
         """Put an event on the bus."""
-        self._hub.publish(event)
+        self._state.publish(event)
 
     def entry(self, device: Identity) -> Entry | None:
         """The allowlist's row, or None."""
-        return self._hub.allowlist.get(device)
+        return self._state.allowlist.get(device)
+
+    def devices(self) -> Sequence[SeenDevice]:
+        """What the radio lists. Raises :class:`~hubsec.errors.RadioError`."""
+        with answering(self.radio.name):
+            return self.radio.devices()
 
     def standing(self, device: Identity) -> Standing:
-        """How `device` stands; constant time."""
-        entry = self._hub.allowlist.get(device)
+        """How `device` stands; constant time.
+
+        An entry counts from the moment that the device was let in until it expires; before and after, it stands as the
+        policy says of it.
+        """
+        entry = self._state.allowlist.get(device)
         if entry is not None:
             if entry.quarantined is not None:
                 return Standing.QUARANTINED
-            return Standing.ADOPTED if entry.credential is CredentialKind.ADOPTED else Standing.APPROVED
+            if entry.joined_at is not None and (entry.expires_at is None or self.now() < entry.expires_at):
+                return Standing.ADOPTED if entry.credential is CredentialKind.ADOPTED else Standing.APPROVED
         if not self.adopted:
             return Standing.ADOPTED
         return self._judged.get(device, Standing.UNKNOWN)
@@ -83,74 +108,103 @@ class HubAuthority:
         self.adopted = True
         self._judged.clear()
 
+    def must_be_adopted(self) -> None:
+        """Raises :class:`~hubsec.errors.Refused` while the network's devices are not confirmed."""
+        if not self.adopted:
+            raise Refused(
+                f"The devices that {self.radio.name} already has are not confirmed: look at hub.posture(), "
+                "then call hub.adopt().",
+                rule="adoption",
+            )
+
     def forget(self, device: Identity) -> None:
         """Ask anew about `device` when it is next heard."""
         self._judged.pop(device, None)
 
     async def judge(self, request: Request) -> Decision:
         """The decision, recorded, with what follows from it for the allowlist recorded too."""
-        decision = decide(request, self._hub.policy, self._context())
+        state = self._state
+        while True:
+            decision = decide(request, state.policy, self._context())
+            await self._record(request, decision)
+            await state.recorded(self._apply(request, decision))
+            if not isinstance(decision, Allow):
+                return decision
+            if isinstance(decide(request, state.policy, self._context()), Allow):
+                break
+        if state.enforcing and isinstance(request, JoinRequest) and request.kind is JoinKind.JOIN:
+            self._admissions.let_in(request.device)
+        return decision
+
+    async def _record(self, request: Request, decision: Decision) -> None:
         if isinstance(decision, Knock):
             self._knocks.append(self.now())
-        device = getattr(request, "device", None)
-        await self._hub.recorded(
-            self._hub.store.record(
+        device = request.device
+        await self._state.recorded(
+            self._state.store.record(
                 Record(
                     at=self.now(),
-                    radio=self._radio.name,
+                    radio=self.radio.name,
                     device=device,
                     request=request,
                     decision=decision,
-                    policy=self._hub.policy.hash,
-                    correlation=self._hub.correlation(device),
+                    policy=self._state.policy.hash,
+                    correlation=self._admissions.correlation(device),
                 )
             )
         )
-        if self.mode is Mode.ENFORCE:
-            await self._hub.recorded(self._apply(request, decision))
-        return decision
 
     def _context(self) -> Context:
         return Context(
             now=self.now(),
-            entries=self._hub.allowlist,
-            admissions=self._hub.open_admissions,
+            entries=self._state.allowlist,
+            admissions=self._admissions.ways,
             listening=self.listening,
             adopted=self.adopted,
             knocks=self._recent_knocks(),
         )
 
     def _recent_knocks(self) -> int:
-        oldest = self.now() - KNOCK_SPAN
-        while self._knocks and self._knocks[0] < oldest:
+        now = self.now()
+        # A knock from the future is one from before the clock was set back.
+        while self._knocks and not now - KNOCK_SPAN <= self._knocks[0] <= now:
             self._knocks.popleft()
         return len(self._knocks)
 
+    # What follows from a decision
+
     async def _apply(self, request: Request, decision: Decision) -> None:
+        if isinstance(request, PresenceRequest):
+            self._present(request.device, decision)
+            return
+        if not self._state.enforcing:
+            return
         match request:
             case JoinRequest():
-                await self._joining(request.device, decision)
+                await self._joining(request, decision)
             case ExchangeRequest():
                 await self._exchanged(request.device, decision)
             case IdentifyRequest():
                 await self._identified(request, decision)
-            case PresenceRequest():
-                await self._present(request.device, decision)
             case OpenRequest():
                 pass  # Opening leaves no trace but its record.
             case _:
                 assert_never(request)
 
-    async def _joining(self, device: Identity, decision: Decision) -> None:
+    async def _joining(self, request: JoinRequest, decision: Decision) -> None:
+        device = request.device
         match decision:
             case Allow(marks=marks):
+                if request.kind is not JoinKind.JOIN:
+                    return  # It holds the key, or has held it.
                 await self._let_in(device)
                 if Mark.EXPOSED in marks:
                     # From its first transmission on the key is known to whoever listens.
+                    marks |= self._marks_of(device)
                     await self._mark(device, marks, "The network key was sent to it under a public key.")
                     await self._expose(f"{device} was let in by approval: who listened has the network key.")
             case Quarantine():
-                await self._quarantine(device, decision)
+                self._shut_off(device, decision)
             case Deny() | Knock() | Evict():
                 pass
             case _:
@@ -158,11 +212,12 @@ class HubAuthority:
 
     async def _let_in(self, device: Identity) -> None:
         """Spend the entry, once an admission: it has been let in from the moment that the key may leave."""
-        entry, admission = self._hub.allowlist.get(device), self._hub.open_admissions.get(device)
-        if entry is None or admission is None:
+        way = self._admissions.ways.get(device)
+        if way is None:
             return
-        if entry.joined_at is None or entry.joined_at < admission.opened_at:
-            await self._hub.allowlist.spend(device, at=self.now())
+        # Revoked meanwhile? The decision that follows says so.
+        with contextlib.suppress(EntryError):
+            await self._state.allowlist.spend(device, at=self.now(), since=way.opened_at)
 
     async def _exchanged(self, device: Identity, decision: Decision) -> None:
         match decision:
@@ -176,64 +231,75 @@ class HubAuthority:
                 assert_never(decision)
 
     async def _identified(self, request: IdentifyRequest, decision: Decision) -> None:
-        entry = self._hub.allowlist.get(request.device)
+        entry = self.entry(request.device)
         if entry is None:
             return
         seen = Pinned(
             device_class=request.device_class, manufacturer=request.manufacturer, model=request.model
         )
-        if entry.pinned is None and isinstance(decision, Allow):
-            await self._hub.allowlist.update(request.device, pinned=seen)
+        if entry.pinned is not None:
+            self._compare(request.device, entry.pinned, seen)
+        elif isinstance(decision, Allow) and await self._change(request.device, pinned=seen):
             self.publish(
                 IdentityPinned(
                     time=self.now(),
-                    radio=self._radio.name,
+                    radio=self.radio.name,
                     device=request.device,
                     device_class=seen.device_class,
                     manufacturer=seen.manufacturer,
                     model=seen.model,
                 )
             )
-        elif entry.pinned is not None:
-            for field in Pinned.__struct_fields__:
-                before, after = getattr(entry.pinned, field), getattr(seen, field)
-                if before != after and after is not None:
-                    self.publish(
-                        IdentityChanged(
-                            time=self.now(),
-                            radio=self._radio.name,
-                            device=request.device,
-                            field=field,
-                            pinned=before,
-                            seen=after,
-                        )
-                    )
         if isinstance(decision, Quarantine):
             await self._quarantine(request.device, decision)
 
-    async def _present(self, device: Identity, decision: Decision) -> None:
+    def _compare(self, device: Identity, pinned: Pinned, seen: Pinned) -> None:
+        for field in Pinned.__struct_fields__:
+            before, after = getattr(pinned, field), getattr(seen, field)
+            if before != after and after is not None:
+                self.publish(
+                    IdentityChanged(
+                        time=self.now(),
+                        radio=self.radio.name,
+                        device=device,
+                        field=field,
+                        pinned=before,
+                        seen=after,
+                    )
+                )
+
+    def _present(self, device: Identity, decision: Decision) -> None:
         match decision:
             case Allow():
-                self._judged[device] = Standing.ADOPTED
+                listed = device in self._state.allowlist
+                self._judge(device, Standing.APPROVED if listed else Standing.ADOPTED)
             case Quarantine() | Evict() | Deny() | Knock():
-                self._judged[device] = Standing.QUARANTINED
-                self._say_quarantined(device, decision)
+                self._shut_off(device, decision)
             case _:
                 assert_never(decision)
 
+    def _judge(self, device: Identity, standing: Standing) -> None:
+        """Remember how a device without an entry in force stands."""
+        if device not in self._judged and len(self._judged) >= JUDGED_KEPT:
+            del self._judged[next(iter(self._judged))]
+        self._judged[device] = standing
+
+    def _marks_of(self, device: Identity) -> frozenset[Mark]:
+        entry = self.entry(device)
+        return entry.marks if entry is not None else frozenset()
+
     async def _mark(self, device: Identity, marks: frozenset[Mark], reason: str) -> None:
         """Let `device` carry these marks and no others; say which are new."""
-        entry = self._hub.allowlist.get(device)
-        if entry is None or entry.marks == marks:
+        before = self._marks_of(device)
+        if before == marks or not await self._change(device, marks=marks):
             return
-        await self._hub.allowlist.update(device, marks=marks)
-        for mark in sorted(marks - entry.marks):
+        for mark in sorted(marks - before):
             self.publish(
                 Marked(
                     time=self.now(),
-                    radio=self._radio.name,
+                    radio=self.radio.name,
                     device=device,
-                    correlation=self._hub.correlation(device),
+                    correlation=self._admissions.correlation(device),
                     mark=mark,
                     reason=reason,
                 )
@@ -246,25 +312,50 @@ class HubAuthority:
             )
         if self.exposed:
             return
-        await self._hub.store.mark_exposed(self._radio.network, self.network_id, reason=reason, at=self.now())
+        await self._state.store.mark_exposed(
+            self.radio.network, self.network_id, reason=reason, at=self.now()
+        )
         self.exposed = True
-        self.publish(Exposed(time=self.now(), radio=self._radio.name, reason=reason))
+        self.publish(Exposed(time=self.now(), radio=self.radio.name, reason=reason))
 
     async def _quarantine(self, device: Identity, decision: Quarantine) -> None:
-        if device in self._hub.allowlist:
-            await self._hub.allowlist.update(device, quarantined=decision.reason)
+        """Shut off a device for what it did, in its entry if it has one in force; else it is judged by what
+        it lacks."""
+        standing = self.standing(device)
+        in_force = standing is Standing.APPROVED or standing is Standing.ADOPTED
+        if in_force and await self._change(device, quarantined=decision.reason):
+            self._say_quarantined(device, decision)
         else:
-            self._judged[device] = Standing.QUARANTINED
-        self._say_quarantined(device, decision)
+            self._shut_off(device, decision)
 
-    def _say_quarantined(self, device: Identity, decision: Decision) -> None:
+    async def _change(self, device: Identity, **changes: str | Pinned | frozenset[Mark]) -> bool:
+        """Change an entry. Whether it was still there."""
+        try:
+            await self._state.allowlist.update(device, by="hubsec", **changes)
+        except EntryError:
+            return False
+        return True
+
+    def _shut_off(self, device: Identity, decision: Decision) -> None:
+        """A device is not to be heard, and it is not its entry that says so. One that only is observed goes on."""
+        enforcing = self._state.enforcing
+        if not enforcing:
+            self._judge(device, Standing.ADOPTED)
+        elif self.standing(device) is Standing.QUARANTINED:
+            return
+        else:
+            self._judge(device, Standing.QUARANTINED)
+        self._say_quarantined(device, decision, enforced=enforcing)
+
+    def _say_quarantined(self, device: Identity, decision: Decision, *, enforced: bool = True) -> None:
         self.publish(
             QuarantinedEvent(
                 time=self.now(),
-                radio=self._radio.name,
+                radio=self.radio.name,
                 device=device,
-                correlation=self._hub.correlation(device),
+                correlation=self._admissions.correlation(device),
                 reason=decision.reason,
                 rule=decision.rule,
+                enforced=enforced,
             )
         )

@@ -154,12 +154,13 @@ class Bus:
         capacity: int = STREAM_CAPACITY,
         overflow: Overflow = Overflow.DROP_OLDEST,
         name: str = "",
+        radio: str | None = None,
     ) -> EventStream[E]:
         """A mailbox for events of `kind` or below.
 
         Read it so: ``async with bus.events(Denied) as stream:`` and in it ``async for event in stream:``.
         It holds `capacity` unread events; `overflow` says what happens to the next. `name` is what
-        :class:`~hubsec.events.SubscriberSlow` calls it.
+        :class:`~hubsec.events.SubscriberSlow` calls it. With `radio` only that radio's events come in.
         """
         _check_kind(kind)
         if capacity < 1:
@@ -171,7 +172,7 @@ class Bus:
             capacity=capacity,
             overflow=overflow,
             name=name or f"stream of {_name_of(kind)}",
-            attach=self._attach,
+            attach=functools.partial(self._attach, radio),
             slow=self._slow,
         )
 
@@ -183,8 +184,13 @@ class Bus:
         for subscription in tuple(self._subscriptions):
             self._unsubscribe(subscription)
 
-    def _attach(self, stream: EventStream[Any]) -> Callable[[], None]:
-        unsubscribe = self._subscribe(stream.kind, stream.put, stream.name)
+    def _attach(self, radio: str | None, stream: EventStream[Any]) -> Callable[[], None]:
+        def put_own(event: Event) -> None:
+            if event.radio == radio:
+                stream.put(event)
+
+        put = stream.put if radio is None else put_own
+        unsubscribe = self._subscribe(stream.kind, put, stream.name)
         self._streams.add(stream)
 
         def detach() -> None:

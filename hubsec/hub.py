@@ -1,74 +1,54 @@
 """The hub: policies say, the hub decides, radios enforce.
 
 async with Hub(Bellows(url), policy="home") as hub:
-hub.on(Denied, lambda e: print(f"refused {e.device}: {e.reason}"))
-async with hub.admit(sticker, name="Hall lamp") as admission:
-device = await admission.joined()
+    hub.on(Denied, lambda e: print(f"refused {e.device}: {e.reason}"))
+    async with hub.admit(sticker, name="Hall lamp") as admission:
+        device = await admission.joined()
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
-import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
-import msgspec
-
-from hubsec.admission import Admission, Outcome
+from hubsec.admission import Admission
+from hubsec.admissions import Admissions
+from hubsec.adoption import confirm, meet
 from hubsec.allowlist import Allowlist
 from hubsec.authority import HubAuthority
-from hubsec.bus import Bus, EventStream, Overflow
+from hubsec.bus import STREAM_CAPACITY, Bus, EventStream, Overflow
 from hubsec.device import Device, device_of
 from hubsec.entries import Entry, Use
-from hubsec.errors import HubsecError, RadioError, Refused, StoreError
-from hubsec.events import (
-    AdmissionClosed,
-    AdmissionOpened,
-    AdoptionConfirmed,
-    AdoptionListed,
-    Event,
-    Evicted,
-    Joined,
-    KeySent,
-    Knocked,
-    ListeningClosed,
-    ListeningOpened,
-    RadioLost,
-    Released,
-    StoreAlarm,
-    StoreRecovered,
-)
-from hubsec.identity import CredentialKind, Identity, Mode, Network
-from hubsec.policy import OpenAdmission, Policy, load_policy
+from hubsec.errors import EntryError, HubsecError, RadioError, Refused, StickerError
+from hubsec.events import Event, Evicted, Knocked, Quarantined, Released
+from hubsec.identity import CredentialKind, Identity, Mode, Network, zigbee_identity
+from hubsec.listening import listening
+from hubsec.policy import Policy, load_policy
+from hubsec.policy.classes import DeviceClass
 from hubsec.posture import NetworkPosture, Posture
-from hubsec.radio import AdmissionOrder, Eviction, Radio
+from hubsec.radio import Eviction, Radio, answering
 from hubsec.secret import Secret
+from hubsec.state import HubState
 from hubsec.stickers import Sticker, read_sticker
 from hubsec.store import AsyncStore
 
-_LOGGER = logging.getLogger(__name__)
-HOME_VARIABLE = "HUBSEC_HOME"
-OPERATOR = "operator"
-# What a radio may take, beyond the policy's exchange limit, to say how an exchange ended.
-EXCHANGE_SLACK = 2.0
-# A listening window is at most 180 s and its knocks are rated, so this many are never reached by an honest
-# house.
-KNOCKS_KEPT = 256
+HOME_VARIABLE: Final = "HUBSEC_HOME"
+OPERATOR: Final = "operator"
+BY_OPERATOR: Final = "by-operator"
+"""The rule that an operator's own word stands for, where an event names one."""
 # Zigbee specification R23, 4.4.3 and 2.2.3: "ZigBeeAlliance09", the default global trust center link key.
 # Known to everybody.
-WELL_KNOWN_LINK_KEY = Secret(b"ZigBeeAlliance09")
+WELL_KNOWN_LINK_KEY: Final = Secret(b"ZigBeeAlliance09")
 
 
 def default_home() -> Path:
-    """Where a hub keeps its store when it is told nothing: `$HUBSEC_HOME`, or `hubsec` in the XDG data
-    folder."""
+    """Where a hub keeps its store when it is told nothing: `$HUBSEC_HOME`, or `hubsec` in the XDG data folder."""
     told = os.environ.get(HOME_VARIABLE)
     if told:
         return Path(told)
@@ -77,12 +57,14 @@ def default_home() -> Path:
 
 
 class Hub:
-    """One policy, one allowlist, any number of radios.
+    """One policy, one allowlist, any number of radios; open while its ``async with`` block lives, once.
 
     `policy` is a ready policy's name, a path to a YAML file, or a :class:`~hubsec.policy.Policy`. `home` is
-    the folder of
-    the store and its key file, owner-only; see :func:`default_home`. `mode` is `enforce` unless told
-    otherwise.
+    the folder of the store and its key file, owner-only; see :func:`default_home`. `mode` is `enforce` unless
+    told otherwise.
+
+    Whatever goes wrong is a :class:`~hubsec.errors.HubsecError`: outside the block too, where everything but
+    subscribing says that the hub is not open.
     """
 
     def __init__(
@@ -93,43 +75,42 @@ class Hub:
         home: str | Path | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if not all(isinstance(radio, Radio) for radio in radios):
+            raise HubsecError("A hub takes radios: objects with what hubsec.Radio asks for.")
         names = [radio.name for radio in radios]
         if len(set(names)) != len(names):
             raise HubsecError(f"Two radios of one hub have the same name: {', '.join(sorted(names))}.")
         self._radios = {radio.name: radio for radio in radios}
-        self._policy_source = policy
-        self._mode = mode
-        self._home = Path(home) if home is not None else default_home()
+        self._policy = policy
+        try:
+            self._mode = Mode(mode)
+            self._home = Path(home) if home is not None else default_home()
+        except ValueError:
+            raise HubsecError(f"A hub's mode is one of: {', '.join(Mode)}.") from None
+        except TypeError:
+            raise HubsecError("A hub's home is a path.") from None
         self._clock = clock
         self._bus = Bus(clock=clock)
+        self._stack: AsyncExitStack | None = None
         self._authorities: dict[str, HubAuthority] = {}
-        self._admissions: dict[Identity, Admission] = {}
-        self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._endings: dict[str, asyncio.Task[None]] = {}
-        self._stack = AsyncExitStack()
-        self._alarm: str | None = None
-        self._policy: Policy | None = None
-        self._store: AsyncStore | None = None
-        self._allowlist: Allowlist | None = None
-        self.open_admissions: dict[Identity, OpenAdmission] = {}
+        self._open: tuple[HubState, Admissions] | None = None
 
     # What it is made of
 
     @property
     def policy(self) -> Policy:
         """The policy in force."""
-        return _opened(self._policy)
+        return self._state.policy
 
     @property
     def store(self) -> AsyncStore:
         """Where everything that must last is."""
-        return _opened(self._store)
+        return self._state.store
 
     @property
     def allowlist(self) -> Allowlist:
         """Who may be here: the record of every admission and approval."""
-        return _opened(self._allowlist)
+        return self._state.allowlist
 
     @property
     def mode(self) -> Mode:
@@ -143,77 +124,78 @@ class Hub:
     # Events
 
     def on[E: Event](self, kind: type[E], callback: Callable[[E], object]) -> Callable[[], None]:
-        """Call `callback` with every event of `kind` or below. Returns an argument-free, idempotent
-        unsubscribe."""
+        """Call `callback` with every event of `kind` or below. Returns an argument-free, idempotent unsubscribe."""
         return self._bus.on(kind, callback)
 
     def events[E: Event](
-        self, kind: type[E], *, capacity: int = 1024, overflow: Overflow = Overflow.DROP_OLDEST
+        self, kind: type[E], *, capacity: int = STREAM_CAPACITY, overflow: Overflow = Overflow.DROP_OLDEST
     ) -> AbstractAsyncContextManager[EventStream[E]]:
         """A stream of every event of `kind` or below, with a mailbox of `capacity` and the given rule for
-        when it is full."""
-        return self._bus.events(kind, capacity=capacity, overflow=overflow)
+        when it is full.
 
-    def publish(self, event: Event) -> None:
-        """Put an event on the bus. Never raises."""
-        self._bus.publish(event)
+        It ends when the hub closes.
+        """
+        return self._bus.events(kind, capacity=capacity, overflow=overflow)
 
     # Opening and closing
 
     async def __aenter__(self) -> Self:
+        if self._stack is not None:
+            raise HubsecError("A hub is opened once: make another one.")
+        self._stack = AsyncExitStack()
         async with AsyncExitStack() as stack:
-            self._policy = await asyncio.to_thread(_policy, self._policy_source)
-            self._store = await AsyncStore.open(self._home)
-            stack.push_async_callback(self._store.aclose)
-            self._allowlist = await Allowlist.load(self._store, clock=self._clock)
-            stack.callback(self._bus.on(KeySent, self._on_key_sent))
-            stack.callback(self._bus.on(Joined, self._on_joined))
-            stack.callback(self._bus.on(Evicted, self._on_evicted))
-            stack.callback(self._bus.on(ListeningClosed, self._on_listening_closed))
-            stack.push_async_callback(self._settle)
+            stack.callback(self._bus.close)
+            policy = self._policy
+            if not isinstance(policy, Policy):
+                policy = await asyncio.to_thread(load_policy, policy)
+            store = await AsyncStore.open(self._home)
+            stack.push_async_callback(store.aclose)
+            state = HubState(
+                mode=self._mode,
+                clock=self._clock,
+                bus=self._bus,
+                policy=policy,
+                store=store,
+                allowlist=await Allowlist.load(store, clock=self._clock),
+            )
+            admissions = Admissions(state, self._authorities)
+            stack.callback(self._bus.on(Event, admissions.on_event))
             for radio in self._radios.values():
-                await self._open_radio(radio, stack)
+                await self._open_radio(state, admissions, radio, stack)
+            # What is last in the stack goes first: admissions end while the radios can still be told.
+            stack.push_async_callback(admissions.settle)
+            self._open = state, admissions
+            stack.callback(self._shut)
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stack.aclose()
+        if self._stack is not None:
+            await self._stack.aclose()
 
-    async def _open_radio(self, radio: Radio, stack: AsyncExitStack) -> None:
-        authority = HubAuthority(self, radio)
-        self._authorities[radio.name] = authority
-        stack.push_async_callback(radio.close)
+    def _shut(self) -> None:
+        self._open = None
+
+    async def _open_radio(
+        self, state: HubState, admissions: Admissions, radio: Radio, stack: AsyncExitStack
+    ) -> None:
+        authority = self._authorities[radio.name] = HubAuthority(state, admissions, radio)
+
+        async def close() -> None:
+            with answering(radio.name):
+                await radio.close()
+
+        stack.push_async_callback(close)
         try:
-            await radio.open(authority)
-            state = await radio.posture()
+            with answering(radio.name):
+                await radio.open(authority)
+                seen = await radio.posture()
+            await meet(state, authority, seen)
         except RadioError as error:
-            self.publish(RadioLost(time=self.now(), radio=radio.name, reason=str(error), left_refusing=False))
+            state.lost(radio.name, str(error))
             raise
-        authority.network_id = state.network_id
-        record = await self.store.see_network(radio.network, state.network_id, at=self.now())
-        authority.exposed = record.exposed
-        if record.adopted:
-            authority.confirm_adoption()
-        elif state.formed:
-            await self.adopt(radio.name, by="hubsec: it formed the network itself", devices=())
-        else:
-            self.publish(
-                AdoptionListed(
-                    time=self.now(), radio=radio.name, devices=tuple(d.device for d in radio.devices())
-                )
-            )
-
-    async def _settle(self) -> None:
-        for admission in list(self._admissions.values()):
-            self._end(admission, Outcome.CANCELLED, f"The hub closed before {admission.name} was in.")
-            await self._ended(admission)
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # Letting in
 
@@ -233,25 +215,25 @@ class Hub:
         """Open for the device whose sticker this is, while the returned block lives.
 
         `sticker` is the text of any install code or Zigbee QR code; `device` is its EUI64 where the sticker
-        doesn't say it.
-        Raises :class:`~hubsec.errors.StickerError` for a text that can't be taken, and
-        :class:`~hubsec.errors.Refused` where the
-        policy does not let such a device in.
+        doesn't say it. `device_class` is one of :class:`~hubsec.policy.classes.DeviceClass`. Raises
+        :class:`~hubsec.errors.StickerError` for a text that can't be taken,
+        :class:`~hubsec.errors.EntryError` for words that don't fit an entry, and
+        :class:`~hubsec.errors.Refused` where the policy does not let such a device in.
         """
         read = sticker if isinstance(sticker, Sticker) else read_sticker(sticker, device=device)
-        return self._admission(
-            read.addressed(),
+        entry = self._entry(
+            _device_of(read, device),
             read.network,
             CredentialKind.INSTALL_CODE,
-            read.credential,
             name=name,
             device_class=device_class,
             maker=maker,
             use=use,
             expires_at=expires_at,
             by=by,
-            radio=radio,
         )
+        chosen = self._authority(radio) if radio is not None else self._authority_on(read.network)
+        return self._admissions.make(entry, read.credential, radio=chosen.radio.name)
 
     def approve(
         self,
@@ -259,6 +241,7 @@ class Hub:
         *,
         name: str,
         device_class: str | None = None,
+        maker: str | None = None,
         use: Use = Use.STANDING,
         expires_at: float | None = None,
         by: str = OPERATOR,
@@ -266,33 +249,33 @@ class Hub:
         """Open for the device that knocked, while the returned block lives. It gets in at its next try.
 
         On Zigbee this sends the network key under a public key: whoever listens has it, and so has whoever
-        spoofs this address. The
-        device and the network are marked exposed from then on. Raises :class:`~hubsec.errors.Refused` where
-        the policy takes no
-        approvals.
+        spoofs this address. The device and the network are marked exposed from then on. Raises
+        :class:`~hubsec.errors.Refused` where the policy takes no approvals.
         """
-        if knock.device is None:
-            raise Refused("A knock without a device can't be approved.", rule="approval")
-        return self._admission(
-            knock.device,
-            self._radio(knock.radio).network,
+        match knock:
+            case Knocked(device=str(device)):
+                pass
+            case _:
+                raise Refused("What is approved is a knock, of a device: see hub.listen().", rule="approval")
+        chosen = self._authority(knock.radio)
+        entry = self._entry(
+            device,
+            chosen.radio.network,
             CredentialKind.APPROVAL,
-            WELL_KNOWN_LINK_KEY,
             name=name,
             device_class=device_class,
-            maker=None,
+            maker=maker,
             use=use,
             expires_at=expires_at,
             by=by,
-            radio=knock.radio,
         )
+        return self._admissions.make(entry, WELL_KNOWN_LINK_KEY, radio=chosen.radio.name)
 
-    def _admission(
+    def _entry(
         self,
         device: Identity,
         network: Network,
         credential: CredentialKind,
-        link_key: Secret,
         *,
         name: str,
         device_class: str | None,
@@ -300,21 +283,12 @@ class Hub:
         use: Use,
         expires_at: float | None,
         by: str,
-        radio: str | None,
-    ) -> Admission:
-        chosen = self._radio(radio) if radio else self._radio_on(network)
-        terms = self.policy.terms(credential, device_class, maker)
-        order = AdmissionOrder(
-            admission=f"admission-{secrets.token_hex(4)}",
-            device=device,
-            name=name,
-            credential=credential,
-            link_key=link_key,
-            window=terms.window,
-            exchange_limit=terms.exchange_limit,
-            parents=terms.parents,
-        )
-        entry = Entry(
+    ) -> Entry:
+        if device_class is not None and device_class not in list(DeviceClass):
+            # A policy takes an unknown word for "other", so that a slip of the pen would loosen what it asks
+            # of a lock.
+            raise EntryError(f"A device's class is one of: {', '.join(DeviceClass)}.")
+        return Entry(
             device=device,
             network=network,
             credential=credential,
@@ -326,356 +300,192 @@ class Hub:
             device_class=device_class,
             maker=maker,
         )
-        return Admission(self, order, entry, radio=chosen.name)
 
-    async def open_admission(self, admission: Admission) -> None:
-        """Record it, open the radio, say so. :class:`Admission` calls this on entering its block."""
-        device = admission.order.device
-        radio, authority = self._radios[admission.radio], self._authorities[admission.radio]
-        if not authority.adopted:
-            raise Refused(
-                f"The devices that {radio.name} already has are not confirmed: look at hub.posture(), "
-                "then call hub.adopt().",
-                rule="adoption",
-            )
-        if device in self._admissions:
-            raise Refused(f"An admission for {device} is open already.", rule="admission")
-        self._admissions[device] = admission
-        by_code = admission.order.credential is CredentialKind.INSTALL_CODE
-        try:
-            admission.before = self.allowlist.get(device)
-            if admission.before is not None:
-                admission.before_key = await self.allowlist.credential(device)
-            await self.recorded(
-                self.allowlist.add(admission.entry, admission.order.link_key if by_code else None)
-            )
-            opened_at = self.now()
-            self.open_admissions[device] = OpenAdmission(
-                credential=admission.order.credential,
-                opened_at=opened_at,
-                expires_at=opened_at + admission.order.window,
-                radio=radio.name,
-            )
-            await radio.admit(admission.order)
-        except BaseException:
-            await self._forget_admission(admission)
-            raise
-        admission.closes_at = opened_at + admission.order.window
-        self._set_timer(admission, admission.order.window)
-        self.publish(
-            AdmissionOpened(
-                time=self.now(),
-                radio=admission.radio,
-                device=device,
-                correlation=admission.id,
-                name=admission.name,
-                credential=admission.order.credential,
-                closes_at=admission.closes_at,
-                exposed=admission.exposed,
-            )
-        )
-
-    async def close_admission(self, admission: Admission) -> None:
-        """Close the radio for it. :class:`Admission` calls this on leaving its block. Idempotent.
-
-        A device that has been sent the key by then goes on to its exchange, and is judged by that.
-        """
-        if admission.key_sent and admission.outcome is None:
-            await self._shut_window(admission)
-        else:
-            self._end(admission, Outcome.CANCELLED, f"{admission.name} had not come when its block was left.")
-            await self._ended(admission)
-
-    async def _shut_window(self, admission: Admission) -> None:
-        """Nobody may ask for the key any more; who has it goes on to its exchange."""
-        if admission.in_exchange:
-            return
-        admission.in_exchange = True
-        device = admission.order.device
-        self.open_admissions[device] = msgspec.structs.replace(
-            self.open_admissions[device], expires_at=self.now()
-        )
-        self._set_timer(admission, admission.order.exchange_limit + EXCHANGE_SLACK)
-        await self._radios[admission.radio].withdraw(admission.id, "Its window is over.")
-
-    def _end(self, admission: Admission, outcome: Outcome, reason: str, device: Device | None = None) -> None:
-        """The first word on how it ended counts, and shuts the radio for it."""
-        if admission.end(outcome, reason, device):
-            self._endings[admission.id] = asyncio.ensure_future(self._wind_up(admission))
-
-    async def _ended(self, admission: Admission) -> None:
-        ending = self._endings.get(admission.id)
-        if ending is not None:
-            await asyncio.shield(ending)
-
-    async def _wind_up(self, admission: Admission) -> None:
-        self.publish(
-            AdmissionClosed(
-                time=self.now(),
-                radio=admission.radio,
-                device=admission.order.device,
-                correlation=admission.id,
-                outcome=str(admission.outcome),
-                reason=admission.reason,
-            )
-        )
-        try:
-            await self._radios[admission.radio].withdraw(admission.id, admission.reason)
-        except RadioError as error:
-            self.publish(
-                RadioLost(time=self.now(), radio=admission.radio, reason=str(error), left_refusing=False)
-            )
-        try:
-            await self._forget_admission(admission)
-        except StoreError:
-            _LOGGER.warning("The entry of %s outlived its admission.", admission.name)
-        finally:
-            self._endings.pop(admission.id, None)
-
-    async def _forget_admission(self, admission: Admission) -> None:
-        """Take a finished admission out. If it let nobody in, the device's entry is what it was before, or none."""
-        device = admission.order.device
-        self._admissions.pop(device, None)
-        self.open_admissions.pop(device, None)
-        timer = self._timers.pop(admission.id, None)
-        if timer is not None:
-            timer.cancel()
-        if admission.outcome is Outcome.JOINED or device not in self.allowlist:
-            return
-        by = "hubsec: the admission ended without it"
-        if admission.before is None:
-            await self.recorded(self.allowlist.revoke(device, by=by))
-        else:
-            await self.recorded(self.allowlist.put_back(admission.before, admission.before_key, by=by))
-
-    def _set_timer(self, admission: Admission, seconds: float) -> None:
-        running = self._timers.pop(admission.id, None)
-        if running is not None:
-            running.cancel()
-        self._timers[admission.id] = asyncio.get_running_loop().call_later(
-            seconds, self._time_is_up, admission
-        )
-
-    def _time_is_up(self, admission: Admission) -> None:
-        if admission.key_sent and not admission.in_exchange:
-            self._spawn(self._shut_window(admission))
-        else:
-            self._end(
-                admission,
-                Outcome.EXPIRED,
-                f"{admission.name} did not join within {admission.order.window:g} s.",
-            )
-
-    def _on_key_sent(self, event: KeySent) -> None:
-        admission = self._admission_of(event)
-        if admission is not None:
-            admission.key_sent = True
-
-    def _on_joined(self, event: Joined) -> None:
-        admission = self._admission_of(event)
-        entry = self.allowlist.get(admission.order.device) if admission else None
-        if admission is not None and entry is not None:
-            self._end(admission, Outcome.JOINED, f"{admission.name} joined.", device_of(entry))
-
-    def _on_evicted(self, event: Evicted) -> None:
-        admission = self._admission_of(event)
-        if admission is not None:
-            self._end(admission, Outcome.REFUSED, event.reason)
-
-    def _admission_of(self, event: Event) -> Admission | None:
-        if event.device is None:
-            return None
-        admission = self._admissions.get(event.device)
-        return admission if admission is not None and admission.id == event.correlation else None
-
-    def correlation(self, device: Identity | None) -> str:
-        """The id of the admission that is open for `device`, or nothing."""
-        admission = self._admissions.get(device) if device is not None else None
-        return admission.id if admission is not None else ""
-
-    @asynccontextmanager
-    async def listen(
+    def listen(
         self, seconds: float | None = None, *, by: str = OPERATOR, radio: str | None = None
-    ) -> AsyncGenerator[EventStream[Knocked]]:
+    ) -> AbstractAsyncContextManager[EventStream[Knocked]]:
         """Hear knocks for `seconds` (the policy's longest by default) while the block lives: a stream of
-        :class:`Knocked`.
+        :class:`Knocked`, which ends when the window does. One window at a time on each radio.
 
-        Nobody gets a key by knocking. Raises :class:`~hubsec.errors.Refused` where the policy does not
-        listen, or not so long.
+        Nobody gets a key by knocking. Entering raises :class:`~hubsec.errors.Refused` where the policy does
+        not listen, or not so long.
         """
-        chosen = self._radio(radio) if radio else self._radio_on(Network.ZIGBEE)
-        authority = self._authorities[chosen.name]
+        chosen = self._authority(radio) if radio is not None else self._authority_on(Network.ZIGBEE)
         length = self.policy.listening_length if seconds is None else seconds
-        self.policy.check_listening(length)
-        async with self._bus.events(Knocked, capacity=KNOCKS_KEPT, overflow=Overflow.DROP_NEWEST) as knocks:
-            authority.listening = True
-            try:
-                await chosen.listen(length, by=by)
-                self.publish(
-                    ListeningOpened(time=self.now(), radio=chosen.name, by=by, closes_at=self.now() + length)
-                )
-                yield knocks
-            finally:
-                authority.listening = False
-                await chosen.listen(0, by=by)
-
-    def _on_listening_closed(self, event: ListeningClosed) -> None:
-        authority = self._authorities.get(event.radio)
-        if authority is not None:
-            authority.listening = False
+        return listening(self._state, chosen, length, by=by)
 
     # Putting out
 
-    async def evict(self, device: str, *, by: str = OPERATOR, reason: str = "") -> Eviction:
-        """Take `device` off the allowlist and make it leave. Says whether it did; on Zigbee it still holds
-        the network key."""
-        identity = Identity(device)
-        entry = self.allowlist.get(identity)
-        radio = self._radio_on(entry.network if entry else Network.ZIGBEE)
-        if entry is not None:
-            await self.recorded(self.allowlist.revoke(identity, by=by))
-        self._authorities[radio.name].forget(identity)
-        eviction = await radio.evict(identity)
-        self.publish(
+    async def evict(
+        self, device: str, *, by: str = OPERATOR, reason: str = "", radio: str | None = None
+    ) -> Eviction:
+        """Take `device` off the allowlist, end its admission, and make it leave. Says whether it did; on
+        Zigbee it still holds the network key.
+
+        `radio` says which, where the hub has several and none or more than one of them lists the device. Raises
+        :class:`~hubsec.errors.RadioError` when the radio could not tell it to; it is off the list all the same.
+        """
+        state, identity = self._state, self._identity(device)
+        authority = self._authority(radio) if radio is not None else self._authority_of(identity)
+        if not state.enforcing:
+            raise Refused("This hub only observes: it makes nobody leave.", rule="mode")
+        why = reason or f"{by} asked for it."
+        await self._admissions.give_up(identity, why)
+        if identity in state.allowlist:
+            await state.recorded(state.allowlist.revoke(identity, by=by))
+        authority.forget(identity)
+        with answering(authority.radio.name):
+            eviction = await authority.radio.evict(identity)
+        state.publish(
             Evicted(
                 time=self.now(),
-                radio=radio.name,
+                radio=authority.radio.name,
                 device=identity,
-                reason=reason or f"{by} asked for it.",
+                reason=why,
                 confirmed=eviction.confirmed,
                 still_holds_network_key=eviction.still_holds_network_key,
             )
         )
         return eviction
 
-    async def quarantine(self, device: str, reason: str) -> None:
-        """Shut `device` off until :meth:`release`."""
-        await self.recorded(self.allowlist.update(Identity(device), quarantined=reason))
-
-    async def release(self, device: str, *, by: str = OPERATOR) -> None:
-        """End a quarantine."""
-        entry = await self.recorded(self.allowlist.update(Identity(device), quarantined=None))
-        self.publish(
-            Released(
-                time=self.now(), radio=self._radio_on(entry.network).name, device=Identity(device), by=by
+    async def quarantine(self, device: str, reason: str, *, by: str = OPERATOR) -> None:
+        """Shut `device` off until :meth:`release`. Raises :class:`~hubsec.errors.EntryError` when it has no entry, or
+        there is no reason."""
+        state, identity = self._state, self._identity(device)
+        if not _text(reason):
+            # None in its place would be the end of a quarantine.
+            raise EntryError("A quarantine has a reason.")
+        await state.recorded(state.allowlist.update(identity, by=by, quarantined=reason))
+        state.publish(
+            Quarantined(
+                time=self.now(),
+                radio=self._radio_name(identity),
+                device=identity,
+                correlation=self._admissions.correlation(identity),
+                reason=reason,
+                rule=BY_OPERATOR,
+                enforced=state.enforcing,
             )
         )
+
+    async def release(self, device: str, *, by: str = OPERATOR) -> None:
+        """End a quarantine. Raises :class:`~hubsec.errors.EntryError` when the device has no entry."""
+        state, identity = self._state, self._identity(device)
+        await state.recorded(state.allowlist.update(identity, by=by, quarantined=None))
+        state.publish(Released(time=self.now(), radio=self._radio_name(identity), device=identity, by=by))
 
     # Adoption and posture
 
     async def adopt(
         self, radio: str, *, by: str = OPERATOR, devices: Iterable[str] | None = None
     ) -> tuple[Entry, ...]:
-        """Confirm the devices that a network has as its baseline; all that the radio lists, or just
-        `devices`.
+        """Confirm the devices that a network has as its baseline; all that the radio lists, or just `devices`.
 
-        From here on whoever is not on the allowlist is a stranger. Raises :class:`~hubsec.errors.Refused`
-        for a device that the
-        radio does not list.
+        From here on whoever is not on the allowlist is a stranger. Raises :class:`~hubsec.errors.Refused` for a device
+        that the radio does not list.
         """
-        chosen, authority = self._radio(radio), self._authorities[radio]
-        if authority.network_id is None:
-            raise Refused(f"{radio} has not said which network it is on.", rule="adoption")
-        listed = {seen.device: seen for seen in chosen.devices()}
-        wanted = listed.keys() if devices is None else [Identity(device) for device in devices]
-        unknown = [device for device in wanted if device not in listed]
-        if unknown:
-            raise Refused(f"{radio} has no device {', '.join(unknown)}.", rule="adoption")
-        entries = [
-            Entry(
-                device=device,
-                network=chosen.network,
-                credential=CredentialKind.ADOPTED,
-                label=listed[device].name,
-                approved_by=by,
-                approved_at=self.now(),
-                joined_at=self.now(),
-                device_class=listed[device].device_class,
-            )
-            for device in wanted
-        ]
-        adopted = await self.recorded(
-            self.allowlist.adopt(chosen.network, authority.network_id, entries, by=by)
-        )
-        authority.confirm_adoption()
-        self.publish(
-            AdoptionConfirmed(
-                time=self.now(), radio=radio, devices=tuple(entry.device for entry in adopted), by=by
-            )
-        )
-        return adopted
+        return await confirm(self._state, self._authority(radio), by=by, devices=devices)
 
     def devices(self) -> tuple[Device, ...]:
         """Every device on the allowlist, by name."""
         return tuple(device_of(entry) for entry in self.allowlist.list())
 
     async def posture(self) -> Posture:
-        """How every network stands against the policy, read back from the radios now."""
-        networks = []
-        for name, radio in self._radios.items():
-            authority = self._authorities[name]
+        """How every network stands against the policy, read back from the radios now.
+
+        Raises :class:`~hubsec.errors.RadioError` when one of them can't be read.
+        """
+        state, networks = self._state, []
+        for name, authority in self._authorities.items():
+            with answering(name):
+                seen = await authority.radio.posture()
             networks.append(
                 NetworkPosture(
                     radio=name,
-                    state=await radio.posture(),
+                    state=seen,
                     adopted=authority.adopted,
                     exposed=authority.exposed,
-                    unconfirmed=() if authority.adopted else tuple(d.device for d in radio.devices()),
+                    unconfirmed=() if authority.adopted else tuple(d.device for d in authority.devices()),
                 )
             )
         return Posture(
             mode=self.mode,
-            policy=self.policy.name,
-            policy_hash=self.policy.hash,
+            policy=state.policy.name,
+            policy_hash=state.policy.hash,
             networks=tuple(networks),
             devices=self.devices(),
-            alarm=self._alarm,
+            alarm=state.alarm,
         )
 
     # Inside
 
-    async def recorded[T](self, writing: Awaitable[T]) -> T:
-        """Wait until `writing` is durable; a store that fails raises the standing alarm, one that works
-        again ends it."""
-        try:
-            result = await writing
-        except StoreError as error:
-            if self._alarm is None:
-                self.publish(StoreAlarm(time=self.now(), reason=str(error)))
-            self._alarm = str(error)
-            raise
-        if self._alarm is not None:
-            self._alarm = None
-            self.publish(StoreRecovered(time=self.now()))
-        return result
+    @property
+    def _state(self) -> HubState:
+        return self._opened()[0]
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    @property
+    def _admissions(self) -> Admissions:
+        return self._opened()[1]
 
-    def _radio(self, name: str) -> Radio:
-        try:
-            return self._radios[name]
-        except KeyError:
-            raise Refused(
-                f"This hub has no radio {name!r}; it has {', '.join(self._radios) or 'none'}.", rule="radio"
-            ) from None
+    def _opened(self) -> tuple[HubState, Admissions]:
+        if self._open is None:
+            raise HubsecError("The hub is not open: use it inside `async with Hub(…) as hub`.")
+        return self._open
 
-    def _radio_on(self, network: Network) -> Radio:
-        fitting = [radio for radio in self._radios.values() if radio.network is network]
+    def _identity(self, device: str) -> Identity:
+        """The identity that `device` spells, as the allowlist has it."""
+        known = Identity(_text(device))
+        return known if known in self.allowlist else zigbee_identity(device)
+
+    def _authority(self, radio: str) -> HubAuthority:
+        self._opened()
+        found = self._authorities.get(_text(radio))
+        if found is None:
+            names = ", ".join(self._radios) or "none"
+            raise Refused(f"This hub has no radio {radio!r}; it has {names}.", rule="radio")
+        return found
+
+    def _authority_on(self, network: Network) -> HubAuthority:
+        self._opened()
+        return self._only(
+            [one for one in self._authorities.values() if one.radio.network is network], network
+        )
+
+    def _authority_of(self, device: Identity) -> HubAuthority:
+        """The radio whose network `device` is on; the one that lists it, where there are several."""
+        entry = self.allowlist.get(device)
+        network = entry.network if entry is not None else Network.ZIGBEE
+        fitting = [one for one in self._authorities.values() if one.radio.network is network]
+        if len(fitting) > 1:
+            fitting = [one for one in fitting if any(seen.device == device for seen in one.devices())]
+        return self._only(fitting, network)
+
+    def _only(self, fitting: list[HubAuthority], network: Network) -> HubAuthority:
         if len(fitting) == 1:
             return fitting[0]
         raise Refused(
-            f"This hub has {len(fitting)} radios on {network}; say which with radio=.", rule="radio"
+            f"{len(fitting)} radios of this hub on {network} come into question; say which with radio=.",
+            rule="radio",
         )
 
+    def _radio_name(self, device: Identity) -> str:
+        """The radio whose network `device` is on, as events name it; nothing where that is not known."""
+        try:
+            return self._authority_of(device).radio.name
+        except HubsecError:
+            return ""
 
-def _opened[T](part: T | None) -> T:
-    if part is None:
-        raise HubsecError("The hub is not open: use it inside `async with Hub(…) as hub`.")
-    return part
+
+def _text(value: object) -> str:
+    """`value` if it is text; else nothing, which is nobody's name."""
+    return value if isinstance(value, str) else ""
 
 
-def _policy(source: str | Path | Policy) -> Policy:
-    return source if isinstance(source, Policy) else load_policy(source)
+def _device_of(sticker: Sticker, named: str | None) -> Identity:
+    """Whose sticker it is: what it says, or what the caller names where it does not say."""
+    if named is None:
+        return sticker.addressed()
+    device = zigbee_identity(named)
+    if sticker.device not in (None, device):
+        raise StickerError("The sticker belongs to another device than the one named by device=.")
+    return device

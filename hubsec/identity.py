@@ -28,7 +28,10 @@ def zigbee_identity(text: str) -> Identity:
 
     Raises :class:`~hubsec.errors.StickerError` for anything else, and for the addresses of no device.
     """
-    match = _EUI64.fullmatch(text.strip())
+    try:
+        match = _EUI64.fullmatch(text.strip())
+    except (AttributeError, TypeError):
+        match = None
     if match is None:
         raise StickerError("An EUI64 is 16 hex digits, such as 00:12:4b:00:01:02:03:04.")
     digits = re.sub("[:-]", "", match[1]).lower()

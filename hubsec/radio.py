@@ -8,13 +8,15 @@ and never acts on a key before the hub's answer, which is durable when it arrive
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from hubsec.decisions import Decision
 from hubsec.entries import Entry
+from hubsec.errors import HubsecError, RadioError
 from hubsec.events import Event
 from hubsec.identity import CredentialKind, Identity, Mode, Network, Standing
 from hubsec.requests import Request
@@ -186,3 +188,15 @@ class Radio(Protocol):
 
     async def posture(self) -> RadioPosture:
         """How the radio stands, read back from it now."""
+
+
+@contextmanager
+def answering(radio: str) -> Iterator[None]:
+    """Around a call of a radio's method: whatever it raises that is no error of hubsec's leaves as a
+    :class:`~hubsec.errors.RadioError`."""
+    try:
+        yield
+    except HubsecError:
+        raise
+    except Exception as error:
+        raise RadioError(f"The radio {radio} failed: {type(error).__name__}.") from error

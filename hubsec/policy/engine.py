@@ -292,8 +292,14 @@ def _join(  # noqa: C901 - what counts is the function in it
             return _MISMATCH
         if entry.expires_at is not None and entry.expires_at <= now:
             return _EXPIRED
-        # A device that got no answer asks again in the same admission: that is still its one join.
-        if entry.joined_at is not None and entry.use is _SINGLE and entry.joined_at < admission.opened_at:
+        # A device that got no answer asks again in the same admission: that is still its one join. And a join from
+        # before the approval was another approval's.
+        joined_at = entry.joined_at
+        if (
+            joined_at is not None
+            and entry.use is _SINGLE
+            and entry.approved_at <= joined_at < admission.opened_at
+        ):
             return _SPENT
         deny, allow, routers, most = ways[credential][entry.device_class]
         if deny is not None:
@@ -308,6 +314,11 @@ def _join(  # noqa: C901 - what counts is the function in it
         return allow if request.attempt <= most else _ATTEMPTS
 
     return join
+
+
+def _joined_by(entry: Entry) -> bool:
+    """Whether the device was let in by this entry's own credential, and not only by one that it had before."""
+    return entry.joined_at is not None and entry.joined_at >= entry.approved_at
 
 
 def _unsecured(settings: Settings, back: _Back) -> Callable[[JoinRequest, Context], Decision]:
@@ -325,6 +336,7 @@ def _unsecured(settings: Settings, back: _Back) -> Callable[[JoinRequest, Contex
             and held.rule == Rule.KNOWN
             and held.credential is CredentialKind.INSTALL_CODE
             and not held.marks
+            and _joined_by(context.entries[request.device])
         ):
             return allowed
         return _UNSECURED

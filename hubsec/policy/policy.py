@@ -116,7 +116,11 @@ class Policy(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
     def check_listening(self, seconds: float) -> None:
         """Raises :class:`~hubsec.errors.Refused`, with the rule, where nobody may listen for that long."""
-        if not 0 < seconds <= self.settings.listening_length:
+        try:
+            fits = 0 < seconds <= self.settings.listening_length
+        except TypeError:
+            fits = False
+        if not fits:
             rule = Rule.LISTENING_LENGTH
             raise Refused(REASONS[rule], rule=rule.value)
 

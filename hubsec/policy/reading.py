@@ -86,7 +86,10 @@ def shown(value: object) -> str:
 
 def read_file(path: str | os.PathLike[str]) -> Document:
     """Read and check a file; blocking. Raises :class:`~hubsec.errors.PolicyError`."""
-    name = os.fspath(path)
+    try:
+        name = os.fspath(path)
+    except TypeError:
+        raise PolicyError("A policy is a name, a path, or YAML.") from None
     try:
         with Path(name).open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)

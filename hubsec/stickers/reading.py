@@ -27,7 +27,10 @@ def read_sticker(text: str, *, device: str | None = None) -> Sticker:
     :class:`~hubsec.errors.StickerError`, and nothing else, with a reason that repeats nothing of the text.
     """
     known = None if device is None else zigbee_identity(device)
-    tidied = tidy(text)
+    try:
+        tidied = tidy(text)
+    except TypeError:
+        raise StickerError("A sticker is text.") from None
     if not tidied:
         raise StickerError("The text is empty.")
     refused = certainly_foreign(tidied)

@@ -76,10 +76,13 @@ def remove(connection: sqlite3.Connection, device: Identity) -> Entry:
     return found
 
 
-def spend(connection: sqlite3.Connection, device: Identity, at: float) -> tuple[Entry, bool]:
-    """Write the first join down, and say whether this was it. A single-use entry loses its key with it."""
+def spend(
+    connection: sqlite3.Connection, device: Identity, at: float, since: float | None
+) -> tuple[Entry, bool]:
+    """Write the first join down, or the first from `since` on, and say whether this was it. A single-use
+    entry loses its key with it."""
     found = existing(connection, device)
-    if found.joined_at is not None:
+    if found.joined_at is not None and (since is None or found.joined_at >= since):
         return found, False
     spent = msgspec.structs.replace(found, joined_at=at)
     put(connection, spent)

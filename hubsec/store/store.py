@@ -178,10 +178,11 @@ class Store:
             allowed.note(connection, "revoked", by, at, [removed])
         return removed
 
-    def spend(self, device: Identity, *, by: str, at: float) -> Entry:
-        """Write down the first join of `device`; a single-use entry loses its key. Later calls change nothing."""
+    def spend(self, device: Identity, *, by: str, at: float, since: float | None = None) -> Entry:
+        """Write down the first join of `device`, or the first from `since` on; a single-use entry loses its key. Later
+        calls change nothing."""
         with self._database.transaction() as connection:
-            spent, first = allowed.spend(connection, device, at)
+            spent, first = allowed.spend(connection, device, at, since)
             if first:
                 allowed.note(connection, "joined", by, at, [spent])
         return spent

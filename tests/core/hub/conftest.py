@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hubsec import Hub, Network, RadioError
+from hubsec import Hub, Network
 from hubsec.decisions import Allow, Decision, Deny, Evict, Knock
 from hubsec.errors import StoreError
 from hubsec.events import Denied, Event, Evicted, Joined, KeySent, Knocked
-from hubsec.identity import CredentialKind, Identity, Mark
+from hubsec.identity import Identity, Mark
 from hubsec.radio import (
     AdmissionOrder,
     Authority,
@@ -32,7 +34,6 @@ STRANGER = Identity("00:12:4b:00:00:00:00:99")
 class FakeRadio:
     """Holds orders, asks its authority, and publishes what a radio publishes."""
 
-    name = "fake"
     network = Network.ZIGBEE
     capabilities = Capabilities(
         library="fake",
@@ -45,47 +46,77 @@ class FakeRadio:
         key_table_read=YES,
     )
 
-    def __init__(self, *, formed: bool = True, seen: Sequence[SeenDevice] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        name: str = "fake",
+        network_id: str = "00124b00000000aa",
+        formed: bool = True,
+        seen: Sequence[SeenDevice] = (),
+    ) -> None:
+        self.name = name
+        self.network_id = network_id
         self.formed = formed
         self.seen = tuple(seen)
         self.orders: dict[str, AdmissionOrder] = {}
         self.withdrawn: list[str] = []
         self.listening = 0.0
         self.closed = False
-        self.fails = False
+        self.raises: dict[str, Exception] = {}
+        """What each method raises, by its name."""
+        self.held: dict[str, asyncio.Event] = {}
+        """What each method waits for, by its name, after it has done its work."""
+        self.calls: list[str] = []
         self.keys_out: list[Identity] = []
         self.authority: Authority | None = None
 
+    @property
+    def asked(self) -> Authority:
+        assert self.authority is not None
+        return self.authority
+
+    async def _called(self, method: str) -> None:
+        self.calls.append(method)
+        if method in self.raises:
+            raise self.raises[method]
+        if method in self.held:
+            await self.held[method].wait()
+
     async def open(self, authority: Authority) -> None:
         self.authority = authority
-        if self.fails:
-            raise RadioError("The stick is not there.")
+        await self._called("open")
 
     async def close(self) -> None:
         self.closed = True
+        await self._called("close")
 
     async def admit(self, order: AdmissionOrder) -> None:
-        if self.fails:
-            raise RadioError("The stick does not answer.")
         self.orders[order.admission] = order
+        await self._called("admit")
 
     async def withdraw(self, admission: str, reason: str) -> None:
+        await self._called("withdraw")
         if self.orders.pop(admission, None) is not None:
             self.withdrawn.append(admission)
 
     async def listen(self, seconds: float, *, by: str) -> None:
         self.listening = seconds
+        await self._called("listen")
 
     async def evict(self, device: Identity) -> Eviction:
+        await self._called("evict")
         return Eviction(confirmed=True, still_holds_network_key=True, detail="It left.")
 
     def devices(self) -> Sequence[SeenDevice]:
+        if "devices" in self.raises:
+            raise self.raises["devices"]
         return self.seen
 
     async def posture(self) -> RadioPosture:
+        await self._called("posture")
         return RadioPosture(
             network=self.network,
-            network_id="00124b00000000aa",
+            network_id=self.network_id,
             formed=self.formed,
             running=True,
             closed=not self.orders,
@@ -93,21 +124,19 @@ class FakeRadio:
         )
 
     def tell(self, event: Event) -> None:
-        assert self.authority is not None
-        self.authority.publish(event)
+        self.asked.publish(event)
 
     async def join(self, device: Identity) -> Decision:
         """`device` asks for the key, as an honest radio would handle it."""
-        assert self.authority is not None
-        order = next((o for o in self.orders.values() if o.device == device), None)
+        order = next((o for o in reversed(self.orders.values()) if o.device == device), None)
         correlation = order.admission if order else ""
         try:
-            decision = await self.authority.judge(
+            decision = await self.asked.judge(
                 JoinRequest(radio=self.name, network=self.network, device=device, kind=JoinKind.JOIN)
             )
         except StoreError as error:
             decision = Deny("store", str(error))
-        now = self.authority.now()
+        now = self.asked.now()
         match decision:
             case Allow() if order is not None:
                 self.keys_out.append(device)
@@ -140,14 +169,13 @@ class FakeRadio:
 
     async def exchange(self, device: Identity, state: LinkKeyState = LinkKeyState.VERIFIED) -> Decision:
         """The link key exchange of `device` ends."""
-        assert self.authority is not None
-        order = next(o for o in self.orders.values() if o.device == device)
-        decision = await self.authority.judge(
+        order = next(o for o in reversed(self.orders.values()) if o.device == device)
+        decision = await self.asked.judge(
             ExchangeRequest(
                 radio=self.name, network=self.network, device=device, link_key=state, stack_revision=22
             )
         )
-        now = self.authority.now()
+        now = self.asked.now()
         if isinstance(decision, Evict):
             self.tell(
                 Evicted(
@@ -168,12 +196,33 @@ class FakeRadio:
                     device=device,
                     correlation=order.admission,
                     name=order.name,
-                    credential=order.credential or CredentialKind.INSTALL_CODE,
+                    credential=order.credential,
                     link_key=state,
                     marks=decision.marks,
                 )
             )
         return decision
+
+
+# Zigbee Base Device Behavior 3.0.1, 10.1: the specification's own example of an install code.
+CODE = "83FED3407A939723A5C639B26916D505C3B5"
+STICKER = f"Z:{LAMP.replace(':', '').upper()}$I:{CODE}"
+
+
+def collect(hub: Hub) -> list[Event]:
+    """Every event from now on."""
+    events: list[Event] = []
+    hub.on(Event, events.append)
+    return events
+
+
+async def let_in(hub: Hub, radio: FakeRadio, **how: Any) -> None:
+    """The lamp joins by its sticker, exchange and all."""
+    async with hub.admit(STICKER, name="Hall lamp", **how) as admission:
+        assert isinstance(await radio.join(LAMP), Allow)
+        await radio.exchange(LAMP)
+        async with asyncio.timeout(2):
+            await admission.joined()
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hubsec import AdmissionEnded, Hub, Mark, Mode, Outcome, RadioError, Refused, Standing, StickerError
-from hubsec.decisions import Allow, Deny, Evict, Knock, Quarantine
+from hubsec.decisions import Allow, Deny, Knock, Quarantine
 from hubsec.errors import StoreError
 from hubsec.events import (
     AdmissionClosed,
@@ -19,23 +20,13 @@ from hubsec.events import (
     Event,
     Exposed,
     Knocked,
+    Quarantined,
     StoreAlarm,
 )
-from hubsec.policy import load_policy
 from hubsec.radio import SeenDevice
 from hubsec.requests import LinkKeyState, PresenceRequest
 
-from .conftest import LAMP, STRANGER, FakeRadio
-
-# Zigbee Base Device Behavior 3.0.1, 10.1: the specification's own example of an install code.
-CODE = "83FED3407A939723A5C639B26916D505C3B5"
-STICKER = f"Z:{LAMP.replace(':', '').upper()}$I:{CODE}"
-
-
-def collect(hub: Hub) -> list[Event]:
-    events: list[Event] = []
-    hub.on(Event, events.append)
-    return events
+from .conftest import LAMP, STICKER, STRANGER, FakeRadio, collect, let_in
 
 
 async def test_the_admitted_device_gets_in_and_the_stranger_gets_nothing(hub: Hub, radio: FakeRadio) -> None:
@@ -77,31 +68,29 @@ async def test_who_has_the_key_goes_on_to_its_exchange(hub: Hub, radio: FakeRadi
     assert LAMP in hub.allowlist
 
 
-async def test_a_window_ends_by_itself(radio: FakeRadio, tmp_path: Path) -> None:
-    policy = load_policy("home")
-    async with Hub(radio, policy=policy, home=tmp_path / "hub") as hub:
-        admission = hub.admit(STICKER, name="Hall lamp")
-        admission.order = _with_window(admission.order, 0.05)
-        async with admission:
-            with pytest.raises(AdmissionEnded) as caught:
-                await admission.joined()
-        assert caught.value.outcome == Outcome.EXPIRED
-        assert radio.withdrawn == [admission.id]
+async def test_a_window_ends_by_itself(hub: Hub, radio: FakeRadio) -> None:
+    admission = hub.admit(STICKER, name="Hall lamp")
+    admission.order = msgspec.structs.replace(admission.order, window=0.05)
+    async with admission:
+        with pytest.raises(AdmissionEnded, match="did not join within") as caught:
+            await admission.joined()
+    assert caught.value.outcome == Outcome.EXPIRED
+    assert radio.withdrawn == [admission.id]
 
 
-def _with_window(order: object, window: float) -> object:
-    import msgspec
-
-    return msgspec.structs.replace(order, window=window)
-
-
-async def test_a_device_that_fails_its_exchange_is_refused(hub: Hub, radio: FakeRadio) -> None:
+@pytest.mark.parametrize(
+    ("state", "outcome"),
+    [(LinkKeyState.VERIFIED, Outcome.JOINED), (LinkKeyState.FAILED, Outcome.REFUSED)],
+    ids=["proved", "failed"],
+)
+async def test_who_fails_its_exchange_is_refused(
+    hub: Hub, radio: FakeRadio, state: LinkKeyState, outcome: Outcome
+) -> None:
     async with hub.admit(STICKER, name="Hall lamp") as admission:
         await radio.join(LAMP)
-        assert isinstance(await radio.exchange(LAMP, LinkKeyState.FAILED), Evict | Allow)
-        if admission.outcome is Outcome.REFUSED:
-            with pytest.raises(AdmissionEnded):
-                await admission.joined()
+        await radio.exchange(LAMP, state)
+    assert admission.outcome is outcome
+    assert (LAMP in hub.allowlist) is (outcome is Outcome.JOINED)
 
 
 async def test_an_approval_says_that_a_listener_has_the_key(hub: Hub, radio: FakeRadio) -> None:
@@ -182,12 +171,12 @@ async def test_no_key_without_a_record(hub: Hub, radio: FakeRadio, monkeypatch: 
 
 
 async def test_a_radio_that_fails_leaves_nothing_behind(hub: Hub, radio: FakeRadio) -> None:
-    radio.fails = True
+    radio.raises["admit"] = RadioError("The stick does not answer.")
     with pytest.raises(RadioError):
         async with hub.admit(STICKER, name="Hall lamp"):
             pass
     assert LAMP not in hub.allowlist
-    radio.fails = False
+    radio.raises.clear()
     async with hub.admit(STICKER, name="Hall lamp"):
         with pytest.raises(Refused, match="open already"):
             async with hub.admit(STICKER, name="Hall lamp"):
@@ -196,7 +185,7 @@ async def test_a_radio_that_fails_leaves_nothing_behind(hub: Hub, radio: FakeRad
 
 async def test_a_radio_that_does_not_open_closes_the_hub(tmp_path: Path) -> None:
     radio = FakeRadio()
-    radio.fails = True
+    radio.raises["open"] = RadioError("The stick is not there.")
     with pytest.raises(RadioError):
         async with Hub(radio, policy="home", home=tmp_path / "hub"):
             pytest.fail("opened")
@@ -219,14 +208,16 @@ async def test_who_approves_is_the_policys_word(tmp_path: Path, policy: str, *, 
 
 async def test_observe_changes_nothing(radio: FakeRadio, tmp_path: Path) -> None:
     async with Hub(radio, policy="home", mode=Mode.OBSERVE, home=tmp_path / "hub") as hub:
+        events = collect(hub)
         authority = radio.authority
         assert authority is not None
         decision = await authority.judge(
             PresenceRequest(radio="fake", network=radio.network, device=STRANGER)
         )
         assert isinstance(decision, Quarantine)
-        assert authority.standing(STRANGER) is Standing.UNKNOWN
+        assert authority.standing(STRANGER) is Standing.ADOPTED
         assert len(await hub.store.decisions()) == 1
+        assert [e.enforced for e in events if isinstance(e, Quarantined)] == [False]
 
 
 async def test_every_decision_is_on_disk_before_the_radio_has_it(
@@ -241,10 +232,7 @@ async def test_every_decision_is_on_disk_before_the_radio_has_it(
 
 
 async def test_a_second_admission_that_fails_leaves_the_first_ones_entry(hub: Hub, radio: FakeRadio) -> None:
-    async with hub.admit(STICKER, name="Hall lamp") as admission:
-        await radio.join(LAMP)
-        await radio.exchange(LAMP)
-        await admission.joined()
+    await let_in(hub, radio)
     before, key = hub.allowlist[LAMP], await hub.allowlist.credential(LAMP)
     async with hub.admit(STICKER, name="Attic lamp"):
         assert hub.allowlist[LAMP].label == "Attic lamp"
@@ -261,10 +249,7 @@ async def test_a_bad_sticker_opens_nothing(hub: Hub, radio: FakeRadio) -> None:
 async def test_evict_and_quarantine(hub: Hub, radio: FakeRadio) -> None:
     authority = radio.authority
     assert authority is not None
-    async with hub.admit(STICKER, name="Hall lamp") as admission:
-        await radio.join(LAMP)
-        await radio.exchange(LAMP)
-        await admission.joined()
+    await let_in(hub, radio)
     assert authority.standing(LAMP) is Standing.APPROVED
     await hub.quarantine(LAMP, "It behaves oddly.")
     assert authority.standing(LAMP) is Standing.QUARANTINED

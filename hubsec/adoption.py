@@ -1,0 +1,98 @@
+"""Adoption: a network's devices are listed and confirmed before anybody on it is taken for a stranger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from hubsec.authority import HubAuthority
+from hubsec.entries import Entry
+from hubsec.errors import HubsecError, Refused, StickerError, StoreError
+from hubsec.events import AdoptionConfirmed, AdoptionListed
+from hubsec.identity import CredentialKind, Identity, Network, zigbee_identity
+from hubsec.radio import RadioPosture
+from hubsec.state import HubState
+
+BY_FORMING: Final = "hubsec: it formed the network itself"
+_RULE: Final = "adoption"
+
+
+async def meet(state: HubState, authority: HubAuthority, seen: RadioPosture) -> None:
+    """Look up what is known of the network that a radio has come up on, as its posture says.
+
+    One that the radio formed just now has no devices from before, and is adopted at once; of another the
+    devices are listed. A store that can't be written raises the standing alarm: a network that is known is
+    held to its policy all the same, and one that is not known stays unconfirmed, where nobody joins and
+    nobody is shut off.
+    """
+    authority.network_id = seen.network_id
+    network = authority.radio.network
+    known = await state.store.network(network, seen.network_id)
+    if known is not None:
+        authority.exposed = known.exposed
+        if known.adopted:
+            authority.confirm_adoption()
+            return
+    try:
+        if known is None:
+            await state.recorded(state.store.see_network(network, seen.network_id, at=state.now()))
+        if seen.formed:
+            await confirm(state, authority, by=BY_FORMING, devices=())
+            return
+    except StoreError:
+        pass  # It is told as the alarm.
+    state.publish(
+        AdoptionListed(
+            time=state.now(),
+            radio=authority.radio.name,
+            devices=tuple(device.device for device in authority.devices()),
+        )
+    )
+
+
+async def confirm(
+    state: HubState, authority: HubAuthority, *, by: str, devices: Iterable[str] | None
+) -> tuple[Entry, ...]:
+    """Make `devices`, all that the radio lists by default, the network's baseline. See
+    :meth:`hubsec.hub.Hub.adopt`."""
+    radio = authority.radio
+    if authority.network_id is None:
+        raise Refused(f"{radio.name} has not said which network it is on.", rule=_RULE)
+    listed = {seen.device: seen for seen in authority.devices()}
+    wanted = tuple(listed) if devices is None else _identities(devices, radio.network)
+    unknown = [device for device in wanted if device not in listed]
+    if unknown:
+        raise Refused(f"{radio.name} has no device {', '.join(unknown)}.", rule=_RULE)
+    now = state.now()
+    entries = [
+        Entry(
+            device=device,
+            network=radio.network,
+            credential=CredentialKind.ADOPTED,
+            label=listed[device].name,
+            approved_by=by,
+            approved_at=now,
+            joined_at=now,
+            device_class=listed[device].device_class,
+        )
+        for device in wanted
+    ]
+    adopted = await state.recorded(state.allowlist.adopt(radio.network, authority.network_id, entries, by=by))
+    authority.confirm_adoption()
+    state.publish(
+        AdoptionConfirmed(
+            time=state.now(), radio=radio.name, devices=tuple(entry.device for entry in adopted), by=by
+        )
+    )
+    return adopted
+
+
+def _identities(devices: Iterable[str], network: Network) -> tuple[Identity, ...]:
+    """Each once, as the allowlist spells it."""
+    try:
+        spelled = [zigbee_identity(one) if network is Network.ZIGBEE else Identity(one) for one in devices]
+    except StickerError as error:
+        raise Refused(f"A device to adopt is no EUI64. {error.reason}", rule=_RULE) from None
+    except TypeError:
+        raise HubsecError("The devices to adopt are a list of identities.") from None
+    return tuple(dict.fromkeys(spelled))
