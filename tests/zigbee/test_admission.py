@@ -205,6 +205,33 @@ async def test_a_spoofer_without_the_code_gains_nothing_and_ends_nothing() -> No
         assert in_zigpy(world) == {identity(lamp)}
 
 
+async def test_key_requests_are_answered_during_the_exchange_and_not_before_or_after() -> None:
+    async with guarded() as world:
+        lamp = world.house.lamp()
+        await world.admit(lamp)
+        lamp.power_on()
+        await world.until(lambda: world.authority.of(Joined), "the join")
+        story = [
+            record.name if record.name != "setPolicy" else f"requests 0x{int(record.args['decision']):02x}"
+            for record in world.house.server.ncp.commands
+            if record.name == "unicastCurrentNetworkKey"
+            or (record.name == "setPolicy" and int(record.args["policy"]) == 0x05)
+        ]
+        assert story[-3:] == ["unicastCurrentNetworkKey", "requests 0x51", "requests 0x50"]
+        assert "requests 0x51" not in story[:-3]
+
+
+async def test_a_bad_air_hinders_nobody_and_helps_nobody() -> None:
+    async with guarded(loss=0.05, duplication=0.1, seed=3) as world:
+        lamp, sensor = world.house.lamp(), world.house.sensor()
+        await world.admit(lamp, window=120 / SCALE)
+        await world.admit(sensor, window=120 / SCALE)
+        lamp.power_on()
+        sensor.power_on()
+        await world.until(lambda: len(world.authority.of(Joined)) == 2, "both joins", 200)
+        assert not world.house.sniffer.has_network_key
+
+
 async def test_the_window_ends_with_the_time() -> None:
     async with guarded() as world:
         lamp = world.house.lamp()
