@@ -7,7 +7,6 @@ cancelling the call that makes it parts nothing. Secrets stay sealed in the stor
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple, Self, overload
@@ -263,9 +262,9 @@ def checked_entry(entry: Entry) -> Entry:
         checked = msgspec.json.decode(msgspec.json.encode(entry), type=Entry)
     except (msgspec.MsgspecError, TypeError, UnicodeError):
         raise EntryError("An entry has a value that does not fit.") from None
-    if any(isinstance(when, float) and not math.isfinite(when) for when in _times(entry)):
-        # JSON has no such number, and reads it as None: as "never".
-        raise EntryError("An entry's times are seconds since the epoch, or None.")
+    if checked != entry:
+        # Such as a NaN, which JSON reads as None: as "never".
+        raise EntryError("An entry has a value that does not fit.")
     if checked.network is Network.ZIGBEE:
         try:
             canonical = zigbee_identity(checked.device)
@@ -274,7 +273,3 @@ def checked_entry(entry: Entry) -> Entry:
         if checked.device != canonical:
             raise EntryError("An entry's device is an identity: lower case, with colons.")
     return checked
-
-
-def _times(entry: Entry) -> tuple[object, ...]:
-    return entry.approved_at, entry.expires_at, entry.joined_at

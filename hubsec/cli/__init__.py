@@ -6,14 +6,15 @@ Commands that need a radio or the emulation come from whoever brings them, throu
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 import hubsec
-from hubsec.cli import radios
+from hubsec.cli import allowlist, radios, sticker
 from hubsec.errors import HubsecError
 from hubsec.policy import command as policy
 
@@ -21,10 +22,24 @@ COMMANDS = "hubsec.commands"
 EXIT_FAILED = 1
 
 
+class Program(TyperGroup):
+    """The program. An error of hubsec's is one line on stderr and exit code 1."""
+
+    # What typer calls a context is click's own class, or a copy of it, as the version will have it.
+    def invoke(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(*args, **kwargs)
+        except HubsecError as error:
+            typer.echo(f"hubsec: {error}", err=True)
+            raise typer.Exit(EXIT_FAILED) from error
+
+
 def application() -> typer.Typer:
     """The program with every command that is installed."""
     app = typer.Typer(
         name="hubsec",
+        cls=Program,
         help="Enforces who may join a Zigbee or Z-Wave network.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
@@ -33,6 +48,8 @@ def application() -> typer.Typer:
     app.command("version", help="Print the version.")(_version)
     app.command("radios", help="Say what each radio library can enforce.")(radios.show)
     app.add_typer(policy.app, name="policy", help="Read, check and test policies.")
+    app.add_typer(sticker.app, name="sticker")
+    app.add_typer(allowlist.app, name="allowlist")
     for point in sorted(entry_points(group=COMMANDS), key=lambda point: point.name):
         try:
             command = point.load()
@@ -59,9 +76,5 @@ def _unavailable(name: str, package: str) -> Callable[[], None]:
 
 
 def main() -> None:
-    """Run the program; an error of hubsec's is one line on stderr and exit code 1."""
-    try:
-        application()()
-    except HubsecError as error:
-        typer.echo(f"hubsec: {error}", err=True)
-        sys.exit(EXIT_FAILED)
+    """Run the program."""
+    application()()

@@ -1,0 +1,167 @@
+"""The program's own commands, as a person or a script meets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from hubsec.cli import application
+from hubsec.entries import Entry
+from hubsec.identity import CredentialKind, Identity, Network
+from hubsec.secret import Secret
+from hubsec.store import Store
+
+LAMP = "00:12:4b:00:00:00:00:01"
+# Zigbee Base Device Behavior 3.0.1, 10.1: the specification's own example of an install code, and the link key of it.
+CODE = "83FED3407A939723A5C639B26916D505C3B5"
+KEY = "66B6900981E1EE3CA4206B6B861C02BB"
+STICKER = f"Z:00124B0000000001$I:{CODE}"
+READY_KEY = f"link key: {KEY}"
+
+
+def run(*arguments: str, stdin: str | bytes | None = None) -> Any:
+    return CliRunner().invoke(application(), list(arguments), input=stdin, env={"COLUMNS": "200"})
+
+
+def failed(result: Any) -> str:
+    """The one line that a failure is told in."""
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    line, end = result.stderr.split("\n")
+    assert end == ""
+    assert line.startswith("hubsec: ")
+    return str(line)
+
+
+# Stickers
+
+
+@pytest.mark.parametrize("way", ["argument", "stdin"])
+@pytest.mark.parametrize(
+    ("text", "options", "device", "form", "checked"),
+    [
+        (STICKER, [], LAMP, "fields", True),
+        (CODE, [], None, "plain", True),
+        (CODE, ["--device", LAMP.upper()], LAMP, "plain", True),
+        (READY_KEY, ["--device", LAMP], LAMP, "plain", False),
+    ],
+    ids=["qr code", "code alone", "code and device", "ready key"],
+)
+def test_a_sticker_is_told_without_its_key(
+    way: str, text: str, options: list[str], device: str | None, form: str, *, checked: bool
+) -> None:
+    given = [text] if way == "argument" else []
+    stdin = text + "\n" if way == "stdin" else None
+    result = run("sticker", "check", *given, *options, "--json", stdin=stdin)
+    assert result.exit_code == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert (told["device"], told["form"], told["code_checked"]) == (device, form, checked)
+    plain = run("sticker", "check", *given, *options, stdin=stdin)
+    assert plain.exit_code == 0
+    assert (device or "not said") in plain.stdout
+    assert ("right" in plain.stdout) is checked
+    for secret in (KEY, CODE, CODE[:-4]):
+        assert secret.casefold() not in (result.output + plain.output).casefold()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (STICKER.replace("C3B5", "C3B6"), "CRC"),
+        ("", "empty"),
+        ("34028-23784-25413-01234-56789-01234-56789-01234", "Z-Wave"),
+        ("9" * 5000, "longer"),
+    ],
+    ids=["wrong code", "nothing", "z-wave", "too long"],
+)
+def test_a_sticker_that_can_not_be_taken_is_one_line(text: str, says: str) -> None:
+    for result in (run("sticker", "check", stdin=text), run("sticker", "check", text, "--json")):
+        line = failed(result)
+        assert says in line
+        assert CODE[:12] not in line
+
+
+def test_a_sticker_of_another_device_is_refused() -> None:
+    assert "another device" in failed(run("sticker", "check", STICKER, "--device", "00:12:4b:00:00:00:00:99"))
+    assert "EUI64" in failed(run("sticker", "check", STICKER, "--device", "lamp"))
+
+
+def test_what_is_no_text_is_one_line() -> None:
+    assert "UTF-8" in failed(run("sticker", "check", stdin=b"\xff\xfe"))
+
+
+# The allowlist
+
+
+def entry(**fields: Any) -> Entry:
+    given: dict[str, Any] = {
+        "device": Identity(LAMP),
+        "network": Network.ZIGBEE,
+        "credential": CredentialKind.INSTALL_CODE,
+        "label": "Hall lamp",
+        "approved_by": "Ada",
+        "approved_at": 1_700_000_000.0,
+    }
+    return Entry(**{**given, **fields})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    with Store(tmp_path / "hub") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["a hub has it open", "nobody has"])
+def test_the_allowlist_is_told_without_its_keys(store: Store, tmp_path: Path, *, running: bool) -> None:
+    store.put(entry(), Secret(bytes.fromhex(KEY)), by="Ada", at=1.0)
+    hostile = entry(
+        device=Identity("00:12:4b:00:00:00:00:02"), label="[red]plug[/red]", expires_at=1e30, joined_at=1.0
+    )
+    store.put(hostile, Secret(bytes.fromhex(KEY)), by="Ada", at=1.0)
+    if not running:
+        store.close()
+    shown = run("allowlist", "list", "--home", str(tmp_path / "hub"))
+    assert shown.exit_code == 0, shown.stderr
+    for text in (LAMP, "Hall lamp", "has not joined yet", "[red]plug[/red]", "2023-11-14 by Ada", "?"):
+        assert text in shown.stdout
+    listed = run("allowlist", "list", "--home", str(tmp_path / "hub"), "--json")
+    assert [one["device"] for one in json.loads(listed.stdout)["entries"]][1] == LAMP
+    assert KEY.casefold() not in (shown.output + listed.output).casefold()
+
+
+def test_an_empty_allowlist_says_so(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUBSEC_HOME", str(tmp_path / "hub"))
+    assert "Nobody" in run("allowlist", "list").stdout
+    assert store.entries() == {}
+
+
+@pytest.mark.parametrize("what", ["missing", "a file", "an empty database", "another database"])
+def test_a_store_that_can_not_be_read_is_one_line(tmp_path: Path, what: str) -> None:
+    home = tmp_path / "hub"
+    match what:
+        case "a file":
+            home.write_text("x")
+        case "an empty database":
+            home.mkdir()
+            (home / "hubsec.db").touch()
+        case "another database":
+            home.mkdir()
+            (home / "hubsec.db").write_bytes(b"no database" * 100)
+        case _:
+            pass
+    before = sorted(tmp_path.rglob("*"))
+    failed(run("allowlist", "list", "--home", str(home)))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+# The program
+
+
+def test_a_command_that_does_not_exist_is_a_mistake_in_the_call() -> None:
+    result = run("allowlist", "burn")
+    assert result.exit_code == 2
+    assert "No such command" in result.stderr
