@@ -10,7 +10,7 @@ A device that asks for the network key (join):
      spent.
  4. The policy takes that credential, class and maker; the router it came through; and not more tries than it says.
 A device that has lost the network key (unsecured rejoin) gets it again only where the policy says so, and only if it
-was let in by an install code and nothing is wrong with it.
+was let in by its present entry's install code and nothing is wrong with it.
 A device that is on the network (secured rejoin, presence, link key exchange, identification):
  5. Before the baseline is confirmed it goes on working, whatever it is.
  6. Without an entry, or with one that has expired, it gets what the policy says of devices without entry.
