@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Self, overload
 import msgspec
 
 from hubsec.entries import Entry, Use
-from hubsec.errors import EntryError, Refused, StickerError
+from hubsec.errors import EntryError, StickerError
 from hubsec.identity import CredentialKind, Identity, Network, zigbee_identity
 from hubsec.secret import Secret
 from hubsec.store import AsyncStore
@@ -27,7 +27,6 @@ CHANGEABLE: Final = frozenset(
 # Far above any house; what is imported is read into memory whole.
 IMPORT_BYTES: Final = 8 * 1024 * 1024
 EXPORT_FORMAT: Final = 1
-_RULE: Final = "allowlist"
 
 
 class Imported(NamedTuple):
@@ -81,23 +80,6 @@ class Allowlist(Mapping[Identity, Entry]):
         return len(self._entries)
 
     # Looking
-
-    def authorise(self, device: Identity, *, now: float) -> Entry:
-        """The entry on whose word `device` may be let in at `now`.
-
-        Raises :class:`~hubsec.errors.Refused` when there is none, when it has expired, when it was for one join and
-        that has been, and while the device is quarantined.
-        """
-        entry = self._entries.get(device)
-        if entry is None:
-            raise Refused(f"{device} is not on the allowlist.", rule=_RULE)
-        if entry.expires_at is not None and entry.expires_at <= now:
-            raise Refused(f"The entry of {device} has expired.", rule=_RULE)
-        if entry.use is Use.SINGLE and entry.joined_at is not None:
-            raise Refused(f"The entry of {device} was for one join, which has been.", rule=_RULE)
-        if entry.quarantined is not None:
-            raise Refused(f"{device} is quarantined.", rule=_RULE)
-        return entry
 
     def expired(self, now: float) -> tuple[Entry, ...]:
         """The entries that have expired at `now`."""

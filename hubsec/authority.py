@@ -211,13 +211,19 @@ class HubAuthority:
                 assert_never(decision)
 
     async def _let_in(self, device: Identity) -> None:
-        """Spend the entry, once an admission: it has been let in from the moment that the key may leave."""
+        """Spend the entry, once an admission: it has been let in from the moment that the key may leave.
+
+        Until its link key exchange is judged it counts as weak, so that a crash in between leaves no device that is
+        taken for a proved one.
+        """
         way = self._admissions.ways.get(device)
         if way is None:
             return
         # Revoked meanwhile? The decision that follows says so.
         with contextlib.suppress(EntryError):
-            await self._state.allowlist.spend(device, at=self.now(), since=way.opened_at)
+            entry = await self._state.allowlist.spend(device, at=self.now(), since=way.opened_at)
+            if Mark.WEAK not in entry.marks:
+                await self._state.allowlist.update(device, marks=entry.marks | {Mark.WEAK})
 
     async def _exchanged(self, device: Identity, decision: Decision) -> None:
         match decision:

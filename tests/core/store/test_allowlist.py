@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hubsec.allowlist import CHANGEABLE, Allowlist
 from hubsec.entries import Entry, Pinned, Use
-from hubsec.errors import EntryError, HubsecError, Refused, StoreError
+from hubsec.errors import EntryError, HubsecError, StoreError
 from hubsec.identity import CredentialKind, Identity, Mark, Network
 from hubsec.secret import Secret
 from hubsec.store import AsyncStore, Store
@@ -39,41 +39,6 @@ async def allowlist(store: AsyncStore) -> Allowlist:
 
 async def on_disk(store: AsyncStore) -> dict[Identity, Entry]:
     return await store.run(lambda blocking: blocking.entries(), writes=False)
-
-
-# Each row that lets its device in at NOW, beside the row that must not.
-@pytest.mark.parametrize(
-    ("authorises", "refuses", "reason"),
-    [
-        ({"expires_at": None}, {"expires_at": NOW}, "expired"),
-        ({"expires_at": NOW + 0.001}, {"expires_at": NOW - 0.001}, "expired"),
-        ({"use": Use.STANDING, "joined_at": 1.0}, {"use": Use.SINGLE, "joined_at": 1.0}, "one join"),
-        ({"use": Use.SINGLE, "joined_at": None}, {"use": Use.SINGLE, "joined_at": 0.0}, "one join"),
-        ({"quarantined": None}, {"quarantined": ""}, "quarantined"),
-        (
-            {"marks": frozenset({Mark.WEAK})},
-            {"marks": frozenset({Mark.WEAK}), "quarantined": "odd"},
-            "quarantined",
-        ),
-    ],
-)
-async def test_authorise(
-    allowlist: Allowlist,
-    authorises: dict[str, Any],
-    refuses: dict[str, Any],
-    reason: str,
-) -> None:
-    good = await allowlist.add(entry(credential=APPROVAL, **authorises))
-    assert allowlist.authorise(good.device, now=NOW) == good
-    bad = await allowlist.add(entry(credential=APPROVAL, **refuses))
-    with pytest.raises(Refused, match=reason) as caught:
-        allowlist.authorise(bad.device, now=NOW)
-    assert caught.value.rule == "allowlist"
-
-
-async def test_who_is_not_on_the_list_is_refused(allowlist: Allowlist) -> None:
-    with pytest.raises(Refused, match="not on the allowlist"):
-        allowlist.authorise(PLUG, now=NOW)
 
 
 # What may be put on the list, beside what may not.
@@ -192,11 +157,6 @@ async def test_the_first_join_spends_a_single_use(
     assert dict(allowlist) == await on_disk(store) == {LAMP: first}
     assert (await allowlist.credential(LAMP) == KEY) is keeps
     assert [change.change for change in await store.changes()] == ["joined", "added"]
-    if keeps:
-        allowlist.authorise(LAMP, now=NOW)
-    else:
-        with pytest.raises(Refused):
-            allowlist.authorise(LAMP, now=NOW)
 
 
 async def test_approval_is_an_entry_without_a_secret(allowlist: Allowlist) -> None:

@@ -53,6 +53,19 @@ def test_a_parent_tells_the_trust_center_twice_and_each_is_answered(network: Net
     assert [join.status for join in through] == [DeviceUpdate.UNSECURED_JOIN] * 2
 
 
+@pytest.mark.parametrize(("lqi", "behind_the_router"), [(255, False), (40, True)])
+def test_a_device_joins_the_parent_that_it_hears_best(
+    network: Network, lqi: int, behind_the_router: bool
+) -> None:
+    router = network.joined()
+    router.parenting.permit_joining(255)
+    device = network.node(Role.END_DEVICE)
+    network.air.set_quality(device.mac, network.coordinator.mac, lqi)
+    device.power_on()
+    network.until(lambda: device.link_keys.verified)
+    assert (device.nwk.parent == router.nwk.short) is behind_the_router
+
+
 def test_a_broadcast_reaches_everybody_once(network: Network) -> None:
     routers = chain(network, 3)
     got: list[int] = []
