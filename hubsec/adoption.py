@@ -59,6 +59,12 @@ async def confirm(
     if authority.network_id is None:
         raise Refused(f"{radio.name} has not said which network it is on.", rule=_RULE)
     listed = {seen.device: seen for seen in authority.devices()}
+    if devices is None and not listed:
+        raise Refused(
+            f"{radio.name} lists no device, and none has been heard yet. Wait until the devices have spoken; or, "
+            "if there are none, say so: adopt(…, devices=()).",
+            rule=_RULE,
+        )
     wanted = tuple(listed) if devices is None else _identities(devices, radio.network)
     unknown = [device for device in wanted if device not in listed]
     if unknown:

@@ -58,6 +58,7 @@ class HubAuthority:
         self.exposed = False
         self.window: object | None = None
         self._judged: dict[Identity, Standing] = {}
+        self._heard: dict[Identity, None] = {}
         self._knocks: deque[float] = deque()
 
     @property
@@ -83,9 +84,14 @@ class HubAuthority:
         return self._state.allowlist.get(device)
 
     def devices(self) -> Sequence[SeenDevice]:
-        """What the radio lists. Raises :class:`~hubsec.errors.RadioError`."""
+        """What the radio lists, and who else was heard while adoption waits: the host's own list may be lost, too.
+
+        Raises :class:`~hubsec.errors.RadioError`.
+        """
         with answering(self.radio.name):
-            return self.radio.devices()
+            listed = tuple(self.radio.devices())
+        known = {seen.device for seen in listed}
+        return (*listed, *(SeenDevice(device=one, name=one) for one in self._heard if one not in known))
 
     def standing(self, device: Identity) -> Standing:
         """How `device` stands; constant time.
@@ -100,6 +106,8 @@ class HubAuthority:
             if entry.joined_at is not None and (entry.expires_at is None or self.now() < entry.expires_at):
                 return Standing.ADOPTED if entry.credential is CredentialKind.ADOPTED else Standing.APPROVED
         if not self.adopted:
+            if device not in self._heard and len(self._heard) < JUDGED_KEPT:
+                self._heard[device] = None
             return Standing.ADOPTED
         return self._judged.get(device, Standing.UNKNOWN)
 
@@ -107,6 +115,7 @@ class HubAuthority:
         """From now on a device without entry is a stranger."""
         self.adopted = True
         self._judged.clear()
+        self._heard.clear()
 
     def must_be_adopted(self) -> None:
         """Raises :class:`~hubsec.errors.Refused` while the network's devices are not confirmed."""
@@ -228,7 +237,7 @@ class HubAuthority:
     async def _exchanged(self, device: Identity, decision: Decision) -> None:
         match decision:
             case Allow(marks=marks):
-                await self._mark(device, marks, decision.reason)
+                await self._mark(device, marks, decision.reason, presumed=frozenset({Mark.WEAK}))
             case Quarantine():
                 await self._quarantine(device, decision)
             case Deny() | Knock() | Evict():
@@ -258,6 +267,9 @@ class HubAuthority:
             )
         if isinstance(decision, Quarantine):
             await self._quarantine(request.device, decision)
+        elif isinstance(decision, Evict) and not self._admissions.correlation(request.device):
+            # Put out for what it is: should it not go, or come back, its entry is not to vouch for it.
+            await self._change(request.device, quarantined=decision.reason)
 
     def _compare(self, device: Identity, pinned: Pinned, seen: Pinned) -> None:
         for field in Pinned.__struct_fields__:
@@ -294,12 +306,19 @@ class HubAuthority:
         entry = self.entry(device)
         return entry.marks if entry is not None else frozenset()
 
-    async def _mark(self, device: Identity, marks: frozenset[Mark], reason: str) -> None:
-        """Let `device` carry these marks and no others; say which are new."""
+    async def _mark(
+        self,
+        device: Identity,
+        marks: frozenset[Mark],
+        reason: str,
+        *,
+        presumed: frozenset[Mark] = frozenset(),
+    ) -> None:
+        """Let `device` carry these marks and no others; say which are new. `presumed` ones were never said."""
         before = self._marks_of(device)
-        if before == marks or not await self._change(device, marks=marks):
+        if before != marks and not await self._change(device, marks=marks):
             return
-        for mark in sorted(marks - before):
+        for mark in sorted(marks - (before - presumed)):
             self.publish(
                 Marked(
                     time=self.now(),

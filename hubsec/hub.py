@@ -381,8 +381,9 @@ class Hub:
     ) -> tuple[Entry, ...]:
         """Confirm the devices that a network has as its baseline; all that the radio lists, or just `devices`.
 
-        From here on whoever is not on the allowlist is a stranger. Raises :class:`~hubsec.errors.Refused` for a device
-        that the radio does not list.
+        From here on whoever is not on the allowlist is a stranger. Where the host has lost its list, the devices are
+        those that have been heard. Raises :class:`~hubsec.errors.Refused` for a device that is not among them, and for
+        an empty list that is not given as one.
         """
         return await confirm(self._state, self._authority(radio), by=by, devices=devices)
 

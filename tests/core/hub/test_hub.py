@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from hubsec import AdmissionEnded, Hub, Mark, Mode, Outcome, RadioError, Refused, Standing, StickerError
-from hubsec.decisions import Allow, Deny, Knock, Quarantine
+from hubsec.decisions import Allow, Deny, Evict, Knock, Quarantine
 from hubsec.errors import StoreError
 from hubsec.events import (
     AdmissionClosed,
@@ -20,11 +20,13 @@ from hubsec.events import (
     Event,
     Exposed,
     Knocked,
+    Marked,
     Quarantined,
     StoreAlarm,
 )
+from hubsec.policy import load_policy
 from hubsec.radio import SeenDevice
-from hubsec.requests import LinkKeyState, PresenceRequest
+from hubsec.requests import IdentifyRequest, LinkKeyState, PresenceRequest
 
 from .conftest import LAMP, STICKER, STRANGER, FakeRadio, collect, let_in
 
@@ -125,7 +127,6 @@ async def test_a_network_with_devices_is_adopted_before_it_is_enforced(tmp_path:
         authority = radio.authority
         assert authority is not None
         assert authority.standing(LAMP) is Standing.ADOPTED
-        assert authority.standing(STRANGER) is Standing.ADOPTED
         with pytest.raises(Refused, match="not confirmed"):
             async with hub.admit(STICKER, name="Hall lamp"):
                 pass
@@ -151,6 +152,63 @@ async def test_a_lost_store_is_never_an_empty_list(tmp_path: Path) -> None:
         assert posture.networks[0].unconfirmed == (LAMP,)
         with pytest.raises(Refused, match="no device"):
             await hub.adopt("fake", devices=[STRANGER])
+
+
+async def test_where_the_host_has_lost_its_list_too_the_devices_are_who_was_heard(tmp_path: Path) -> None:
+    radio = FakeRadio(formed=False)
+    async with Hub(radio, policy="home", home=tmp_path / "new") as hub:
+        with pytest.raises(Refused, match="none has been heard"):
+            await hub.adopt("fake")
+        assert not (await hub.posture()).networks[0].adopted
+        authority = radio.authority
+        assert authority is not None
+        assert authority.standing(LAMP) is Standing.ADOPTED
+        assert (await hub.posture()).networks[0].unconfirmed == (LAMP,)
+        assert [entry.device for entry in await hub.adopt("fake")] == [LAMP]
+        assert authority.standing(LAMP) is Standing.ADOPTED
+        assert authority.standing(STRANGER) is Standing.UNKNOWN
+
+
+async def test_that_there_is_no_device_has_to_be_said(tmp_path: Path) -> None:
+    async with Hub(FakeRadio(formed=False), policy="home", home=tmp_path / "new") as hub:
+        assert await hub.adopt("fake", devices=()) == ()
+        assert (await hub.posture()).networks[0].adopted
+
+
+@pytest.mark.parametrize(
+    ("state", "weak"), [(LinkKeyState.VERIFIED, False), (LinkKeyState.MISSING, True)], ids=["proved", "weak"]
+)
+async def test_until_its_exchange_is_judged_a_device_is_weak(
+    radio: FakeRadio, tmp_path: Path, state: LinkKeyState, *, weak: bool
+) -> None:
+    policy = load_policy("policy: lenient\njoining:\n  credentials: [install-code]\n  tclk: optional\n")
+    async with Hub(radio, policy=policy, home=tmp_path / "hub") as hub:
+        events = collect(hub)
+        async with hub.admit(STICKER, name="Hall lamp") as admission:
+            await radio.join(LAMP)
+            assert hub.allowlist[LAMP].marks == {Mark.WEAK}
+            await radio.exchange(LAMP, state)
+            device = await admission.joined()
+        assert (Mark.WEAK in device.security.marks) is weak
+        assert [e.mark for e in events if isinstance(e, Marked)] == [Mark.WEAK] * weak
+
+
+@pytest.mark.parametrize(("model", "shut_off"), [("Lamp", False), ("Lock", True)])
+async def test_who_is_put_out_for_what_it_is_stays_out(
+    hub: Hub, radio: FakeRadio, monkeypatch: pytest.MonkeyPatch, model: str, *, shut_off: bool
+) -> None:
+    authority = radio.authority
+    assert authority is not None
+    async with hub.admit(STICKER, name="Hall lamp") as admission:
+        await radio.join(LAMP)
+        await radio.exchange(LAMP)
+        await admission.joined()
+    verdict = Evict("test", "It is a lock.") if shut_off else Allow("test", "It is a lamp.")
+    monkeypatch.setattr("hubsec.authority.decide", lambda *_: verdict)
+    await authority.judge(
+        IdentifyRequest(radio="fake", network=radio.network, device=LAMP, device_class="lamp", model=model)
+    )
+    assert authority.standing(LAMP) is (Standing.QUARANTINED if shut_off else Standing.APPROVED)
 
 
 async def test_no_key_without_a_record(hub: Hub, radio: FakeRadio, monkeypatch: pytest.MonkeyPatch) -> None:
