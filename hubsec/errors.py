@@ -26,7 +26,8 @@ class StickerError(HubsecError):
 class PolicyError(HubsecError):
     """A policy can't be used.
 
-    `file`, `line` and `key` say where (each None when unknown); `allowed` lists what may stand there.
+    `file`, `line` and `key` say where (each None when unknown); `allowed` lists what may stand there. Of a file with
+    several mistakes these are about the first one, `others` are the rest, and the text has a line for each.
     """
 
     def __init__(
@@ -37,18 +38,20 @@ class PolicyError(HubsecError):
         line: int | None = None,
         key: str | None = None,
         allowed: tuple[str, ...] = (),
+        others: tuple[PolicyError, ...] = (),
     ) -> None:
         place = ":".join(str(part) for part in (file, line) if part is not None)
         text = f"{place}: " if place else ""
         text += f"{key}: {problem}" if key else problem
         if allowed:
             text += f" Allowed: {', '.join(allowed)}."
-        super().__init__(text)
+        super().__init__("\n".join((text, *map(str, others))))
         self.problem = problem
         self.file = file
         self.line = line
         self.key = key
         self.allowed = allowed
+        self.others = others
 
 
 class StoreError(HubsecError):

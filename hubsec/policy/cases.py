@@ -12,6 +12,7 @@ import re
 from typing import Any, NamedTuple, assert_never
 
 import msgspec
+from msgspec import inspect
 
 from hubsec.decisions import Allow, Decision, Deny, Evict, Knock, Quarantine
 from hubsec.entries import Entry, Pinned, Use
@@ -21,7 +22,7 @@ from hubsec.policy.context import Context, OpenAdmission
 from hubsec.policy.keys import duration_text
 from hubsec.policy.loading import read_resource, ready_policy
 from hubsec.policy.policy import Policy, decide
-from hubsec.policy.reading import Document, Path_
+from hubsec.policy.reading import Document, Path_, all_of
 from hubsec.policy.settings import Tclk
 from hubsec.requests import (
     ExchangeRequest,
@@ -195,7 +196,7 @@ class Result(NamedTuple):
 def read_cases(document: Document) -> tuple[str, tuple[tuple[Case, int | None], ...]]:
     """The policy's name that the cases are for, and each case with its line.
 
-    Raises :class:`~hubsec.errors.PolicyError` for a mistake, such as an allowed case without a counterpart.
+    Raises :class:`~hubsec.errors.PolicyError` with all mistakes, such as an allowed case without a counterpart.
     """
     root = document.value
     if not isinstance(root, dict) or set(root) != {"policy", "cases"}:
@@ -206,31 +207,52 @@ def read_cases(document: Document) -> tuple[str, tuple[tuple[Case, int | None], 
     if not isinstance(listed, list) or not listed:
         raise document.error("It must be a list of at least one case.", ("cases",))
     cases: list[tuple[Case, int | None]] = []
+    wrong: list[PolicyError] = []
     for place, item in enumerate(listed):
-        path: Path_ = ("cases", place)
-        if not isinstance(item, dict):
-            raise document.error("A case is a mapping.", path, ("name", "given", "when", "then", "but"))
-        base = {key: value for key, value in item.items() if key != "but"}
-        case = _case(document, base, path)
-        cases.append((case, document.line(path)))
-        variants = item.get("but", [])
-        if not isinstance(variants, list):
-            raise document.error("It must be a list of cases.", (*path, "but"))
-        counterpart = False
-        for below, changes in enumerate(variants):
-            here: Path_ = (*path, "but", below)
-            if not isinstance(changes, dict) or not {"name", "then"} <= set(changes):
-                raise document.error("A counterpart has a name and a then, and what differs.", here)
-            merged = {**_merged(base, changes), "then": changes["then"]}
-            when = changes.get("when")
-            if isinstance(when, dict) and "request" in when:
-                merged["when"] = when
-            variant = _case(document, merged, here)
-            counterpart |= variant.then.decision is not Kind.ALLOW
-            cases.append((variant, document.line(here)))
-        if case.then.decision is Kind.ALLOW and not counterpart:
-            raise document.error("It is allowed and has no counterpart that is not.", path, ("but",))
+        try:
+            cases += _with_counterparts(document, item, ("cases", place))
+        except PolicyError as error:
+            wrong += (error, *error.others)
+    if wrong:
+        raise all_of(wrong)
     return name, tuple(cases)
+
+
+def _with_counterparts(document: Document, item: object, path: Path_) -> list[tuple[Case, int | None]]:
+    """One case of the list, and its counterparts."""
+    if not isinstance(item, dict):
+        raise document.error("A case is a mapping.", path, ("name", "given", "when", "then", "but"))
+    base = {key: value for key, value in item.items() if key != "but"}
+    case = _case(document, base, path)
+    cases = [(case, document.line(path))]
+    variants = item.get("but", [])
+    if not isinstance(variants, list):
+        raise document.error("It must be a list of cases.", (*path, "but"))
+    wrong: list[PolicyError] = []
+    for below, changes in enumerate(variants):
+        here: Path_ = (*path, "but", below)
+        try:
+            cases.append(
+                (_case(document, _changed(document, base, changes, here), here), document.line(here))
+            )
+        except PolicyError as error:
+            wrong.append(error)
+    if wrong:
+        raise all_of(wrong)
+    if all(one.then.decision is Kind.ALLOW for one, _ in cases):
+        raise document.error(_NO_COUNTERPART, path)
+    return cases
+
+
+def _changed(document: Document, base: dict[str, Any], changes: object, path: Path_) -> dict[str, Any]:
+    """A counterpart, filled in from its case."""
+    if not isinstance(changes, dict) or not {"name", "then"} <= set(changes):
+        raise document.error("A counterpart has a name and a then, and what differs.", path)
+    merged = {**_merged(base, changes), "then": changes["then"]}
+    when = changes.get("when")
+    if isinstance(when, dict) and "request" in when:
+        merged["when"] = when
+    return merged
 
 
 def run_cases(policy: Policy, document: Document) -> tuple[Result, ...]:
@@ -257,6 +279,22 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+_NO_COUNTERPART = (
+    "It is allowed, so it needs a counterpart that is not. Write one under it, such as "
+    "`but: [{name: It has no entry, given: {entry: null}, then: {decision: deny, rule: no-entry}}]`."
+)
+_MISSING = re.compile(r"Object missing required field `(.+)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.+)`")
+_NO_SUCH_VALUE = re.compile(r"Invalid (?:enum )?value (.+)", re.DOTALL)
+_WRONG_TYPE = re.compile(r"Expected `(.+)`, got `(.+)`")
+_TYPES = {
+    "object": "a mapping",
+    "array": "a list",
+    "str": "text",
+    "int": "a whole number",
+    "bool": "true or false",
+    "null": "nothing",
+}
 _AT = re.compile(r"(.*?)(?: - at `(?:key in )?\$?(.*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[([0-9]+)\]")
 
@@ -268,7 +306,72 @@ def _case(document: Document, item: dict[str, Any], path: Path_) -> Case:
         match = _AT.fullmatch(str(error))
         problem, where = (match[1], match[2] or "") if match is not None else (str(error), "")
         steps = tuple(word or int(number) for word, number in _STEP.findall(where))
-        raise document.error(f"{problem}.", (*path, *steps)) from error
+        raise _explained(document, item, problem, (*path, *steps), steps) from error
+
+
+def _explained(
+    document: Document, item: dict[str, Any], problem: str, path: Path_, steps: Path_
+) -> PolicyError:
+    """msgspec's complaint about what stands at `steps` of a case, in our own words."""
+    if missing := _MISSING.fullmatch(problem):
+        allowed = _allowed(item, (*steps, missing[1]))
+        return document.error("It is missing.", (*path, missing[1]), allowed)
+    if unknown := _UNKNOWN.fullmatch(problem):
+        return document.error("There is no such key.", (*path, unknown[1]), _allowed(item, steps))
+    if value := _NO_SUCH_VALUE.fullmatch(problem):
+        return document.error(f"{value[1]} is not allowed here.", path, _allowed(item, steps))
+    if types := _WRONG_TYPE.fullmatch(problem):
+        wanted = " or ".join(_TYPES.get(word.strip(), word.strip()) for word in types[1].split("|"))
+        found = _TYPES.get(types[2], types[2])
+        return document.error(f"It must be {wanted}, and is {found}.", path, _allowed(item, steps))
+    return document.error(f"{problem}.", path)
+
+
+def _allowed(item: object, steps: Path_) -> tuple[str, ...]:
+    """What may stand at `steps` of a case: an enumeration's words, a mapping's keys, the names of the questions."""
+    kind, value = inspect.type_info(Case), item
+    for step in steps:
+        kind = _within(kind, value, step)
+        value = value.get(step) if isinstance(value, dict) else None
+    match _mapping(kind, value) or _words(kind):
+        case inspect.EnumType(cls=words):
+            return tuple(word.value for word in words)
+        case inspect.StructType(fields=fields):
+            tag = ("request",) if isinstance(value, dict) and "request" in value else ()
+            return (*tag, *(field.encode_name for field in fields))
+        case inspect.UnionType(types=types):
+            return tuple(str(one.tag) for one in types if isinstance(one, inspect.StructType))
+        case _:
+            return ()
+
+
+def _within(kind: inspect.Type, value: object, step: str | int) -> inspect.Type:
+    """The type of what stands at `step` of a value of that type."""
+    match _mapping(kind, value) or _words(kind):
+        case inspect.StructType(fields=fields):
+            return next((field.type for field in fields if field.encode_name == step), kind)
+        case inspect.FrozenSetType(item_type=inner):
+            return inner
+        case _:
+            return kind
+
+
+def _mapping(kind: inspect.Type, value: object) -> inspect.StructType | None:
+    """The mapping that is meant; of several that have a tag, the one that `value` names."""
+    tag = value.get("request") if isinstance(value, dict) else None
+    types = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    for one in types:
+        if isinstance(one, inspect.StructType) and one.tag in (None, tag):
+            return one
+    return None
+
+
+def _words(kind: inspect.Type) -> inspect.Type:
+    """The type itself, without the None that may stand in its place."""
+    if isinstance(kind, inspect.UnionType):
+        types = [one for one in kind.types if not isinstance(one, inspect.NoneType)]
+        return types[0] if len(types) == 1 else kind
+    return kind
 
 
 def _run(policy: Policy, case: Case, line: int | None) -> Result:

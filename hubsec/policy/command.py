@@ -40,7 +40,7 @@ class Run(msgspec.Struct, frozen=True):
 
 
 def _told[**P](command: Callable[P, None]) -> Callable[P, None]:
-    """The command, with a policy's error told in one line instead of a traceback."""
+    """The command, with a policy's mistakes told in a line each instead of a traceback."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -100,6 +100,8 @@ def check(
     file: Annotated[Path, typer.Argument(help="The policy's YAML file.")], *, json: _Json = False
 ) -> None:
     """Check a policy's file."""
+    if is_name(str(file)) and not file.exists() and str(file) in ready_policies():
+        raise PolicyError(f"{file} is a ready policy: see `hubsec policy show {file}`, or give a file.")
     policy = load_policy(file)
     if json:
         _print_json({"name": policy.name, "hash": policy.hash})

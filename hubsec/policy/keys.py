@@ -14,7 +14,7 @@ from typing import NamedTuple
 from hubsec.errors import StickerError
 from hubsec.identity import CredentialKind, Identity, zigbee_identity
 from hubsec.policy.classes import DeviceClass
-from hubsec.policy.reading import shown
+from hubsec.policy.reading import MAX_TOLD, shown
 from hubsec.policy.settings import (
     ATTEMPTS_LIMIT,
     EXCHANGE_LIMIT,
@@ -121,7 +121,15 @@ def _list[T](item: Callable[[object], T], most: int) -> Callable[[object], tuple
             raise BadValueError(f"{shown(value)} is no list.")
         if len(value) > most:
             raise BadValueError(f"The list has more than {most} items.")
-        items = [item(each) for each in value]
+        items, wrong = [], []
+        for each in value:
+            try:
+                items.append(item(each))
+            except BadValueError as error:
+                wrong.append(str(error))
+        if wrong:
+            more = [f"So are {len(wrong) - MAX_TOLD} more."] if len(wrong) > MAX_TOLD else []
+            raise BadValueError(" ".join([*dict.fromkeys(wrong[:MAX_TOLD]), *more]))
         if len(set(items)) < len(items):
             raise BadValueError("The list says something twice.")
         return tuple(sorted(items, key=str))

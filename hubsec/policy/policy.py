@@ -11,9 +11,12 @@ import msgspec
 from hubsec.decisions import Decision
 from hubsec.errors import Refused
 from hubsec.identity import CredentialKind, Identity
+from hubsec.policy.classes import DeviceClass
 from hubsec.policy.context import Context
 from hubsec.policy.engine import Deciders, build, class_of, joining_for, refusal, routers_for
-from hubsec.policy.rules import REASONS, Rule
+from hubsec.policy.keys import duration_text
+from hubsec.policy.reading import shown
+from hubsec.policy.rules import Rule
 from hubsec.policy.settings import GreenPower, HostPermit, IdentityChange, Settings, Tclk, WithoutEntry
 from hubsec.requests import (
     ExchangeRequest,
@@ -102,7 +105,7 @@ class Policy(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         if rule is None and makers is not None and (maker is None or maker.casefold() not in makers):
             rule = Rule.MAKER
         if rule is not None:
-            raise Refused(REASONS[rule], rule=rule.value)
+            raise Refused(self._refusal(rule, credential, known_class, maker), rule=rule.value)
         joining = joining_for(self.settings, known_class)
         return Terms(
             credential=credential,
@@ -116,13 +119,42 @@ class Policy(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
     def check_listening(self, seconds: float) -> None:
         """Raises :class:`~hubsec.errors.Refused`, with the rule, where nobody may listen for that long."""
+        longest = self.settings.listening_length
         try:
-            fits = 0 < seconds <= self.settings.listening_length
-        except TypeError:
-            fits = False
-        if not fits:
-            rule = Rule.LISTENING_LENGTH
-            raise Refused(REASONS[rule], rule=rule.value)
+            if 0 < seconds <= longest:
+                return
+            asked = f"{float(seconds):g} s"
+        except (TypeError, ValueError, OverflowError):
+            asked = "something else"
+        if longest:
+            reason = (
+                f"Policy {self.name} lets you listen for {duration_text(longest)} at most; {asked} was asked."
+            )
+        else:
+            reason = f"Policy {self.name} never listens."
+        raise Refused(reason, rule=Rule.LISTENING_LENGTH.value)
+
+    def _refusal(
+        self, rule: Rule, credential: CredentialKind, known_class: DeviceClass | None, maker: str | None
+    ) -> str:
+        """Why such a device may not join, and what could."""
+        such = (
+            "a device whose class is not said" if known_class is None else f"a device of class {known_class}"
+        )
+        match rule:
+            case Rule.CREDENTIAL:
+                taken = " or ".join(joining_for(self.settings, known_class).credentials) or "nothing"
+                return f"Policy {self.name} does not let {such} join by {credential}, only by {taken}."
+            case Rule.DEVICE_CLASS:
+                taken = ", ".join(self.settings.classes or ()) or "nothing"
+                return f"Policy {self.name} does not take {such}, only {taken}."
+            case _:
+                such = (
+                    "a device whose maker is not said"
+                    if maker is None
+                    else f"a device of maker {shown(maker)}"
+                )
+                return f"Policy {self.name} does not take {such}: see joining.makers in it."
 
     def __repr__(self) -> str:
         return f"Policy({self.name!r}, hash={self.hash[:12]!r})"

@@ -11,11 +11,14 @@ YAML libraries are imported when something is read, not before.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hubsec.errors import PolicyError
 
+MAX_TOLD = 20
+"""Most mistakes of one file that are told at once: what stays on a screen."""
 MAX_BYTES = 256 * 1024
 """Longest file. The ready policies' cases, the longest that exist, have some 20 KiB."""
 MAX_DEPTH = 10
@@ -54,6 +57,22 @@ class Document:
         return PolicyError(
             problem, file=self.file, line=self.line(path), key=dotted(path) or None, allowed=allowed
         )
+
+
+def all_of(errors: Sequence[PolicyError]) -> PolicyError:
+    """One error of several, in the order of their lines; what is beyond :data:`MAX_TOLD` is counted."""
+    first, *rest = sorted(errors, key=lambda error: error.line or 0)
+    told = rest[: MAX_TOLD - 1]
+    if len(rest) > len(told):
+        told.append(PolicyError(f"There are {len(rest) - len(told)} more mistakes.", file=first.file))
+    return PolicyError(
+        first.problem,
+        file=first.file,
+        line=first.line,
+        key=first.key,
+        allowed=first.allowed,
+        others=tuple(told),
+    )
 
 
 def dotted(path: Path_) -> str:
@@ -146,14 +165,23 @@ def _check_events(text: str, file: str | None) -> None:
                     raise PolicyError(f"It is nested deeper than {MAX_DEPTH}.", file=file, line=line)
                 open_nodes.append([set(), True] if isinstance(event, yaml.MappingStartEvent) else None)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or "a character that YAML does not allow"
-        raise PolicyError(
-            f"It is not YAML: {what}.", file=file, line=None if mark is None else mark.line + 1
-        ) from error
+        raise _not_yaml(error, text, file) from error
     except ValueError as error:
         # libyaml's binding decodes what it quotes in an error, and can trip over it.
         raise PolicyError("It is not YAML.", file=file) from error
+
+
+def _not_yaml(error: Exception, text: str, file: str | None) -> PolicyError:
+    """What the YAML library complains of, in our own words where it is a tab before a line's first word."""
+    mark = getattr(error, "problem_mark", None)
+    what = getattr(error, "problem", None) or "a character that YAML does not allow"
+    if mark is None:
+        return PolicyError(f"It is not YAML: {what}.", file=file)
+    lines = text.split("\n")
+    found = lines[mark.line] if mark.line < len(lines) else ""
+    if "\t" in found[: len(found) - len(found.lstrip())]:
+        what = "tabs are not allowed for indentation, use spaces"
+    return PolicyError(f"It is not YAML: {what}.", file=file, line=mark.line + 1)
 
 
 def _check_key(event: object, mapping: list[Any], file: str | None, line: int) -> None:

@@ -8,6 +8,8 @@ imported, and only when a policy is checked.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -16,7 +18,7 @@ import msgspec
 from hubsec.errors import PolicyError
 from hubsec.policy.classes import DeviceClass
 from hubsec.policy.keys import CLASS_SECTION, JOINING_KEYS, KEYS, BadValueError, Key
-from hubsec.policy.reading import Document, Path_, shown
+from hubsec.policy.reading import Document, Path_, all_of, shown
 from hubsec.policy.settings import Joining, Parents, Settings
 
 _KEY_AT: dict[Path_, Key] = {
@@ -43,17 +45,48 @@ SECTIONS = _sections()
 
 
 def settings_of(document: Document) -> Settings:
-    """The settings that a document says. Raises :class:`~hubsec.errors.PolicyError` for the first mistake in it."""
+    """The settings that a document says. Raises :class:`~hubsec.errors.PolicyError` with all the mistakes in it."""
     import voluptuous as vol  # noqa: PLC0415 - lazily, and whatever stands in its place by then
 
     complaints: dict[Path_, str] = {}
     try:
         checked = vol.Schema(_structure(vol, (), complaints))(document.value)
     except vol.MultipleInvalid as error:
-        paths = [tuple(_steps(each.path)) for each in error.errors]
-        first = min(paths, key=lambda path: (document.line(path) or 0, [str(step) for step in path]))
-        raise _explained(document, first, complaints) from None
-    return _settings(document, checked)
+        paths = {tuple(_steps(each.path)) for each in error.errors}
+        wrong = [_explained(document, path, complaints) for path in sorted(paths, key=_as_text)]
+        # What stands in the right places is held to the rules between keys all the same.
+        sound = _settings({"policy": "", **_sound(document.value, ())})
+        wrong += _contradictions(document, sound, blamed=_blamed(paths))
+        raise all_of(wrong) from None
+    settings = _settings(checked)
+    contradictions = _contradictions(document, settings)
+    if contradictions:
+        raise all_of(contradictions)
+    return settings
+
+
+def _as_text(path: Path_) -> list[str]:
+    return [str(step) for step in path]
+
+
+def _blamed(paths: AbstractSet[Path_]) -> AbstractSet[str | int]:
+    """The keys that are wrong themselves; a class of devices that does not exist counts as its section."""
+    return {CLASS_SECTION[-1] if path[:-1] == CLASS_SECTION else path[-1] for path in paths if path}
+
+
+def _sound(value: object, path: Path_) -> dict[str, Any]:
+    """What of a mapping is as it should be, parsed."""
+    sound: dict[str, Any] = {}
+    for name in SECTIONS[path]:
+        if not isinstance(value, dict) or name not in value:
+            continue
+        key = _KEY_AT.get((*path, name))
+        if key is None:
+            sound[name] = _sound(value[name], (*path, name))
+            continue
+        with suppress(BadValueError):
+            sound[name] = key.parse(value[name])
+    return sound
 
 
 def _structure(vol: ModuleType, path: Path_, complaints: dict[Path_, str]) -> object:
@@ -105,7 +138,7 @@ def _explained(document: Document, path: Path_, complaints: dict[Path_, str]) ->
     return document.error(f"It must be a mapping, and is {shown(found)}.", path, SECTIONS[path])
 
 
-def _settings(document: Document, checked: dict[str, Any]) -> Settings:
+def _settings(checked: dict[str, Any]) -> Settings:
     """Complete settings: the defaults filled in, each class's own keys on top of the general ones."""
     fields: dict[str, Any] = {}
     own: dict[str, Any] = {}
@@ -124,29 +157,41 @@ def _settings(document: Document, checked: dict[str, Any]) -> Settings:
         )
         for name, keys in checked.get("joining", {}).get("per-class", {}).items()
     }
-    settings = Settings(joining=joining, per_class=per_class, **fields)
-    _check_routers(document, settings)
-    _check_listening(document, settings)
-    return settings
+    return Settings(joining=joining, per_class=per_class, **fields)
 
 
 _ABSENT = object()
 
 
-def _check_routers(document: Document, settings: Settings) -> None:
+def _contradictions(
+    document: Document, settings: Settings, *, blamed: AbstractSet[str | int] = frozenset()
+) -> list[PolicyError]:
+    """What no key says by itself: keys that have no effect, or lack another one. `blamed` are the keys that have been
+    found wrong already: nothing is concluded from those."""
+    found = []
+    if not blamed & {"joining", "per-class", "parents", "routers"}:
+        found.append(_check_routers(document, settings))
+    if not blamed & {"listening", "length", "knocks-per-minute"}:
+        found.append(_check_listening(document, settings))
+    return [error for error in found if error is not None]
+
+
+def _check_routers(document: Document, settings: Settings) -> PolicyError | None:
     """A list that nothing uses, or a use without a list, is a mistake that would go unnoticed."""
     listed = any(
         joining.parents is Parents.LISTED for joining in (settings.joining, *settings.per_class.values())
     )
     path = ("joining", "routers")
     if listed and not settings.routers:
-        raise document.error("It is missing or empty, and parents says listed.", path, _KEY_AT[path].allowed)
+        return document.error("It is missing or empty, and parents says listed.", path, _KEY_AT[path].allowed)
     if settings.routers and not listed:
-        raise document.error("It has no effect while no parents says listed.", path)
+        return document.error("It has no effect while no parents says listed.", path)
+    return None
 
 
-def _check_listening(document: Document, settings: Settings) -> None:
+def _check_listening(document: Document, settings: Settings) -> PolicyError | None:
     path = ("listening", "knocks-per-minute")
     written = isinstance(document.value, dict) and path[1] in document.value.get(path[0], {})
     if written and not settings.listening_length:
-        raise document.error("It has no effect while listening.length is 0s.", path)
+        return document.error("It has no effect while listening.length is 0s.", path)
+    return None

@@ -189,7 +189,7 @@ MISTAKES = {
     ),
     "counterparts that are no list": (CASES + ALLOWED + "    but: {}\n", "cases[0].but", 8),
     "an unknown decision": (CASES + ALLOWED.replace("allow", "maybe"), "cases[0].then.decision", 7),
-    "an unknown key": (CASES + ALLOWED.replace("rule:", "role:"), "cases[0].then", 7),
+    "an unknown key": (CASES + ALLOWED.replace("rule:", "role:"), "cases[0].then.role", 7),
     "an unknown request": (CASES + ALLOWED.replace("join}", "jump}"), "cases[0].when.request", 6),
     "a wrong type": (
         CASES + ALLOWED.replace("{request: join}", "{request: join, attempt: x}"),
@@ -210,6 +210,50 @@ def test_a_mistake_in_a_file_of_cases_is_named_with_its_place(text: str, key: st
     with pytest.raises(PolicyError) as caught:
         run_cases(load_policy("home"), read_text(text, file="x.cases.yaml"))
     assert (caught.value.file, caught.value.key, caught.value.line) == ("x.cases.yaml", key, line)
+
+
+def told(text: str) -> PolicyError:
+    with pytest.raises(PolicyError) as caught:
+        run_cases(load_policy("home"), read_text(text, file="x.cases.yaml"))
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem", "allowed"),
+    [
+        ("allow", "maybe", "'maybe' is not allowed here.", ("allow", "deny", "knock", "quarantine", "evict")),
+        ("decision: allow, ", "", "It is missing.", ("allow", "deny", "knock", "quarantine", "evict")),
+        ("rule:", "role:", "There is no such key.", ("decision", "rule", "marks")),
+        ("request: join", "request: jump", "'jump' is not allowed here.", ("join", "open", "exchange")),
+        ("request: join", "", "It is missing.", ("join", "open", "exchange")),
+        ("request: join", "request: join, way: 1", "There is no such key.", ("request", "kind", "parent")),
+        ("request: join", "request: open", "It is missing.", ("permit", "permit-link-key", "green-power")),
+        ("install-code}, adm", "code}, adm", "'code' is not allowed here.", ("install-code", "approval")),
+        ("{request: join}", "{request: join, attempt: x}", "It must be a whole number, and is text.", ()),
+        ("{request: join}", "[join]", "It must be a mapping, and is a list.", ("join", "open")),
+        ("rule: install-code", "marks: [bad]", "'bad' is not allowed here.", ("exposed", "weak")),
+    ],
+)
+def test_a_mistake_in_a_case_says_what_is_allowed(
+    before: str, after: str, problem: str, allowed: tuple[str, ...]
+) -> None:
+    error = told(CASES + ALLOWED.replace(before, after, 1) + BUT)
+    assert error.problem == problem
+    assert set(allowed) <= set(error.allowed)
+    assert bool(allowed) is bool(error.allowed)
+
+
+def test_all_mistakes_of_a_file_of_cases_are_told_at_once() -> None:
+    but = BUT.replace("decision: deny", "decision: no") + "      - name: c\n"
+    error = told(CASES + ALLOWED + but + ALLOWED + "  - {}\n")
+    assert [error.line, *(each.line for each in error.others)] == [12, 13, 15, 19]
+    assert [line.split(":")[1] for line in str(error).splitlines()] == ["12", "13", "15", "19"]
+
+
+def test_a_case_without_counterpart_is_told_what_to_write() -> None:
+    problem = told(CASES + ALLOWED).problem
+    written = problem.partition("`")[2].partition("`")[0]
+    assert len(run_cases(load_policy("home"), read_text(CASES + ALLOWED + f"    {written}\n"))) == 2
 
 
 @pytest.mark.parametrize("name", READY)
@@ -290,6 +334,16 @@ def test_the_command_checks_a_file(tmp_path: Path) -> None:
         "name": "home",
         "hash": policy.hash,
     }
+
+
+def test_a_ready_policy_s_name_is_no_file_to_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = runner.invoke(app, ["check", "home"])
+    assert result.exit_code == 2
+    assert "home is a ready policy" in result.output
+    assert "hubsec policy show home" in result.output
+    Path("home").write_text("policy: mine\n")
+    assert "mine is a policy" in runner.invoke(app, ["check", "home"]).output
 
 
 def test_the_command_lists_and_shows() -> None:

@@ -12,7 +12,6 @@ from hubsec.policy import (
     load_policy,
     zigbee_device_class,
 )
-from hubsec.policy.rules import REASONS
 from tests.core.policy.shapes import (
     ADOPTED,
     APPROVAL,
@@ -39,25 +38,40 @@ def test_terms_are_what_the_policy_says() -> None:
     )
     lock = rules.terms(CredentialKind.INSTALL_CODE, "lock", "Sample")
     assert (lock.parents, lock.exposed) == (frozenset(), False)
-    for arguments, rule in (
-        ((APPROVAL, "lock", "sample"), Rule.CREDENTIAL),
-        ((ADOPTED, "lamp", "sample"), Rule.CREDENTIAL),
-        ((APPROVAL, "lamp", "simple"), Rule.MAKER),
-        ((APPROVAL, "lamp", None), Rule.MAKER),
+    for arguments, rule, said in (
+        ((APPROVAL, "lock", "sample"), Rule.CREDENTIAL, "class lock join by approval, only by install-code."),
+        ((ADOPTED, "lamp", "sample"), Rule.CREDENTIAL, "by adopted, only by approval or install-code."),
+        ((APPROVAL, "lamp", "simple"), Rule.MAKER, "a device of maker 'simple': see joining.makers"),
+        ((APPROVAL, "lamp", None), Rule.MAKER, "a device whose maker is not said: see joining.makers"),
     ):
         with pytest.raises(Refused) as caught:
             rules.terms(*arguments)
-        assert (caught.value.rule, caught.value.reason) == (rule.value, REASONS[rule])
-    with pytest.raises(Refused) as caught:
-        joining(classes=["lamp"]).terms(CredentialKind.INSTALL_CODE, "nonsense")
-    assert caught.value.rule == Rule.DEVICE_CLASS.value
+        assert caught.value.rule == rule.value
+        assert said in caught.value.reason
+        assert caught.value.reason.startswith(f"Policy {rules.name} does not ")
+    for device_class, said in (("nonsense", "a device of class other"), (None, "whose class is not said")):
+        with pytest.raises(Refused) as caught:
+            joining(classes=["lamp"]).terms(CredentialKind.INSTALL_CODE, device_class)
+        assert caught.value.rule == Rule.DEVICE_CLASS.value
+        assert said in caught.value.reason
+        assert caught.value.reason.endswith("only lamp.")
 
 
-@pytest.mark.parametrize("seconds", [-1, 0, 61, float("nan"), float("inf")])
+@pytest.mark.parametrize("seconds", [-1, 0, 61, float("nan"), float("inf"), 10**400, "60", None])
 def test_nobody_listens_longer_than_allowed(seconds: float) -> None:
     load_policy("home").check_listening(60)
-    with pytest.raises(Refused):
+    with pytest.raises(
+        Refused, match=r"^Policy home lets you listen for 1m at most; .* was asked.$"
+    ) as caught:
         load_policy("home").check_listening(seconds)
+    assert caught.value.rule == Rule.LISTENING_LENGTH.value
+
+
+def test_a_refused_listening_names_the_policy_and_what_was_asked() -> None:
+    with pytest.raises(Refused, match="600 s was asked"):
+        load_policy("home").check_listening(600)
+    with pytest.raises(Refused, match=r"^Policy strict never listens.$"):
+        load_policy("strict").check_listening(1)
 
 
 @pytest.mark.parametrize(
