@@ -86,8 +86,11 @@ class Air:
         delay: float = 0.0,
         duplication: float = 0.0,
     ) -> None:
-        if not (0 <= loss <= 1 and 0 <= duplication <= 1 and delay >= 0):
-            raise EmulationError("Loss and duplication are probabilities; the delay can't be negative.")
+        for name, probability in (("loss", loss), ("duplication", duplication)):
+            if not 0 <= probability <= 1:
+                raise EmulationError(f"{name} is a probability from 0 to 1, not {probability:g}.")
+        if not delay >= 0:
+            raise EmulationError(f"delay is a time of 0 seconds or more, not {delay:g}.")
         self.clock = clock
         self.loss = loss
         self.delay = delay

@@ -91,6 +91,11 @@ class WrongCode(Attacker):
             raise EmulationError("A joiner with a wrong install code needs that code.")
         super().__init__(air, eui64, **options)
 
+    @property
+    def sticker(self) -> str:
+        """Its address alone: no sticker says what somebody guesses."""
+        return f"Z:{self.eui64:016X}"
+
 
 class Impostor(Attacker):
     """It takes the EUI64 of `victim`; `with_code` it has read the victim's install code as well."""

@@ -68,8 +68,9 @@ class House:
 
     `scale` is simulated seconds per second. `seed` makes the run: addresses, codes, jitter, loss. `loss`, `delay` and
     `duplication` are the air's. `version` is the EZSP version (13, 14 or 18), `tokens` the stick's flash memory
-    (default: a blank stick), `host` and `port` where a host finds it (default: this machine alone, a free port). Usable
-    inside ``async with`` only.
+    (default: a blank stick), `host` and `port` where a host finds it (default: this machine alone, a free port).
+    ``record=False`` is for houses that stand for days: no frame is kept, so `sniffer` and `hostile_frames` stay empty.
+    Usable inside ``async with`` only.
 
     Devices are made switched off; `power_on()` starts them. A device has an install code unless made with
     ``install_code=None``; it joins under it alone, unless made with ``well_known=True``. With `parent` a device hears
@@ -90,8 +91,10 @@ class House:
         key_table_capacity: int = 4,
         host: str = LOOPBACK,
         port: int = 0,
+        record: bool = True,
     ) -> None:
         self.seed = seed
+        self._record = record
         self._address = (host, port)
         self.timing = timing
         self._scale = scale
@@ -117,7 +120,8 @@ class House:
             raise EmulationError("The house is open already.")
         self._clock = Clock(self._scale)
         self._air = Air(self._clock, seed=self.seed, **self._air_options)
-        self._air.tap(self._hear)
+        if self._record:
+            self._air.tap(self._hear)
         self._coordinator = Coordinator(self._air, self.tokens.eui64, timing=self.timing, seed=self.seed)
         self._server = NcpServer(
             Radio(self._coordinator),
@@ -210,7 +214,10 @@ class House:
     def wrong_code(
         self, victim: Device | None = None, *, parent: Node | None = None, **options: Unpack[DeviceOptions]
     ) -> WrongCode:
-        """A joiner with a guessed install code and the public keys; under the EUI64 of `victim`, if given."""
+        """A joiner with a guessed install code and the public keys; under the EUI64 of `victim`, if given.
+
+        No sticker says what it guesses: its own is the address alone.
+        """
         (eui64,) = self._new(options)
         if victim is not None:
             eui64 = victim.eui64
@@ -288,23 +295,34 @@ class House:
     # Records
 
     def pcap(self, path: Path | str) -> PcapWriter:
-        """Record everything from now on to a pcap file, which is complete when the house closes."""
-        writer = PcapWriter(Path(path))
+        """Record everything from now on to a pcap file, which is complete when the house closes.
+
+        Raises EmulationError when the file can't be made.
+        """
+        try:
+            writer = PcapWriter(Path(path))
+        except OSError as error:
+            raise EmulationError(f"The capture can't be written to {path}: {error.strerror}.") from error
         self._captures.append(writer)
         self.air.tap(lambda transmission: writer.write(transmission.time, transmission.psdu))
         return writer
 
     def keys(self) -> str:
-        """Every key there is, as the lines of Wireshark's `zigbee_pc_keys` file. These are the secrets themselves."""
-        found: dict[bytes, str] = dict.fromkeys(PUBLIC_KEYS, "public")
+        """Every key there is, as the lines of Wireshark's `zigbee_pc_keys` file. These are the secrets themselves.
+
+        Each has a label of its own: ``well-known``, ``ZLL``, ``network key 0``, ``install code of lamp 1``,
+        ``link key of lamp 1``.
+        """
+        found: dict[bytes, str] = dict(zip(PUBLIC_KEYS, ("well-known", "ZLL"), strict=True))
         nodes: list[Node] = [self.coordinator, *self.devices]
         for node in nodes:
             for seq, key in node.keys.all().items():
-                found.setdefault(key, f"network key {seq}")
-            links = node.link_keys
-            for link_key in (*links.preconfigured, links.trust_center_key):
-                if link_key is not None:
-                    found.setdefault(link_key, f"link key of {node.name}")
+                label = f"network key {seq}"
+                found.setdefault(key, label if label not in found.values() else f"{label} of {node.name}")
+            for code_key in node.link_keys.preconfigured:
+                found.setdefault(code_key, f"install code of {node.name}")
+            if (link_key := node.link_keys.trust_center_key) is not None:
+                found.setdefault(link_key, f"link key of {node.name}")
         return "".join(f'"{key.hex()}","Normal","{name.replace(":", "")}"\n' for key, name in found.items())
 
     # Inside

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -22,8 +23,14 @@ from hubsec_emulated.ncp.tokens import Tokens
 from hubsec_emulated.stack.joining import JoinState
 from hubsec_emulated.wire.addresses import format_eui64
 
+MAX_DEVICES: Final = 100
+"""Most devices in a house: so many keep the emulation in time with its clock on a small machine."""
+MAX_SCALE: Final = 1000.0
+"""Beyond this, hosts' own timeouts end before an emulated device has answered."""
 PRESS_AGAIN: Final = 5.0
 """Simulated seconds after which a device that gave up looking for a network has its button pressed again."""
+
+_MOST_DIGITS: Final = len(str(MAX_DEVICES))
 
 app = typer.Typer(help="Run an emulated radio.", no_args_is_help=True)
 
@@ -54,13 +61,29 @@ def emulate() -> None:
 def read_order(text: str) -> Order:
     """Read ``kind`` or ``kind=count``.
 
-    :raises EmulationError: it is neither.
+    :raises EmulationError: it is neither, or so many don't fit into a house.
     """
-    name, _, count = text.partition("=")
-    kinds = ", ".join(Kind)
-    if name not in set(Kind) or not (count or "1").isdecimal():
-        raise EmulationError(f"{text!r} is no device: say one of {kinds}, with =count behind it for several")
-    return Order(Kind(name), int(count or "1"))
+    name, equals, count = text.partition("=")
+    if name not in set(Kind):
+        kinds = ", ".join(Kind)
+        raise EmulationError(f"{text!r} is no device: say one of {kinds}, with =count behind it for several.")
+    if not equals:
+        return Order(Kind(name), 1)
+    if not (count.isdecimal() and len(count) <= _MOST_DIGITS and 1 <= int(count) <= MAX_DEVICES):
+        raise EmulationError(f"{text!r}: how many of them is a number from 1 to {MAX_DEVICES}.")
+    return Order(Kind(name), int(count))
+
+
+def read_orders(texts: Iterable[str]) -> list[Order]:
+    """Read what is to be in the house.
+
+    :raises EmulationError: one is no device, or together they are too many.
+    """
+    orders = [read_order(text) for text in texts]
+    together = sum(order.count for order in orders)
+    if together > MAX_DEVICES:
+        raise EmulationError(f"A house has room for {MAX_DEVICES} devices, not for {together}.")
+    return orders
 
 
 @app.command()
@@ -72,7 +95,7 @@ def zigbee(
         ),
     ] = None,
     *,
-    port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="TCP port; 0 takes a free one.")] = 0,
     host: Annotated[
         str, typer.Option(help="Address to listen on; whoever reaches it owns the radio.")
     ] = LOOPBACK,
@@ -91,11 +114,32 @@ def zigbee(
     as_json: Annotated[bool, typer.Option("--json", help="Say it as one line of JSON.")] = False,
 ) -> None:
     """Run a Zigbee network until interrupted; print the URL for the host, and every device's sticker."""
-    orders = [read_order(text) for text in devices or ()]
+    orders = read_orders(devices or ())
     if ezsp not in SUPPORTED_VERSIONS:
-        raise EmulationError(f"EZSP version {ezsp} is not one of {', '.join(map(str, SUPPORTED_VERSIONS))}")
-    memory = Tokens() if tokens is None else Tokens.load(tokens)
-    house = House(seed=seed, scale=scale, loss=loss, version=ezsp, tokens=memory, host=host, port=port)
+        raise EmulationError(f"--ezsp is one of {', '.join(map(str, SUPPORTED_VERSIONS))}, not {ezsp}.")
+    if not 0 <= loss <= 1:
+        raise EmulationError(f"--loss is a probability from 0 to 1, not {loss:g}.")
+    if not 0 < scale <= MAX_SCALE:
+        raise EmulationError(f"--scale is above 0 and at most {MAX_SCALE:g}, not {scale:g}.")
+    memory = Tokens()
+    if tokens is not None:
+        with _file("--tokens", tokens):
+            memory = Tokens.load(tokens)
+            memory.save()
+    if keys is not None:
+        # Not after hours, at the end, to say that there was no place for them.
+        with _file("--keys", keys):
+            keys.touch(mode=0o600)
+    house = House(
+        seed=seed,
+        scale=scale,
+        loss=loss,
+        version=ezsp,
+        tokens=memory,
+        host=host,
+        port=port,
+        record=False,  # it may run for weeks
+    )
     with suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(_run(house, orders, pcap, keys, as_json=as_json))
 
@@ -124,6 +168,14 @@ async def _run(
                 _write_keys(house, keys)
 
 
+@contextmanager
+def _file(option: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EmulationError(f"{option}: {path} can't be used: {error.strerror}.") from error
+
+
 def _place(house: House, kind: Kind) -> Device:
     match kind:
         case Kind.LAMP:
@@ -139,17 +191,20 @@ def _place(house: House, kind: Kind) -> Device:
 
 
 def _write_keys(house: House, path: Path) -> None:
-    try:
-        path.touch(mode=0o600)
+    with _file("--keys", path):
         path.write_text(house.keys(), encoding="utf-8")
-    except OSError as error:
-        raise EmulationError(f"the keys can't be written to {path}: {error.strerror}") from error
 
 
 def _as_text(house: House, placed: list[Device]) -> str:
+    width = max((len(device.name) for device in placed), default=0)
     lines = [house.url]
-    lines += [f"{device.name:12} {format_eui64(device.eui64)}  {device.sticker}" for device in placed]
-    return "\n".join(lines)
+    for device in placed:
+        sticker = device.sticker if device.install_code is not None else "no install code"
+        lines.append(f"{device.name:{width}}  {format_eui64(device.eui64)}  {sticker}")
+    next_step = f"Connect a host to {house.url}."
+    if placed:
+        next_step += " The devices keep trying to join."
+    return "\n".join([*lines, f"{next_step} Ctrl-C ends it."])
 
 
 def _as_json(house: House, placed: list[Device]) -> str:

@@ -45,6 +45,7 @@ async def test_hostile_nodes_are_listed() -> None:
         assert lamp not in house.hostile
         assert hostile[2].eui64 == hostile[3].eui64 == hostile[5].eui64 == lamp.eui64
         assert hostile[2].install_code != lamp.install_code
+        assert not any("$I:" in hostile[number].sticker for number in (1, 2))
         with pytest.raises(EmulationError):
             house.insider()
 
@@ -59,7 +60,10 @@ async def test_everything_on_the_air_is_recorded(tmp_path: Path) -> None:
         await house.wait_until(lambda: house.air.transmissions >= 4)
         assert {frame.sender for frame in house.hostile_frames} == {stranger.name}
         for_wireshark = house.keys()
-        assert lamp.link_keys.preconfigured[0].hex() in for_wireshark
+        assert f'"{lamp.link_keys.preconfigured[0].hex()}","Normal","install code of lamp 1"' in for_wireshark
+        labels = [line.split(",")[2] for line in for_wireshark.splitlines()]
+        assert labels[:2] == ['"well-known"', '"ZLL"']
+        assert len(set(labels)) == len(labels)
     assert len(read_capture(path)) >= 4
     assert house.sniffer.report().frames >= 4
 

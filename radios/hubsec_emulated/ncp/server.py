@@ -119,6 +119,8 @@ class NcpServer:
             )
         except OSError as error:
             raise EmulationError(f"can't listen on {host}:{port}: {error.strerror}") from error
+        except UnicodeError as error:
+            raise EmulationError(f"can't listen on {host!r}: it is no address") from error
 
     async def close(self) -> None:
         """Drop the host, take the radio off the air and give the port back. A second call does nothing."""
