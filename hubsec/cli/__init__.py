@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -35,16 +35,23 @@ class Program(TyperGroup):
             raise typer.Exit(EXIT_FAILED) from error
 
 
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it
+    if asked:
+        _version()
+        raise typer.Exit
+
+
 def application() -> typer.Typer:
     """The program with every command that is installed."""
     app = typer.Typer(
         name="hubsec",
         cls=Program,
-        help="Enforces who may join a Zigbee or Z-Wave network.",
+        help="Enforces who may join a Zigbee network. Z-Wave: not yet.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=False,
     )
+    app.callback()(_program)
     app.command("version", help="Print the version.")(_version)
     app.command("radios", help="Say what each radio library can enforce.")(radios.show)
     app.add_typer(policy.app, name="policy", help="Read, check and test policies.")
@@ -60,6 +67,15 @@ def application() -> typer.Typer:
         else:
             app.add_typer(command, name=point.name)
     return app
+
+
+def _program(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Enforces who may join a Zigbee network. Z-Wave: not yet."""
 
 
 def _version() -> None:

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import entry_points
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hubsec.radio import Capabilities, Support
+from hubsec.radio import Capabilities, Capability, Support
 
-CAPABILITIES = "hubsec.capabilities"
-_COLUMNS = (
-    ("link_key_join", "join by link key"),
-    ("refuse_default_key", "refuse the well-known key"),
-    ("deferred_approval", "deferred approval"),
-    ("rotation", "key rotation"),
-    ("forced_remove", "forced remove"),
-    ("key_table_read", "key table"),
+CAPABILITIES: Final = "hubsec.capabilities"
+_COLUMNS: Final = (
+    ("link_key_join", "join", "lets a device in by its own link key, made of its install code"),
+    ("refuse_default_key", "refuse", "keeps out whoever comes with the well-known key alone"),
+    ("deferred_approval", "defer", "holds the network key back until somebody has decided"),
+    ("rotation", "rotate", "changes the network key"),
+    ("forced_remove", "remove", "makes a device leave"),
+    ("key_table_read", "read", "reads its table of link keys back"),
 )
-_STYLE = {Support.YES: "green", Support.PARTLY: "yellow", Support.NO: "red"}
+"""Each capability with its heading, short enough for all of them to fit 80 columns, and what that means."""
+_STYLE: Final = {Support.YES: "green", Support.PARTLY: "yellow", Support.NO: "red"}
 
 
 def capabilities() -> Sequence[Capabilities]:
@@ -41,17 +43,39 @@ def show(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(table), indent=2).decode())
         return
-    drawn = Table(title="What a radio library can enforce", caption="Details: hubsec radios --json")
-    drawn.add_column("library")
-    drawn.add_column("hubsec enforces")
-    for _, heading in _COLUMNS:
-        drawn.add_column(heading)
+    console = Console()
+    console.print("What a radio library can enforce, and whether hubsec enforces it today.\n")
+    console.print(_overview(table))
+    for _, heading, meaning in _COLUMNS:
+        console.print(f"{heading:8}{meaning}", soft_wrap=True)
+    console.print("\nWhat is behind it:\n")
+    console.print(_notes(table))
+
+
+def _plain(*headings: str) -> Table:
+    return Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False)
+
+
+def _overview(table: Sequence[Capabilities]) -> Table:
+    drawn = _plain("library", "hubsec", *(heading for _, heading, _ in _COLUMNS))
     for row in table:
-        cells = []
-        for field, _ in _COLUMNS:
-            capability = getattr(row, field)
-            cells.append(Text(capability.support.value, style=_STYLE[capability.support]))
-        drawn.add_row(
-            row.library, Text("yes", style="green") if row.enforced else Text("not yet", style="red"), *cells
-        )
-    Console().print(drawn)
+        enforced = Text("enforces", style="green") if row.enforced else Text("not yet", style="red")
+        cells = [_capability(row, field).support for field, _, _ in _COLUMNS]
+        drawn.add_row(row.library, enforced, *(Text(cell.value, style=_STYLE[cell]) for cell in cells))
+    return drawn
+
+
+def _notes(table: Sequence[Capabilities]) -> Table:
+    drawn = _plain("library", "what", "", "note")
+    for row in table:
+        for field, heading, _ in _COLUMNS:
+            capability = _capability(row, field)
+            if capability.note:
+                support = Text(capability.support.value, style=_STYLE[capability.support])
+                drawn.add_row(row.library, heading, support, Text(capability.note))
+    return drawn
+
+
+def _capability(row: Capabilities, field: str) -> Capability:
+    found: Capability = getattr(row, field)
+    return found

@@ -12,17 +12,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hubsec.errors import RadioError
 from hubsec_zigbee.capabilities import CAPABILITIES, capabilities_of, require
 
 if TYPE_CHECKING:
     from hubsec_zigbee.bellows import Bellows
 
-__all__ = ["CAPABILITIES", "Bellows", "capabilities_of", "require"]
+__all__ = ["CAPABILITIES", "Bellows", "NotInstalledError", "capabilities_of", "require"]
+
+_LIBRARIES = {"bellows", "zigpy"}
+
+
+class NotInstalledError(RadioError, ModuleNotFoundError):
+    """The radio library is not installed. `name` is the module that is missing."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'hubsec_zigbee needs {name}, which is not installed: pip install "hubsec[zigbee]"')
+        self.name = name
 
 
 def __getattr__(name: str) -> object:
     if name == "Bellows":
-        from hubsec_zigbee.bellows import Bellows  # noqa: PLC0415  # it brings zigpy in, which not everybody needs
+        try:
+            from hubsec_zigbee.bellows import Bellows  # noqa: PLC0415  # it brings zigpy in, which not everybody needs
+        except ModuleNotFoundError as missing:
+            library = (missing.name or "").partition(".")[0]
+            if library not in _LIBRARIES:
+                raise
+            raise NotInstalledError(library) from missing
 
         return Bellows
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

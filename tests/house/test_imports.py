@@ -63,5 +63,33 @@ def test_the_emulated_networks_load_no_host_stack() -> None:
     assert not modules & {"bellows", "zigpy", "hubsec_zigbee", "zwave_js_server"}
 
 
+BLOCK = "import sys; sys.modules[{!r}] = None; "
+"""Python's own way to say that a module can't be imported."""
+
+
+@pytest.mark.parametrize("missing", ["bellows", "zigpy"])
+def test_a_missing_radio_library_is_told_with_what_installs_it(missing: str) -> None:
+    code = BLOCK.format(missing) + "from hubsec_zigbee import Bellows"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert f"needs {missing}" in last
+    assert 'pip install "hubsec[zigbee]"' in last
+
+
+def test_a_missing_radio_library_can_be_caught_as_either() -> None:
+    code = BLOCK.format("bellows") + (
+        "import hubsec_zigbee\n"
+        "from hubsec import RadioError\n"
+        "for kind in (RadioError, ImportError):\n"
+        "    try:\n"
+        "        hubsec_zigbee.Bellows\n"
+        "    except kind as error:\n"
+        "        print(error.name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["bellows", "bellows"]
+
+
 def test_that_the_question_is_answered() -> None:
     assert heavy(loaded("import voluptuous")) == {"voluptuous"}

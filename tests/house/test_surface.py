@@ -61,7 +61,7 @@ def test_the_front_door_says_to_type_checkers_what_it_says_at_run_time(sources: 
     assert told | {"__version__"} == set(hubsec.__all__)
     for name in hubsec.__all__:
         assert getattr(hubsec, name) is not None
-    assert set(hubsec.__all__) <= set(dir(hubsec))
+    assert dir(hubsec) == sorted(hubsec.__all__)
     with pytest.raises(AttributeError, match="no_such_thing"):
         _ = hubsec.no_such_thing  # type: ignore[attr-defined]
 

@@ -6,12 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from hubsec import __version__
 from hubsec.cli import application
+from hubsec.cli.radios import capabilities
 from hubsec.entries import Entry
 from hubsec.identity import CredentialKind, Identity, Network
+from hubsec.radio import Capabilities
 from hubsec.secret import Secret
 from hubsec.store import Store
 
@@ -165,3 +169,36 @@ def test_a_command_that_does_not_exist_is_a_mistake_in_the_call() -> None:
     result = run("allowlist", "burn")
     assert result.exit_code == 2
     assert "No such command" in result.stderr
+
+
+@pytest.mark.parametrize("way", ["version", "--version"])
+def test_the_version_is_told_either_way(way: str) -> None:
+    result = run(way)
+    assert result.exit_code == 0
+    assert result.stdout == f"{__version__}\n"
+
+
+def test_what_the_program_can_not_do_is_not_promised() -> None:
+    assert "Z-Wave: not yet" in run("--help").stdout
+
+
+def test_the_table_of_radios_fits_a_terminal_and_shows_every_note() -> None:
+    result = CliRunner().invoke(application(), ["radios"], env={"COLUMNS": "80", "TERM": "dumb"})
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    overview = lines[: lines.index("What is behind it:")]
+    words = " ".join(result.stdout.split())
+    table = capabilities()
+    assert len(table) > 5
+    for row in table:
+        (line,) = [line for line in overview if line.split()[:1] == [row.library]]
+        held = [getattr(row, field) for field in Capabilities.__struct_fields__[2:]]
+        told = line.split()[2 if row.enforced else 3 :]
+        assert told == [capability.support.value for capability in held]
+        assert all(capability.note.split()[0] in words for capability in held if capability.note)
+
+
+def test_the_table_of_radios_as_json_is_all_of_it() -> None:
+    told = json.loads(run("radios", "--json").stdout)
+    assert told == json.loads(msgspec.json.encode(capabilities()))
