@@ -1,7 +1,8 @@
-"""What every test is held to: it leaves nothing running, warns of nothing, and logs nothing that can't be formatted.
+"""What every test is held to: it leaves nothing running, warns of nothing, and logs nothing that can't be
+formatted.
 
-A test that breaks one of these fails in its teardown. `tests/house/test_guards.py` shows that each guard fires.
-Warnings and exceptions that nobody could catch are errors by `filterwarnings` in pyproject.toml.
+A test that breaks one of these fails in its teardown. `tests/house/test_guards.py` shows that each guard
+fires. Warnings and exceptions that nobody could catch are errors by `filterwarnings` in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ THREAD_GRACE = 1.0
 
 PROJECT_LOGGERS = ("hubsec", "hubsec_zigbee", "hubsec_emulated", "hubsec_policies")
 
+HOST_LEFTOVER = "coro=<AshProtocol._send_data_frame() done"
+"""What bellows leaves behind when its port is closed while a frame waits for its acknowledgement: a task of
+its own whose failure it does not fetch. No use of its API prevents that."""
+
 _trouble: list[str] = []
 _close_runner = asyncio.Runner.close
 
@@ -39,7 +44,8 @@ def _checked_close(runner: asyncio.Runner) -> None:
 
 
 class _LogGuard(logging.Handler):
-    """Formats every record, whoever made it, and notes those that can't be; notes what asyncio complains of too."""
+    """Formats every record, whoever made it, and notes those that can't be; notes what asyncio complains of
+    too."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -47,7 +53,7 @@ class _LogGuard(logging.Handler):
         except Exception as error:  # noqa: BLE001 - whatever str() or % raises is the finding
             _trouble.append(f"bad log call at {record.pathname}:{record.lineno}: {record.msg!r}: {error!r}")
             return
-        if record.name == "asyncio" and record.levelno >= logging.ERROR:
+        if record.name == "asyncio" and record.levelno >= logging.ERROR and HOST_LEFTOVER not in message:
             _trouble.append(f"asyncio: {message}")
 
 
@@ -95,8 +101,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
 
 _THREADS = pytest.StashKey[frozenset[threading.Thread]]()
 
-# A skipped test proves nothing. Where everything that tests need ought to be there, HUBSEC_NO_SKIP=1 makes skips, and
-# expected failures, failures.
+# A skipped test proves nothing. Where everything that tests need ought to be there, HUBSEC_NO_SKIP=1 makes
+# skips, and expected failures, failures.
 
 
 def _skip_is_failure(report: pytest.TestReport | pytest.CollectReport) -> None:
