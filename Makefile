@@ -5,7 +5,7 @@ READY := .venv/ready
 GROUPS := test lint docs bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit hosts lint format docs bench generate ci clean
+.PHONY: help demo test unit hosts older lint format docs bench generate ci clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -25,6 +25,10 @@ unit: $(READY)  ## Run the fast tests only
 
 hosts: $(READY)  ## Run every supported host version on the emulated network
 	@$(BIN)/python tests/emulated/hosts/run.py $(ARGS)
+
+older: $(READY)  ## Run the guard's tests on the bellows before the newest
+	@.ci/venv .venv-older -e ".[zigbee,emulated]" --group test bellows==1.1.0 zigpy==2.3.0
+	@.venv-older/bin/python -m pytest tests/zigbee --ignore tests/zigbee/attacks $(ARGS)
 
 lint: $(READY)  ## Check style, types, architecture and dead code
 	@$(BIN)/ruff check
