@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, assert_never
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 from hubsec.decisions import Allow, Decision, Deny, Evict, Knock, Quarantine
 from hubsec.entries import Entry, Pinned
@@ -19,7 +19,7 @@ from hubsec.errors import EntryError, Refused, StoreError
 from hubsec.events import Event, Exposed, IdentityChanged, IdentityPinned, Marked
 from hubsec.events import Quarantined as QuarantinedEvent
 from hubsec.identity import CredentialKind, Identity, Mark, Mode, Standing
-from hubsec.policy import Context, decide
+from hubsec.policy import Context, OpenAdmission, decide
 from hubsec.radio import Radio, SeenDevice, answering
 from hubsec.requests import (
     ExchangeRequest,
@@ -33,7 +33,6 @@ from hubsec.requests import (
 from hubsec.store import Record
 
 if TYPE_CHECKING:
-    from hubsec.admissions import Admissions
     from hubsec.state import HubState
 
 # The span, in seconds, that a policy's rate of knocks is counted over; see hubsec.policy.Context.
@@ -43,13 +42,27 @@ KNOCK_SPAN: Final = 60.0
 JUDGED_KEPT: Final = 4096
 
 
+class Ways(Protocol):
+    """What deciding needs to know of the hub's admissions (:class:`hubsec.admissions.Admissions`)."""
+
+    @property
+    def ways(self) -> Mapping[Identity, OpenAdmission]:
+        """Who may ask for the network key; live."""
+
+    def correlation(self, device: Identity | None) -> str:
+        """The id of the admission that is open for `device`, or nothing."""
+
+    def let_in(self, device: Identity) -> None:
+        """The network key may leave for `device` now."""
+
+
 class HubAuthority:
     """What one radio may ask of its hub (:class:`hubsec.radio.Authority`), and what the hub knows of that radio.
 
     `window` stands for the listening window that is open, None when there is none.
     """
 
-    def __init__(self, state: HubState, admissions: Admissions, radio: Radio) -> None:
+    def __init__(self, state: HubState, admissions: Ways, radio: Radio) -> None:
         self._state = state
         self._admissions = admissions
         self.radio = radio
