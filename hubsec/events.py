@@ -184,7 +184,17 @@ class OpenRefused(NetworkEvent, frozen=True, kw_only=True, tag="open-refused"):
 
 
 class RogueOpening(NetworkEvent, frozen=True, kw_only=True, tag="rogue-opening"):
-    """A node told the routers to open. `closed`: hubsec told them to close again."""
+    """A node told the routers to open. `closed`: hubsec told them to close again; those that an admission needs
+    stay open for it."""
+
+    seconds: int
+    closed: bool
+
+
+class Steered(NetworkEvent, frozen=True, kw_only=True, tag="steered"):
+    """A device that has just joined told the routers to open, once, as every Zigbee 3.0 router does (Base Device
+    Behavior 8.2). `closed`: hubsec told them to close again; the trust center let nobody in meanwhile. Later, or again,
+    it would be a :class:`RogueOpening`."""
 
     seconds: int
     closed: bool

@@ -116,14 +116,18 @@ class Admission:
         tries = self._tries.get((short, parent))
         return tries.taken if tries is not None else 0
 
-    def key_sent(self, short: int, now: float) -> None:
-        """The network key went out to `short`."""
-        if self.stage in (Stage.WAITING, Stage.KEY_SENT):
-            self.stage = Stage.KEY_SENT
-            self._sent[short] = None
-            if len(self._sent) > MAX_SENT:
-                del self._sent[next(iter(self._sent))]
-            self._sent_at = now
+    def key_sent(self, short: int, now: float) -> int | None:
+        """The network key went out to `short`. The short address that is no longer waited for in its place, if any."""
+        if self.stage not in (Stage.WAITING, Stage.KEY_SENT):
+            return None
+        self.stage = Stage.KEY_SENT
+        self._sent[short] = None
+        self._sent_at = now
+        if len(self._sent) <= MAX_SENT:
+            return None
+        oldest = next(iter(self._sent))
+        del self._sent[oldest]
+        return oldest
 
     def key_not_sent(self, short: int) -> None:
         """The sending to `short` failed after all."""

@@ -41,6 +41,7 @@ class Attachment:
         self._guard = guard
         self._app = app
         self._put: dict[str, Any] = {}
+        self._before: dict[str, Any] = {}
         self._calls: HostCalls | None = None
 
     async def put_on(self) -> None:
@@ -73,6 +74,7 @@ class Attachment:
 
     def _wrap(self, name: str, guarded: Any) -> None:
         self._put[name] = guarded
+        self._before[name] = vars(self._app).get(name)
         setattr(self._app, name, guarded)
 
     async def shut_green_power(self) -> None:
@@ -97,10 +99,12 @@ class Attachment:
             restored = False
         finally:
             for name, guarded in self._put.items():
-                if vars(app).get(name) is guarded:
-                    delattr(app, name)
-                else:
+                if vars(app).get(name) is not guarded:
                     restored = False
+                elif self._before[name] is not None:  # Somebody had wrapped it before us.
+                    setattr(app, name, self._before[name])
+                else:
+                    delattr(app, name)
             self._put.clear()
             if self._calls is not None:
                 self._calls.stands = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -81,6 +82,7 @@ class Bellows:
         self._attachment: Attachment | None = None
         self._app: Any = None
         self._open = False
+        self._closing: asyncio.Task[None] | None = None
 
     # What it is
 
@@ -133,7 +135,7 @@ class Bellows:
 
     async def open(self, authority: Authority) -> None:
         """Start, or attach. On any failure the trust center is left refusing, in attach mode as it was."""
-        if self._open:
+        if self._open or (self._closing is not None and not self._closing.done()):
             raise RadioError(f"{self._name} is open already.")
         self._guard.begin(authority)
         self._quiet.put_on()
@@ -186,9 +188,14 @@ class Bellows:
 
     async def close(self) -> None:
         """Stop and leave the trust center refusing, or detach and leave what was there before. Idempotent."""
-        if not self._open:
-            return
-        self._open = False
+        if self._open:
+            self._open = False
+            # A task of its own: a caller that is cancelled leaves no guard behind that is half taken off.
+            self._closing = asyncio.create_task(self._close(), name=f"hubsec close {self._name}")
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         await self._guard.stop()
         if self._attachment is not None:
             restored = await self._attachment.take_off()
@@ -198,6 +205,8 @@ class Bellows:
             await self._shut_down()
             restored = False
             reason = "The radio was closed" + (" and left refusing." if refusing else ".")
+        # What came in meanwhile has made work of its own.
+        await self._guard.desk.settle()
         self._quiet.take_off()
         self._guard.desk.publish(GuardDetached, restored=restored, reason=reason)
 

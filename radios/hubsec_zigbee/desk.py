@@ -21,6 +21,10 @@ NOT_RECORDED: Final = "not-recorded"
 """The rule that a :class:`~hubsec.errors.StoreError` stands for."""
 
 
+MAX_MALFORMED: Final = 256
+"""Devices and layers that nonsense is counted by; an EmberZNet network has no more devices."""
+
+
 class Desk:
     """`name` is the radio's. `authority` is there once the radio is opened."""
 
@@ -81,6 +85,8 @@ class Desk:
 
     def malformed(self, layer: str, reason: str, device: Identity | None = None) -> None:
         """Something made no sense: count it, and say so at every power of two, so that a flood can't drown the rest."""
+        if (device, layer) not in self._malformed and len(self._malformed) >= MAX_MALFORMED:
+            device = None  # Whoever makes up addresses is counted as one.
         count = self._malformed.get((device, layer), 0) + 1
         self._malformed[device, layer] = count
         if count & (count - 1) == 0:

@@ -75,10 +75,12 @@ class Evictions:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _evict(self, device: Identity) -> Eviction:
-        self._receiving.shut.add(device)
+        self._receiving.shut_off(device)
         gone = self._leaving[device] = asyncio.Event()
         try:
             how = await self._tell(device, gone)
+        except RadioError as error:
+            how = f"the radio failed: {error}"
         finally:
             del self._leaving[device]
         confirmed = gone.is_set()

@@ -18,6 +18,7 @@ from hubsec.errors import HubsecError
 from hubsec.identity import Identity
 
 ZDO_PROFILE: Final = 0x0000
+IEEE_ADDR_REQ: Final = 0x0001
 DEVICE_ANNCE: Final = 0x0013
 MGMT_LEAVE_REQ: Final = 0x0034
 MGMT_PERMIT_JOINING_REQ: Final = 0x0036

@@ -120,6 +120,8 @@ class Gate:
         self._handlers: dict[int, tuple[Any, Send, Deliver]] = {}
         self._mine: dict[int, tuple[Any, Any]] = {}
         self._switch: Any = None
+        self._switch_before: Any = None
+        self._command_before: dict[int, Any] = {}
         self._up = False
 
     # On and off
@@ -155,7 +157,7 @@ class Gate:
             self._up = False
             self._instrument()
 
-        self._switch = switch
+        self._switch, self._switch_before = switch, vars(ezsp).get(_SWITCH)
         setattr(ezsp, _SWITCH, switch)
         if getattr(ezsp, _PROTOCOL) is not None:
             self._instrument()
@@ -168,16 +170,17 @@ class Gate:
             return True
         clean = vars(ezsp).get(_SWITCH) is self._switch
         if clean:
-            delattr(ezsp, _SWITCH)
+            _put_back(ezsp, _SWITCH, self._switch_before)
         for handler, _, deliver in self._handlers.values():
             command, callback = self._mine[id(handler)][0], self._mine[id(handler)][1]
             if vars(handler).get(_COMMAND) is command and vars(handler).get(_CALLBACK) is callback:
-                delattr(handler, _COMMAND)
+                _put_back(handler, _COMMAND, self._command_before.get(id(handler)))
                 setattr(handler, _CALLBACK, deliver)
             elif handler is getattr(ezsp, _PROTOCOL):
                 clean = False
         self._handlers.clear()
         self._mine.clear()
+        self._command_before.clear()
         return clean
 
     def intact(self) -> bool:
@@ -187,9 +190,13 @@ class Gate:
             return False
         handler = getattr(ezsp, _PROTOCOL)
         here = handler is None or (
-            id(handler) in self._mine and vars(handler).get(_COMMAND) is self._mine[id(handler)][0]
+            id(handler) in self._mine
+            and vars(handler).get(_COMMAND) is self._mine[id(handler)][0]
+            and vars(handler).get(_CALLBACK) is self._mine[id(handler)][1]
+            and vars(ezsp).get(_SWITCH) is self._switch
         )
         if not here:
+            setattr(ezsp, _SWITCH, self._switch)
             self._instrument()
         return here
 
@@ -201,9 +208,11 @@ class Gate:
         for old, _, _ in list(self._handlers.values()):
             if old is not handler:  # Left behind by a reset.
                 del self._handlers[id(old)], self._mine[id(old)]
+                self._command_before.pop(id(old), None)
         if id(handler) not in self._handlers:
             send, deliver = getattr(handler, _COMMAND), getattr(handler, _CALLBACK)
             self._handlers[id(handler)] = (handler, send, deliver)
+            self._command_before[id(handler)] = vars(handler).get(_COMMAND)
         _, send, deliver = self._handlers[id(handler)]
         command = functools.partial(self._host, handler, send)
         callback = functools.partial(self._receive, deliver)
@@ -344,6 +353,14 @@ class Gate:
         if self._keeper.enforcing:
             raise Refused(reason, rule="raw-command")
         return False
+
+
+def _put_back(owner: Any, name: str, before: Any) -> None:
+    """Take off what the gate had put on: what somebody had put there before is there again."""
+    if before is None:
+        delattr(owner, name)
+    else:
+        setattr(owner, name, before)
 
 
 def _fields(handler: Any, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -49,7 +49,9 @@ class Guard:
         self.gate = Gate(self)
         self.ncp = Ncp(self.gate.raw, lambda: self.gate.version)
         self.roster = Roster()
-        self.receiving = ReceivePath(self.desk, self.roster, self, self.gate.deliver, self.ncp.identity_at)
+        self.receiving = ReceivePath(
+            self.desk, self.roster, self, self.gate.deliver, self.ncp.identity_at, self.ncp.ask_who
+        )
         self.passes = self.receiving.passes
         self.openings = Openings(self.desk, self._shut_again)
         self.joining = Joining(self.desk, self.ncp, self.roster, self.receiving, self)
@@ -87,6 +89,7 @@ class Guard:
     async def _enforce(self) -> None:
         """Close, and read back. In this order: nothing is probed while anything is open."""
         self.touched = True
+        await self.settings.probe_reading()
         await self.settings.reconcile()
         await self.settings.probe()
         await self.settings.reconcile()
@@ -120,24 +123,30 @@ class Guard:
         if self.desk.enforcing and self.gate.on and self.gate.network_up:
             try:
                 await self.settings.reconcile()
-            except RadioError:
-                self._arm(not_before=RETRY_AFTER)
+            except BaseException:  # Cut off on the way, too: what it left half done is put right.
+                self._arm(again_in=RETRY_AFTER)
                 raise
             self._arm()
 
     async def _shut_again(self) -> None:
-        await self.settings.shut_again()
+        try:
+            await self.settings.shut_again()
+        except BaseException:
+            self._arm(again_in=RETRY_AFTER)
+            raise
         self._arm()
 
-    def _arm(self, *, not_before: float = 0.0) -> None:
-        """Wake when time next changes something, at the earliest in `not_before` seconds."""
+    def _arm(self, *, again_in: float | None = None) -> None:
+        """Wake when time next changes something, or in `again_in` seconds."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        now = asyncio.get_running_loop().time()
         moments = [m for m in (self.joining.next_moment(), self.settings.renewal()) if m is not None]
-        if moments and self.gate.on:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(max(min(moments), loop.time() + not_before), self._wake)
+        if again_in is not None:
+            moments = [now + again_in]
+        if moments and self.gate.on and self.ready:
+            self._timer = asyncio.get_running_loop().call_at(min(moments), self._wake)
 
     def _wake(self) -> None:
         self._timer = None
@@ -154,16 +163,16 @@ class Guard:
             since += pause
             if desk.enforcing is enforced and since < desk.limits.watch_interval:
                 continue
-            changed = desk.enforcing is not enforced
-            since, enforced = 0.0, desk.enforcing
+            changed, enforcing, since = desk.enforcing is not enforced, desk.enforcing, 0.0
             if not self.gate.on:
                 continue
             try:
-                if enforced:
+                if enforcing:
                     await self._look(begins=changed)
                 elif changed:
                     await self._give_back()
-                self._lost = False
+                # Only now: a change that the radio did not take is tried again at the next pause.
+                self._lost, enforced = False, enforcing
             except RadioError as error:
                 self.lost(str(error))
 
@@ -200,8 +209,9 @@ class Guard:
         self.joining.open(order)
         try:
             await self.reconcile()
-        except RadioError:
+        except BaseException:
             self.joining.cancel(order)
+            self.desk.spawn(self.reconcile(), "an admission that did not open")
             raise
 
     async def withdraw(self, admission: str) -> None:
@@ -217,8 +227,9 @@ class Guard:
         self.joining.listen(seconds, by)
         try:
             await self.reconcile()
-        except RadioError:
+        except BaseException:
             self.joining.listen(0, by)
+            self.desk.spawn(self.reconcile(), "a listening window that did not open")
             raise
 
     def _must_enforce(self) -> None:
@@ -235,27 +246,24 @@ class Guard:
 
     async def posture(self) -> RadioPosture:
         """See :meth:`hubsec.radio.Radio.posture`."""
-        observed = await self.settings.observe()
-        keys = observed.transient_keys
-        settings = {
-            "trust-center-policy": f"0x{observed.join_policy:02x}",
-            "tc-key-request-policy": f"0x{observed.key_requests:02x}",
-            "transient-keys": "unreadable" if keys is None else ", ".join(sorted(keys)) or "none",
-            "ezsp-version": str(self.gate.version),
-            "frames-dropped": str(self.receiving.dropped),
-            "tries-suppressed": str(self.joining.suppressed),
-            "malformed": str(self.desk.malformed_count()),
-        }
+        settings = self.settings
+        observed = await settings.observe()
         return RadioPosture(
             network=self.desk.network,
             network_id=self._host().network_id,
             formed=self.formed,
             running=self.ready and self.gate.on,
-            closed=observed.join_policy == 0 and observed.key_requests == 0x50 and not keys,
+            closed=observed.refuses,
             listening=self.joining.listening,
             open_to=self.joining.open_to(),
-            gaps=tuple(sorted(self.gaps | self.settings.gaps)),
-            settings=settings,
+            gaps=tuple(sorted(self.gaps | settings.gaps)),
+            settings={
+                **observed.shown(),
+                "ezsp-version": str(self.gate.version),
+                "frames-dropped": str(self.receiving.dropped),
+                "tries-suppressed": str(self.joining.suppressed),
+                "malformed": str(self.desk.malformed_count()),
+            },
         )
 
     def _host(self) -> Hosting:
@@ -296,10 +304,10 @@ class Guard:
 
     def ask_to_send(self, short: int) -> None:
         """The host wants to send something to one device."""
-        device = self.roster.by_short.get(short)
+        device = self.roster.by_short.get(short) or self.host_has_at(short)
         if device is None or not self.enforcing:
             return
-        if self.desk.standing(device) is Standing.QUARANTINED:
+        if device in self.receiving.shut or self.desk.standing(device) is Standing.QUARANTINED:
             raise self.quarantined(device)
 
     def quarantined(self, device: Identity) -> Quarantined:
@@ -335,6 +343,10 @@ class Guard:
     def _received(self, name: str, args: Any) -> bool:
         match name:
             case "trustCenterJoinHandler":
+                told_by = int(args[4])
+                if told_by and told_by != int(args[0]) and self.receiving.is_shut_off(told_by):
+                    self.receiving.dropped += 1  # What a shut-off router tells of others goes nowhere, too.
+                    return False
                 if int(args[2]) == 2:
                     self.evictions.left(identity_from(args[1]))
                 return self.joining.on_join(args)
@@ -359,16 +371,20 @@ class Guard:
             self.evictions.left(identity_from(eui64))
 
     def _routed(self, args: Any) -> bool:
-        device = identity_from(args[1])
+        """A route to who may be heard; the host would ask after anybody else."""
         short = int(args[0])
-        if short not in self.roster.by_short:
-            self.roster.claim(device, short, lambda _: False)
-        known = self.roster.by_short.get(short, device)
-        return not self.enforcing or self.desk.standing(known) is not Standing.QUARANTINED
+        known = self.roster.by_short.get(short) or self.host_has_at(short) or identity_from(args[1])
+        standing = self.desk.standing(known)
+        shut = (
+            standing is Standing.QUARANTINED or standing is Standing.UNKNOWN or known in self.receiving.shut
+        )
+        return not (shut and self.enforcing)
 
     def _sent_by_us(self, args: Any) -> bool:
         aps, tag = (args[3], args[4]) if self.gate.version >= 14 else (args[2], args[3])
-        return int(tag) == OWN_TAG and int(aps.profileId) == 0 and int(aps.clusterId) in (0x0034, 0x0036)
+        return (
+            int(tag) == OWN_TAG and int(aps.profileId) == 0 and int(aps.clusterId) in (0x0001, 0x0034, 0x0036)
+        )
 
     def _stack_status(self, status: int) -> None:
         if status in _NETWORK_UP:
@@ -378,7 +394,7 @@ class Guard:
         elif status in _NETWORK_DOWN:
             self.gate.network_is(up=False)
         elif status in _NETWORK_OPENED and self.ready and self._wanted().permit.shut:
-            self.openings.rogue(None, COORDINATOR, 0)
+            self.openings.opened(None, COORDINATOR, 0)
 
     # What the receive path and the joining notice
 
@@ -388,11 +404,15 @@ class Guard:
 
     def rogue_opening(self, device: Identity | None, short: int, seconds: int) -> None:
         """A node tells the routers to open."""
-        self.openings.rogue(device, short, seconds)
+        self.openings.opened(device, short, seconds)
 
     def leaving(self, device: Identity) -> None:
         """It answered that it leaves."""
         self.evictions.left(device)
+
+    def host_has_at(self, short: int) -> Identity | None:
+        """From zigpy's list."""
+        return self.hosting.identity_at(short) if self.hosting is not None else None
 
     def unwanted(self, device: Identity, decision: Evict) -> None:
         """A device that was found on the network is to leave."""
@@ -402,6 +422,10 @@ class Guard:
         """Hand a callback to the host application."""
         self.gate.deliver(name, args)
 
+    def came(self, device: Identity) -> None:
+        """`device` has joined just now."""
+        self.openings.came(device)
+
     async def put_out(self, device: Identity, decision: Decision, correlation: str) -> None:
         """Evict, and say so; only say so while observing."""
         eviction = Eviction(confirmed=False, still_holds_network_key=True, detail="")
@@ -410,6 +434,7 @@ class Guard:
             self.stop_interview(device)
             self.joining.end(device)
             eviction = await self.evictions.evict(device)
+        # Said whatever became of it: the device is shut off.
         self.desk.publish(
             Evicted,
             device=device,

@@ -60,7 +60,7 @@ class HostCalls:
     async def permit_with_link_key(self, node: Any, link_key: Any, time_s: int = 60) -> None:
         """As zigpy's `permit_with_link_key`; what is allowed becomes an admission."""
         guard, device = self._guard, identity_from(node)
-        if self.stands:
+        if self.stands and time_s:
             await guard.ask_to_open(OpenKind.PERMIT_LINK_KEY, time_s, device)
         if not (self.stands and guard.enforcing):
             await self._originals["permit_with_link_key"](node, link_key, time_s)

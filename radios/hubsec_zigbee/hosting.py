@@ -128,6 +128,15 @@ class Hosting:
         mask = getattr(descriptor, "server_mask", None)
         return None if mask is None else int(mask) >> _REVISION_SHIFT
 
+    def identity_at(self, short: int) -> Identity | None:
+        """Who zigpy thinks is at `short`."""
+        try:
+            found = self.app.get_device(nwk=short)
+        except KeyError:
+            return None
+        ours = isinstance(found, _ZIGBEE_DEVICE) and not self._is_coordinator(found)
+        return identity_from(found.ieee) if ours else None
+
     def short_of(self, device: Identity) -> int | None:
         """Its short address as zigpy has it."""
         found = self._found(device)

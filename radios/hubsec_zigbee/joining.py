@@ -19,21 +19,22 @@ from hubsec.decisions import Allow, Decision, Deny, Evict, Knock, Quarantine
 from hubsec.errors import RadioError
 from hubsec.events import Denied, Joined, KeySent, Knocked, ListeningClosed
 from hubsec.events import Quarantined as QuarantinedEvent
-from hubsec.identity import CredentialKind, Identity
+from hubsec.identity import CredentialKind, Identity, Standing
 from hubsec.radio import AdmissionOrder
 from hubsec.requests import ExchangeRequest, JoinKind, JoinRequest
 from hubsec_zigbee.admissions import Admission
 from hubsec_zigbee.desk import LOGGER, Desk
 from hubsec_zigbee.frames import names_nobody
-from hubsec_zigbee.limits import KNOCKS_AT_ONCE, KNOCKS_PER_SECOND, MAX_LISTENING, MAX_STRANGERS
+from hubsec_zigbee.limits import MAX_LISTENING
 from hubsec_zigbee.makers import maker_of
 from hubsec_zigbee.ncp import Ncp, identity_from
 from hubsec_zigbee.receiving import ReceivePath
 from hubsec_zigbee.returning import JOIN_HANDLER, Host, Returning
 from hubsec_zigbee.roster import COORDINATOR, Roster
 from hubsec_zigbee.settings import Wish
+from hubsec_zigbee.strangers import Strangers
 
-# EmberDeviceUpdate (Zigbee specification 4.4.3.2, table 4-14).
+# EmberDeviceUpdate (4.4.3.2).
 _SECURED_REJOIN: Final = 0
 _UNSECURED_JOIN: Final = 1
 _DEVICE_LEFT: Final = 2
@@ -55,6 +56,7 @@ _NO_ORDER: Final = "no-order"
 _PARENT: Final = "parent"
 _RADIO: Final = "radio"
 _UNSECURED: Final = "unsecured-rejoin"
+_ENDED: Final = "Its admission ended before the key could be sent."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +76,6 @@ class _Try:
         return self.device, self.short, self.parent
 
 
-class _Strangers:
-    """A token bucket over everybody without an admission, and who tried in this window."""
-
-    def __init__(self) -> None:
-        self._left = float(KNOCKS_AT_ONCE)
-        self._at = 0.0
-        self.tries: dict[Identity, int] = {}
-
-    def take(self, device: Identity, now: float) -> bool:
-        self._left = min(KNOCKS_AT_ONCE, self._left + (now - self._at) * KNOCKS_PER_SECOND)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        if device not in self.tries and len(self.tries) > MAX_STRANGERS:
-            self.tries.pop(next(iter(self.tries)))
-        self.tries[device] = self.tries.get(device, 0) + 1
-        return True
-
-
 class Joining:
     """See the module. `suppressed` counts tries that were too many to be judged."""
 
@@ -103,11 +85,11 @@ class Joining:
         self._roster = roster
         self._receiving = receiving
         self._host = host
-        self._returning = Returning(desk, ncp, roster, host, self)
+        self._returning = Returning(desk, ncp, roster, receiving, host, self)
         self._admissions: dict[Identity, Admission] = {}
         self._calls: dict[int, Any] = {}
         self._in_flight: dict[tuple[Identity, int, int], bool] = {}
-        self._strangers = _Strangers()
+        self._strangers = Strangers()
         self._listening_until: float | None = None
         self._erased: set[str] = set()
         self.suppressed = 0
@@ -156,7 +138,7 @@ class Joining:
             self._forget(before)
         if order.credential is CredentialKind.APPROVAL and not self._host.defers:
             raise RadioError("This firmware lacks DEFER_JOINS: nobody can be approved, install codes only.")
-        self._receiving.shut.discard(order.device)
+        self._receiving.shut.pop(order.device, None)
         self._admissions[order.device] = Admission(order, self._desk.now())
 
     def cancel(self, order: AdmissionOrder) -> None:
@@ -182,7 +164,7 @@ class Joining:
                 "This firmware lacks DEFER_JOINS: knocks can't be heard without letting strangers in."
             )
         if seconds:
-            self._strangers = _Strangers()
+            self._strangers = Strangers()
             self._listening_until = self._desk.now() + seconds
         else:
             self._stop_listening(f"{by} stopped it.")
@@ -253,8 +235,8 @@ class Joining:
             return
         call = self._calls.get(short)
         self._stop_waiting(admission)
-        parent = int(call[4]) if call is not None else None
-        self._roster.learn(device, short, parent=parent)
+        self._roster.learn(device, short, parent=int(call[4]) if call is not None else None)
+        self._host.came(device)
         if call is not None:
             self._host.deliver(JOIN_HANDLER, call)
         self._desk.spawn(self._host.reconcile(), f"{device} has joined")
@@ -281,7 +263,8 @@ class Joining:
             taken = admission.tried(asked.short, asked.parent, now)
             attempt = admission.attempts_from(asked.short, asked.parent)
         else:
-            taken, attempt = self._strangers.take(device, now), self._strangers.tries.get(device, 1)
+            taken = self._strangers.take(device, now, listening=self.listening)
+            attempt = self._strangers.tries(device)
         if not taken:
             self.suppressed += 1
         elif asked.place in self._in_flight:
@@ -365,9 +348,11 @@ class Joining:
 
     async def _kept_out(self, asked: _Try, decision: Decision) -> None:
         """After a no: bound who takes a child slot, and take back what the NCP gave by itself."""
-        if asked.sent and self._desk.enforcing:
+        # What the NCP sent only the device itself can open: who is in is not put out for a claim of its name.
+        stands = self._desk.standing(asked.device) in (Standing.APPROVED, Standing.ADOPTED)
+        if asked.sent and self._desk.enforcing and not (stands and self._host.knows(asked.device)):
             await self._host.put_out(asked.device, decision, self.correlation(asked.device))
-        if self.listening and len(self._strangers.tries) > MAX_STRANGERS:
+        if self.listening and self._strangers.too_many:
             self._stop_listening("Too many strangers came; each takes a place that a device may need.")
             await self._host.reconcile()
 
@@ -378,12 +363,13 @@ class Joining:
         order = admission.order
         self._calls[short] = asked.args
         self._receiving.waiting[short] = device
-        admission.key_sent(short, self._desk.now())
+        forgotten = admission.key_sent(short, self._desk.now())
+        if forgotten is not None:
+            self._waits_no_more(device, forgotten)
         why = "" if asked.sent else await self._send(admission, short, asked.parent)
         if why:
             admission.key_not_sent(short)
-            self._calls.pop(short, None)
-            self._receiving.waiting.pop(short, None)
+            self._waits_no_more(device, short)
             return Deny(_RADIO, why)
         self._desk.publish(
             KeySent,
@@ -405,15 +391,24 @@ class Joining:
                 # A key of an earlier life would be taken instead of the one that it comes with now.
                 self._erased.add(order.admission)
                 await self._ncp.erase_link_key(order.device)
+            if not self._still_open(admission):
+                return _ENDED
             if await self._ncp.send_network_key(order.device, short, parent):
                 return ""
             # Transient keys run out (TRANSIENT_KEY_TIMEOUT_S): reconciling puts it back.
             await self._host.reconcile()
+            if not self._still_open(admission):
+                return _ENDED
             if await self._ncp.send_network_key(order.device, short, parent):
                 return ""
         except RadioError as error:
             return str(error)
         return "The NCP has no link key for it."
+
+    def _still_open(self, admission: Admission) -> bool:
+        """Whether it may still be answered: much can end while the NCP is spoken to."""
+        mine = self._admissions.get(admission.order.device) is admission
+        return mine and self._desk.enforcing and admission.associating(self._desk.now())
 
     # The end of an admission
 
@@ -429,7 +424,7 @@ class Joining:
         order, state = admission.order, admission.link_key
         try:
             await self._host.reconcile()
-        except RadioError as error:  # What the device did is judged all the same; the watch tries again.
+        except RadioError as error:  # What the device did is judged all the same; it is tried again.
             LOGGER.warning("%s: after the exchange with %s: %s", self._desk.name, order.device, error)
         if state is not None:
             request = ExchangeRequest(
@@ -439,8 +434,10 @@ class Joining:
                 link_key=state,
                 stack_revision=self._host.stack_revision(order.device),
             )
-            await self._concluded(order, await self._desk.judge(request), request)
-        self._forget(admission)
+            try:
+                await self._concluded(order, await self._desk.judge(request), request)
+            finally:
+                self._forget(admission)
 
     async def _concluded(self, order: AdmissionOrder, decision: Decision, request: ExchangeRequest) -> None:
         match decision:
@@ -483,9 +480,12 @@ class Joining:
 
     def _stop_waiting(self, admission: Admission) -> None:
         for short in admission.sent_to:
-            if self._receiving.waiting.get(short) == admission.order.device:
-                del self._receiving.waiting[short]
-                self._calls.pop(short, None)
+            self._waits_no_more(admission.order.device, short)
+
+    def _waits_no_more(self, device: Identity, short: int) -> None:
+        if self._receiving.waiting.get(short) == device:
+            del self._receiving.waiting[short]
+            self._calls.pop(short, None)
 
     def end(self, device: Identity) -> None:
         """It is put out: its admission ends with it."""

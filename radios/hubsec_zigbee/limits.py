@@ -38,5 +38,12 @@ KNOCKS_PER_SECOND: Final = 1.0
 MAX_STRANGERS: Final = 16
 """Distinct strangers in one listening window, each of which may take a child slot of the coordinator (bellows
 asks for 32). After that the window closes."""
+QUESTIONS_AT_ONCE: Final = 64
+QUESTIONS_PER_SECOND: Final = 1.0
+"""Devices that nobody has let in about whom is asked, and nodes that are asked who they are: at once as many as
+frames are kept for, then one a second. Each answer is a row on disk, each question a frame on air."""
+REJOINS_AT_ONCE: Final = 64
+REJOINS_PER_SECOND: Final = 2.0
+"""Secured rejoins that are judged: a house after a power cut at once, then no more than disk and operator can take."""
 MAX_TEXT: Final = 64
 """Characters kept of what a device says of itself. ZCL's model and manufacturer strings have at most 32 bytes."""

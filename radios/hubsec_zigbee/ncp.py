@@ -18,7 +18,13 @@ from zigpy.exceptions import ZigbeeException
 from hubsec.errors import NotEnforceable, RadioError
 from hubsec.identity import Identity
 from hubsec.secret import Secret
-from hubsec_zigbee.frames import MGMT_LEAVE_REQ, MGMT_PERMIT_JOINING_REQ, ZDO_PROFILE, identity_of
+from hubsec_zigbee.frames import (
+    IEEE_ADDR_REQ,
+    MGMT_LEAVE_REQ,
+    MGMT_PERMIT_JOINING_REQ,
+    ZDO_PROFILE,
+    identity_of,
+)
 from hubsec_zigbee.roster import FIRST_RESERVED
 
 OLDEST_VERSION: Final = 13
@@ -40,6 +46,8 @@ _EUI64: Final = slice(4, 12)
 _KEY: Final = slice(18, 34)
 """In an exported transient key: sl_zb_sec_man_context_t (type, index, derivation, EUI64, network, flags,
 algorithm), then the key."""
+_NO_SUCH_ENTRY: Final = frozenset({0x21, 0x27, 0x28, 0x2D})
+"""sl_Status INVALID_PARAMETER, INVALID_INDEX, INVALID_RANGE, NOT_FOUND: there is no key at that index."""
 _NO_ALIAS: Final = 0xFFFF
 _UNKNOWN_INDEX: Final = 0xFF
 
@@ -150,6 +158,9 @@ class Ncp:
             answer = _bytes(await self._send("exportTransientKeyByIndex", index))
             status, entry = (answer[:4], answer[4:]) if uniform else (answer[-4:], answer)
             if any(status):
+                if int.from_bytes(status, "little") not in _NO_SUCH_ENTRY:
+                    # No end of the table: to take it for one would be to read back what is not known.
+                    raise RadioError("The NCP refused exportTransientKeyByIndex.")
                 break
             if len(entry) < _KEY.stop:
                 raise RadioError("The NCP's answer to exportTransientKeyByIndex is too short.")
@@ -197,6 +208,10 @@ class Ncp:
         await self._zdo(short, MGMT_LEAVE_REQ, eui64_of(device).serialize() + b"\x00")
 
     # Addresses
+
+    async def ask_who(self, short: int) -> None:
+        """IEEE_addr_req to the node at `short` (2.4.3.1.2): who it is. The answer comes as a message."""
+        await self._zdo(short, IEEE_ADDR_REQ, short.to_bytes(2, "little") + b"\x00\x00")
 
     async def identity_at(self, short: int) -> Identity | None:
         """Who the NCP thinks is at `short`."""

@@ -13,6 +13,7 @@ from typing import Final
 _COMMAND_LOGGER: Final = "bellows.ezsp.protocol"
 _FRAME_LOGGERS: Final = ("bellows.ash", "bellows.uart")
 _SETTINGS_LOGGERS: Final = (
+    "bellows.ezsp",
     "zigpy.application",
     "zigpy.backups",
     "zigpy.appdb",
@@ -57,7 +58,11 @@ class _Hide(logging.Filter):
             elif isinstance(args[0], str) and args[0] in _KEY_BEARING:
                 record.args = (args[0], *(_hidden(arg) for arg in args[1:]))
             else:
-                record.args = tuple(_HIDDEN if type(arg).__name__ in _SETTINGS else arg for arg in args)
+                # Bytes: a frame that was not understood, or what was left of one.
+                record.args = tuple(
+                    _HIDDEN if isinstance(arg, bytes) or type(arg).__name__ in _SETTINGS else arg
+                    for arg in args
+                )
         return True
 
 

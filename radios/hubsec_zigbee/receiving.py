@@ -7,7 +7,7 @@ A frame passes in a few look-ups where its sender stands well and it is no ZDO m
    gets the frame.
 2. A quarantined device's frames go nowhere.
 3. Of a device that is unknown (its identity, or how it stands) frames are held, few and briefly, until the
-   answer is there.
+   answer is there. Without an answer they go nowhere. Questions are bounded, since who asks them can make up addresses.
 4. A ZDO message that says who is where passes if the device that it speaks of may be heard, since the host
    makes a device of what it reads there.
 5. What makes no sense is counted and goes nowhere.
@@ -17,6 +17,7 @@ While the hub only observes, everything passes.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -25,6 +26,7 @@ from hubsec.decisions import Allow, Evict
 from hubsec.errors import RadioError
 from hubsec.identity import Identity, Mode, Standing
 from hubsec.requests import PresenceRequest
+from hubsec_zigbee.buckets import Bucket
 from hubsec_zigbee.desk import Desk
 from hubsec_zigbee.frames import (
     DEVICE_ANNCE,
@@ -32,6 +34,7 @@ from hubsec_zigbee.frames import (
     MGMT_LEAVE_RSP,
     MGMT_PERMIT_JOINING_REQ,
     NWK_ADDR_RSP,
+    Claim,
     MalformedFrame,
     address_response,
     device_annce,
@@ -39,13 +42,15 @@ from hubsec_zigbee.frames import (
     names_nobody,
     permit_joining,
 )
-from hubsec_zigbee.limits import HELD_DEVICES, HELD_FRAMES
+from hubsec_zigbee.limits import HELD_DEVICES, HELD_FRAMES, QUESTIONS_AT_ONCE, QUESTIONS_PER_SECOND
 from hubsec_zigbee.ncp import FIRST_UNIFORM_VERSION, identity_from
-from hubsec_zigbee.roster import Roster
+from hubsec_zigbee.roster import MAX_DEVICES, Roster
 
 NONSENSE: Final = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError, MalformedFrame)
 """What a callback of unexpected shape makes Python raise."""
 
+_SAY_WHO: Final = frozenset({DEVICE_ANNCE, NWK_ADDR_RSP, IEEE_ADDR_RSP})
+"""The ZDO messages that zigpy makes a device of."""
 _INCOMING: Final = "incomingMessageHandler"
 _QUARANTINED: Final = Standing.QUARANTINED
 _UNKNOWN: Final = Standing.UNKNOWN
@@ -64,6 +69,9 @@ class Listener(Protocol):
     def leaving(self, device: Identity) -> None:
         """A device answered that it leaves."""
 
+    def host_has_at(self, short: int) -> Identity | None:
+        """Who the host application thinks is at `short`; a frame from there is his to it."""
+
     def unwanted(self, device: Identity, decision: Evict) -> None:
         """A device that was found on the network is to leave."""
 
@@ -78,6 +86,7 @@ class ReceivePath:
         listener: Listener,
         deliver: Callable[[str, Any], None],
         identity_at: Callable[[int], Any],
+        ask_who: Callable[[int], Any],
     ) -> None:
         self._desk = desk
         self._roster = roster
@@ -85,13 +94,16 @@ class ReceivePath:
         self._listener = listener
         self._deliver = deliver
         self._identity_at = identity_at
+        self._ask_who = ask_who
+        self._asking = Bucket(QUESTIONS_AT_ONCE, QUESTIONS_PER_SECOND)
+        self._judging = Bucket(QUESTIONS_AT_ONCE, QUESTIONS_PER_SECOND)
         self._sender, self._eui64, self._payload = 2, 3, 9
         self._held: dict[Identity | int, deque[Any]] = {}
         self._looked_up: dict[int, float] = {}
         self._refused: dict[Identity, float] = {}
         self._authority: Any = None
         self.waiting: dict[int, Identity] = {}
-        self.shut: set[Identity] = set()
+        self.shut: dict[Identity, None] = {}
         self.coordinator: Identity | None = None
         self.dropped = 0
 
@@ -120,8 +132,10 @@ class ReceivePath:
         """Whether the incomingMessageHandler with these fields reaches the host. Never raises."""
         try:
             sender = args[self._sender]
-            if not sender:  # The coordinator's own, looped back.
-                return True
+            if (
+                not sender
+            ):  # The coordinator's own, looped back, or of somebody who says that he is the coordinator.
+                return not _is_zdo(args[1]) or self._names_nobody_shut_off(args)
             if self.waiting and sender in self.waiting:
                 self._proof(sender, args)
             device = self._by_short.get(sender)
@@ -130,7 +144,9 @@ class ReceivePath:
             standing = self._authority.standing(device)
             if standing is _QUARANTINED or standing is _UNKNOWN or device in self.shut:
                 return self._doubtful(device, standing, args)
-            if args[1].profileId == 0:
+            aps = args[1]
+            # As zigpy does, which reads ZDO in whatever comes from or to endpoint 0.
+            if not (aps.profileId and aps.sourceEndpoint and aps.destinationEndpoint):
                 return self._zdo(device, sender, args)
         except NONSENSE as error:
             self._desk.malformed("ezsp", f"{_INCOMING}: {type(error).__name__}")
@@ -167,17 +183,20 @@ class ReceivePath:
 
     def _unidentified(self, sender: int, args: Any) -> bool:
         sender = int(sender)
-        said = self._said(args)
+        said = self._said(args) or self._listener.host_has_at(sender)
         if said is not None and self._roster.claim(said, sender, self._shut_off):
             return self._again(sender, args)
         if not self._desk.enforcing:
             return True
-        if args[1].profileId == 0:
+        zdo = _is_zdo(args[1])
+        if zdo:
             self._overheard(None, sender, args)
         now = self._desk.now()
         if self._looked_up.get(sender, float("-inf")) + self._desk.limits.lookup_pause > now:
-            # Nobody knows. The host drops it as well, and asks the node who it is: the answer is looked at here.
-            return self._zdo(None, sender, args) if args[1].profileId == 0 else True
+            # Nobody knows, and the node was asked: only what says who is where goes on to be looked at.
+            passes = zdo and args[1].clusterId in _SAY_WHO and self._zdo(None, sender, args)
+            self.dropped += not passes
+            return passes
         if self._hold(sender, args):
             if len(self._looked_up) >= HELD_DEVICES:
                 self._looked_up.pop(next(iter(self._looked_up)))
@@ -196,7 +215,25 @@ class ReceivePath:
             device = None
         if device is not None and not names_nobody(device):
             self._roster.claim(device, short, self._shut_off)
+        elif self._asking.take(self._desk.now()):
+            with contextlib.suppress(RadioError):
+                await self._ask_who(short)
         self._release(short, keep=True)
+
+    def is_shut_off(self, short: int) -> bool:
+        """Whether nothing of the node at `short` may be heard."""
+        device = self._by_short.get(short)
+        return device is not None and self.is_shut(device)
+
+    def is_shut(self, device: Identity) -> bool:
+        """Whether nothing of `device` may be heard."""
+        return self._desk.enforcing and self._shut_off(device)
+
+    def shut_off(self, device: Identity) -> None:
+        """Nothing of `device` is heard from now on."""
+        if len(self.shut) >= MAX_DEVICES:
+            self.shut.pop(next(iter(self.shut)))
+        self.shut[device] = None
 
     def _shut_off(self, device: Identity) -> bool:
         return device in self.shut or self._desk.standing(device) is _QUARANTINED
@@ -204,7 +241,7 @@ class ReceivePath:
     # How does it stand?
 
     def _doubtful(self, device: Identity, standing: Standing, args: Any) -> bool:
-        if args[1].profileId == 0:
+        if _is_zdo(args[1]):
             self._overheard(device, int(args[self._sender]), args)
         if self._authority.mode is not _ENFORCE:
             if standing is _UNKNOWN:
@@ -220,12 +257,18 @@ class ReceivePath:
         """Hold a frame until it is known how `device` stands; drop it where the last answer was no, and fresh."""
         if self._refused.get(device, float("-inf")) + self._desk.limits.lookup_pause > self._desk.now():
             self.dropped += 1
+        elif device not in self._held and not self._judging.take(self._desk.now()):
+            self.dropped += 1  # Each answer is written to disk; who makes up addresses has to wait.
         elif self._hold(device, args):
             self._desk.spawn(self._ask(device), f"ask about {device}")
 
     def ask(self, device: Identity) -> None:
         """Put the question how `device` stands, unless it is being asked."""
-        if device not in self._held and len(self._held) < HELD_DEVICES:
+        if (
+            device not in self._held
+            and len(self._held) < HELD_DEVICES
+            and self._judging.take(self._desk.now())
+        ):
             self._held[device] = deque(maxlen=HELD_FRAMES)
             self._desk.spawn(self._ask(device), f"ask about {device}")
 
@@ -273,7 +316,7 @@ class ReceivePath:
                 return self._announced(device, int(sender), args)
             if cluster in (NWK_ADDR_RSP, IEEE_ADDR_RSP):
                 claim = address_response(bytes(args[self._payload]))
-                return claim is None or self._may_be_heard(claim.device, args)
+                return claim is None or self._answered(device, int(sender), claim, args)
         except MalformedFrame as error:
             self._desk.malformed(error.layer, error.reason, device)
             return not self._desk.enforcing
@@ -289,6 +332,20 @@ class ReceivePath:
         if device != claim.device and not self._roster.claim(claim.device, sender, self._shut_off):
             raise MalformedFrame("zdo", "a shut-off device announces itself as another")
         return device == claim.device or self._may_be_heard(claim.device, args)
+
+    def _answered(self, device: Identity | None, sender: int, claim: Claim, args: Any) -> bool:
+        if device is None and sender and claim.short == sender and not names_nobody(claim.device):
+            self._roster.claim(claim.device, sender, self._shut_off)
+        return self._may_be_heard(claim.device, args)
+
+    def _names_nobody_shut_off(self, args: Any) -> bool:
+        """Of a ZDO message under the coordinator's own address: whether the host may read it."""
+        cluster = args[1].clusterId
+        if cluster not in _SAY_WHO or not self._desk.enforcing:
+            return True
+        payload = bytes(args[self._payload])
+        claim = device_annce(payload) if cluster == DEVICE_ANNCE else address_response(payload)
+        return claim is None or names_nobody(claim.device) or self._may_be_heard(claim.device, args)
 
     def _may_be_heard(self, device: Identity, args: Any) -> bool:
         """Whether the host may read of `device`, in a message of somebody who may be heard."""
@@ -323,9 +380,14 @@ class ReceivePath:
             self._desk.malformed(error.layer, error.reason, device)
 
 
+def _is_zdo(aps: Any) -> bool:
+    """Whether zigpy would read it as ZDO: it looks at the endpoints, and not at the profile."""
+    return not (aps.profileId and aps.sourceEndpoint and aps.destinationEndpoint)
+
+
 def _announces(device: Identity, args: Any, payload: int) -> bool:
     """Whether it is `device`'s own Device_annce."""
-    if args[1].profileId != 0 or args[1].clusterId != DEVICE_ANNCE:
+    if not _is_zdo(args[1]) or args[1].clusterId != DEVICE_ANNCE:
         return False
     try:
         return device_annce(bytes(args[payload])).device == device

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Final, assert_never
 
 from hubsec.errors import RadioError
 from hubsec.events import Drifted
 from hubsec.identity import Identity
-from hubsec_zigbee.desk import Desk
+from hubsec_zigbee.desk import LOGGER, Desk
 from hubsec_zigbee.ncp import MAX_PERMIT, ROUTERS, Ncp
 from hubsec_zigbee.roster import Roster
 from hubsec_zigbee.settings import (
@@ -87,15 +88,19 @@ class Reconciler:
             if found != value:
                 raise RadioError(f"The trust center was closed, and was read back as 0x{found:02x}.")
 
+    async def probe_reading(self) -> None:
+        """Find out whether this firmware lists its transient keys; changes nothing."""
+        try:
+            await self._ncp.transient_keys()
+        except RadioError:
+            self.gaps.add(GAP_KEYS_UNREADABLE)
+
     async def probe(self) -> None:
-        """Find out what this firmware can hold: the gaps. Only while nobody is permitted and no transient key
+        """Find out whether this firmware holds DEFER_JOINS. Only while nobody is permitted and no transient key
         is there."""
         async with self._lock:
-            try:
-                await self._ncp.transient_keys()
-            except RadioError:
-                self.gaps.add(GAP_KEYS_UNREADABLE)
             await self._ncp.clear_transient_keys()
+            self._held = None
             try:
                 await self._ncp.set_policy(TRUST_CENTER_POLICY, DEFERRED)
                 found = await self._ncp.policy(TRUST_CENTER_POLICY)
@@ -129,21 +134,24 @@ class Reconciler:
         """Bring the NCP to what is wanted now. Raises :class:`~hubsec.errors.RadioError` where it would not; it
         is closed then, as far as it can be."""
         async with self._lock:
-            wanted = self._wanted()
-            observed = await self.observe()
-            drift = differences(observed, self._held) if self._held is not None else {}
-            if self._permit is None or (wanted.permit.shut and not self._permit.shut):
-                await self._shut_permit()
+            wanted, held = self._wanted(), self._held
+            drift: dict[str, tuple[str, str]] = {}
             try:
+                observed = await self.observe()
+                drift = differences(observed, held) if held is not None else {}
+                # Whoever is cut off on the way leaves neither end behind: that would look like drift.
+                self._held = None
+                if self._permit is None or (wanted.permit.shut and not self._permit.shut):
+                    await self._shut_permit()
                 await self._bring(observed, wanted)
+                self._held = wanted
+                if not wanted.permit.shut:
+                    await self._keep_permit(wanted.permit)
             except RadioError:
                 self._tell(drift, restored=False)
                 await self._close()
                 raise
-            self._held = wanted
             self._tell(drift, restored=True)
-            if not wanted.permit.shut:
-                await self._keep_permit(wanted.permit)
 
     async def _bring(self, observed: Observed, wanted: Desired) -> None:
         steps = plan(observed, wanted)
@@ -180,14 +188,20 @@ class Reconciler:
             self._desk.publish(Drifted, setting=setting, expected=expected, found=found, restored=restored)
 
     async def _close(self) -> None:
-        """Shut what can be shut, after something would not hold."""
+        """Shut what can be shut, after something would not hold: one thing that fails keeps no other open."""
         self.forget()
-        for policy, value in (
-            (TRUST_CENTER_POLICY, JoinPolicy.CLOSED),
-            (TC_KEY_REQUEST_POLICY, KeyRequests.IGNORE),
+        ncp = self._ncp
+        for shut in (
+            partial(ncp.set_policy, TRUST_CENTER_POLICY, JoinPolicy.CLOSED),
+            partial(ncp.set_policy, TC_KEY_REQUEST_POLICY, KeyRequests.IGNORE),
+            ncp.clear_transient_keys,
+            partial(ncp.permit_joining, 0),
+            partial(ncp.permit_routers, 0),
         ):
-            await self._ncp.set_policy(policy, value)
-        await self._ncp.clear_transient_keys()
+            try:
+                await shut()
+            except RadioError as error:
+                LOGGER.warning("%s: while closing: %s", self._desk.name, error)
 
     async def leave_closed(self) -> None:
         """The guard goes: idle, read back."""
@@ -199,11 +213,12 @@ class Reconciler:
     async def leave_as(self, policies: dict[int, int]) -> bool:
         """The guard goes: these policies, and no transient key. Whether they were read back."""
         async with self._lock:
+            self.forget()
             await self._shut_permit()
+            self._permit = None  # From now on it is the host's.
             await self._ncp.clear_transient_keys()
             for policy, value in policies.items():
                 await self._ncp.set_policy(policy, value)
-            self.forget()
             return all([await self._ncp.policy(policy) == value for policy, value in policies.items()])
 
     # Permits
@@ -227,8 +242,11 @@ class Reconciler:
         return self._permit_until - RENEW_AT * self._permit_given
 
     async def _shut_permit(self) -> None:
-        await self._ncp.permit_joining(0)
-        await self._ncp.permit_routers(0)
+        self._permit = None
+        try:
+            await self._ncp.permit_joining(0)
+        finally:
+            await self._ncp.permit_routers(0)
         self._permit = Permit()
 
     async def _keep_permit(self, wanted: Permit) -> None:
@@ -239,7 +257,7 @@ class Reconciler:
             return
         scale = self._desk.limits.time_scale
         seconds = max(1, min(MAX_PERMIT, math.ceil(lasts * scale)))
-        before = self._permit or Permit()
+        before, self._permit = self._permit or Permit(), None
         await self._permit_routers(before, wanted, seconds)
         if wanted.coordinator:
             await self._ncp.permit_joining(seconds)

@@ -13,9 +13,12 @@ from hubsec.errors import RadioError
 from hubsec.events import Left, Rejoined
 from hubsec.identity import Identity, Standing
 from hubsec.requests import JoinKind, JoinRequest
+from hubsec_zigbee.buckets import Bucket
 from hubsec_zigbee.desk import Desk
 from hubsec_zigbee.frames import names_nobody
+from hubsec_zigbee.limits import REJOINS_AT_ONCE, REJOINS_PER_SECOND
 from hubsec_zigbee.ncp import Ncp
+from hubsec_zigbee.receiving import ReceivePath
 from hubsec_zigbee.roster import COORDINATOR, Roster
 
 JOIN_HANDLER: Final = "trustCenterJoinHandler"
@@ -30,6 +33,9 @@ class Host(Protocol):
 
     def deliver(self, name: str, args: Any) -> None:
         """Hand a callback to the host application."""
+
+    def came(self, device: Identity) -> None:
+        """`device` has joined just now."""
 
     async def reconcile(self) -> None:
         """Bring the trust center to what is wished for now."""
@@ -60,12 +66,16 @@ class Teller(Protocol):
 class Returning:
     """See the module."""
 
-    def __init__(self, desk: Desk, ncp: Ncp, roster: Roster, host: Host, joining: Teller) -> None:
+    def __init__(
+        self, desk: Desk, ncp: Ncp, roster: Roster, receiving: ReceivePath, host: Host, joining: Teller
+    ) -> None:
         self._desk = desk
         self._ncp = ncp
         self._roster = roster
         self._host = host
         self._joining = joining
+        self._receiving = receiving
+        self._judging = Bucket(REJOINS_AT_ONCE, REJOINS_PER_SECOND)
 
     async def parent(self, short: int) -> Identity | None:
         """Who the parent at `short` is; None for the coordinator, and for somebody whom nobody knows."""
@@ -83,12 +93,18 @@ class Returning:
 
     def came_back(self, device: Identity, short: int, parent: int, args: Any) -> bool:
         """It holds the network key; whether the host may hear of it before it is judged."""
-        standing = self._desk.standing(device)
-        self._roster.learn(device, short, parent=parent)
-        known = standing in (Standing.APPROVED, Standing.ADOPTED)
-        told = known or not self._desk.enforcing
+        if not self._roster.claim(device, short, self._receiving.is_shut, parent=parent):
+            self._desk.malformed("ezsp", f"{JOIN_HANDLER}: a rejoin at a shut-off device's address", device)
+            return not self._desk.enforcing
+        told = self._may_be_told(device)
+        if not self._judging.take(self._desk.now()):
+            return told  # A flood of them; how the device stands does not hang on it.
         self._desk.spawn(self._judge(device, parent, args, told=told), f"judge {device}, which came back")
         return told
+
+    def _may_be_told(self, device: Identity) -> bool:
+        known = self._desk.standing(device) in (Standing.APPROVED, Standing.ADOPTED)
+        return known or not self._desk.enforcing
 
     async def _judge(self, device: Identity, parent: int, args: Any, *, told: bool) -> None:
         through = await self.parent(parent)

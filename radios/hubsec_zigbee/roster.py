@@ -56,13 +56,20 @@ class Roster:
             self._places.pop(before, None)
         self.by_short[short] = device
 
-    def claim(self, device: Identity, short: int, shut_off: Callable[[Identity], bool]) -> bool:
+    def claim(
+        self,
+        device: Identity,
+        short: int,
+        shut_off: Callable[[Identity], bool],
+        *,
+        parent: int | None = None,
+    ) -> bool:
         """A frame from `short` says that it is `device`. Believed, unless it would free a shut-off device of
         its address."""
         before = self.by_short.get(short)
         if before is not None and before != device and shut_off(before):
             return False
-        self.learn(device, short)
+        self.learn(device, short, parent=parent)
         return True
 
     def forget(self, device: Identity) -> None:

@@ -104,6 +104,21 @@ class Observed:
     key_requests: int
     transient_keys: Mapping[Identity, Secret] | None
 
+    @property
+    def refuses(self) -> bool:
+        """Whether the trust center refuses everybody."""
+        idle = self.join_policy == IDLE.join_policy and self.key_requests == IDLE.key_requests
+        return idle and not self.transient_keys
+
+    def shown(self) -> dict[str, str]:
+        """Each setting as text, without secrets."""
+        keys = self.transient_keys
+        return {
+            "trust-center-policy": f"0x{self.join_policy:02x}",
+            "tc-key-request-policy": f"0x{self.key_requests:02x}",
+            "transient-keys": "unreadable" if keys is None else ", ".join(sorted(keys)) or "none",
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class SetJoinPolicy:

@@ -208,7 +208,7 @@ async def test_opening_is_a_question(command: str, allowed: bool, wired: Wired) 
     row, kind = OPENING[command]
     if allowed:
         wired.authority.answers[OpenRequest] = Allow("host-may", "The host may.")
-        await wired.guard.openings.ask(kind, 60)  # As the application's own call does before it.
+        await wired.guard.openings.ask(kind, 180)  # As the application's own call does before it.
         await send(wired, row)
         assert wired.gateway.sent == [row[0]]
         assert len(wired.authority.requests) == 1
