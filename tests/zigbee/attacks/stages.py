@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from hubsec_emulated.wire.crypto import install_code_key
 from hubsec_zigbee import Bellows
 
 WINDOW = 60
+PAUSE = 0.1
 SETTLING = 2.2
 """bellows closes its start-up window two seconds after the start, from a task of its own."""
 
@@ -107,6 +109,9 @@ async def unguarded(seed: int) -> AsyncIterator[Unguarded]:
         try:
             await house.sleep(SETTLING * 20)
             yield Unguarded(house, app)
+            # zigpy answers reports by tasks of its own, which it leaves behind when it is shut down too soon.
+            await house.settled()
+            await asyncio.sleep(PAUSE)
         finally:
             await app.shutdown()
 
