@@ -2,7 +2,7 @@
 
 Everything here is real but the radio waves: unmodified bellows and zigpy drive a coordinator, devices join over 802.15.4 frames with
 real cryptography, hubsec decides. What it leaves in `build/demo/`: `zigbee.pcap` (every frame; opens in Wireshark), `keys.txt` (its keys,
-for Wireshark's `zigbee_pc_keys`), `hostile.json` (which frames hostile nodes sent), `events.jsonl`, `report.md`.
+for Wireshark's `zigbee_pc_keys`), `hostile.json` (which frames hostile nodes sent), `events.jsonl`, `report.md` (all of it, and how to look at it).
 
 Exits with 1 if anything went otherwise than told.
 """
@@ -15,14 +15,15 @@ import logging
 import sys
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 from rich.markup import escape
 
-from hubsec import Hub
-from hubsec.events import Denied, Event, Exposed, Knocked, Quarantined, RogueOpening
+from hubsec import Hub, __version__
+from hubsec.events import Denied, Event, Exposed, Knocked, Quarantined, RogueOpening, Steered
 from hubsec.events_json import to_json
 from hubsec_emulated import House
 from hubsec_emulated.devices.device import Device as Thing
@@ -31,6 +32,19 @@ from hubsec_zigbee import Bellows
 SEED = 2026
 PATIENCE = 30.0
 """Simulated seconds: longer than any honest device takes for its link key exchange."""
+HOW_TO_LOOK = """
+## How to look at it
+
+**The capture, `zigbee.pcap`.** Open it in Wireshark. Without its keys most frames are shut, as they are for a listener. To open them, copy the
+lines of `keys.txt` into the file `zigbee_pc_keys` in Wireshark's personal configuration folder (Help, About Wireshark, Folders) while
+Wireshark is closed. Or enter a key by hand in Preferences, Protocols, ZigBee, Pre-configured Keys, byte order Normal. Give Wireshark the
+first two lines only, the keys that everybody knows, to see what any listener sees: no secured frame opens until the old plug is approved.
+
+**The attackers' frames, `hostile.json`.** One object for each frame that a hostile node sent: its number in the capture, counted from 1 as
+Wireshark does, and who sent it. These are the frames that may stay shut even with `keys.txt`, since attackers send what they like.
+
+**What hubsec said, `events.jsonl`.** One event on each line, in order, as `hubsec.events_json` writes them.
+"""
 
 
 @dataclass
@@ -50,6 +64,10 @@ class Story:
 
     def say(self, text: str) -> None:
         self.console.print(f"   {escape(text)}")
+        self.lines.append(f"- {text}")
+
+    def note(self, text: str) -> None:
+        """For the report alone."""
         self.lines.append(f"- {text}")
 
     def warn(self, text: str) -> None:
@@ -98,11 +116,14 @@ class Demo:
         )
 
     async def a_house_forms(self) -> None:
-        self.story.chapter("A house forms", "bellows starts on an emulated stick and forms a network.")
+        self.story.chapter(
+            "A house forms",
+            "bellows starts on an emulated stick and forms a network, which nobody can join yet.",
+        )
         posture = await self.hub.posture()
         network = posture.networks[0].state
         for setting, value in sorted(network.settings.items()):
-            self.story.say(f"{setting}: {value}")
+            self.story.note(f"read back: {setting} = {value}")
         self.story.check(
             "The trust center refuses everybody, as read back from the stick", holds=network.closed
         )
@@ -130,6 +151,12 @@ class Demo:
         self.story.check(
             "A listener with every public key can't read the network", holds=not self.listener_has_the_key()
         )
+        await self._until(lambda: self.seen(Steered, lamp))
+        steered = self.seen(Steered, lamp)[0]
+        self.story.say(
+            f"Now that it is in, the lamp tells every router to open for {steered.seconds} s, as Zigbee 3.0 devices do."
+        )
+        self.story.check("hubsec told the routers to close again", holds=steered.closed)
         stranger.power_off()
         return lamp
 
@@ -174,7 +201,8 @@ class Demo:
             plug.power_on()
             async with asyncio.timeout(PATIENCE):
                 knock: Knocked = await anext(knocks)
-        self.story.say(f"Knock from {knock.device}, maker: {knock.maker or 'unknown'}.")
+        owner = f"address block of {knock.maker}" if knock.maker else "address block of an unknown maker"
+        self.story.say(f"Knock from {knock.device}, {owner}.")
         self.story.check("Knocking got it nothing", holds=not plug.has_network_key)
         self.story.warn(
             "Its key travels under a key that everybody knows: whoever listens now can read the network from here on."
@@ -230,9 +258,13 @@ async def run(folder: Path, story: Story) -> None:
             (folder / "events.jsonl").write_bytes(b"".join(to_json(e) + b"\n" for e in demo.events))
         (folder / "keys.txt").write_text(house.keys(), encoding="utf-8")
         hostile = [{"frame": frame.number, "sender": frame.sender} for frame in house.hostile_frames]
-        (folder / "hostile.json").write_bytes(msgspec.json.format(msgspec.json.encode(hostile)) + b"\n")
+        rows = b",\n".join(msgspec.json.encode(row) for row in hostile)
+        (folder / "hostile.json").write_bytes(b"[\n" + rows + b"\n]\n")
         heard = house.sniffer.report()
-        story.chapter("What is left", f"In {folder}: a capture that Wireshark opens, its keys, the events.")
+        story.chapter(
+            "What is left",
+            f"In {folder}: a capture that Wireshark opens, its keys, the events, and a report.",
+        )
         story.say(f"{heard.frames} frames on the air, {len(hostile)} of them from hostile nodes.")
         story.check("No frame was malformed", holds=heard.malformed == 0)
 
@@ -258,8 +290,8 @@ def main() -> int:
     report = [
         "# What happened in the emulated house",
         *story.lines,
-        "",
-        f"**{verdict}** It took {took:.0f} s.",
+        HOW_TO_LOOK,
+        f"**{verdict}** hubsec {__version__}, {datetime.now(UTC):%Y-%m-%d}, seed {SEED}.",
         "",
     ]
     (folder / "report.md").write_text("\n".join(report), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from hubsec import __version__
 from hubsec.events_json import from_json
 from tests.oracles.tshark import second_opinion
 
@@ -31,11 +33,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "console").write_text(" ".join(done.stdout.split()), encoding="utf-8")
     return folder
 
 
 def _hostile(folder: Path) -> set[int]:
-    return {row["frame"] for row in msgspec.json.decode((folder / "hostile.json").read_bytes())}
+    content = (folder / "hostile.json").read_bytes()
+    rows = msgspec.json.decode(content)
+    assert all(set(row) == {"frame", "sender"} for row in rows)
+    assert content.count(b"\n") == len(rows) + 2
+    return {row["frame"] for row in rows}
 
 
 def test_it_leaves_its_records(folder: Path) -> None:
@@ -53,7 +60,24 @@ def test_it_leaves_its_records(folder: Path) -> None:
     report = (folder / "report.md").read_text(encoding="utf-8")
     assert "All went as told." in report
     assert "✗" not in report
-    assert (folder / "keys.txt").read_text(encoding="utf-8").startswith('"')
+    for name in ("zigbee.pcap", "keys.txt", "zigbee_pc_keys", "hostile.json", "events.jsonl"):
+        assert f"`{name}`" in report
+    last = rf"\*\*All went as told\.\*\* hubsec {re.escape(__version__)}, \d{{4}}-\d\d-\d\d, seed 2026\."
+    assert re.fullmatch(last, report.splitlines()[-1])
+    labels = [line.split('"')[5] for line in (folder / "keys.txt").read_text(encoding="utf-8").splitlines()]
+    assert {"well-known", "ZLL", "network key 0", "install code of lamp 1", "link key of lamp 1"} <= set(
+        labels
+    )
+    assert len(set(labels)) == len(labels)
+
+
+def test_the_console_has_sentences_and_the_report_has_registers(folder: Path) -> None:
+    console = (folder / "console").read_text(encoding="utf-8")
+    report = (folder / "report.md").read_text(encoding="utf-8")
+    assert "trust-center-policy" in report
+    assert "trust-center-policy" not in console
+    assert "address block of Texas Instruments" in console
+    assert "as Zigbee 3.0 devices do" in console
 
 
 def test_tshark_opens_all_but_what_is_listed_as_hostile(folder: Path) -> None:
