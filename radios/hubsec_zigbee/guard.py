@@ -141,12 +141,12 @@ class Guard:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
         moments = [m for m in (self.joining.next_moment(), self.settings.renewal()) if m is not None]
         if again_in is not None:
-            moments = [now + again_in]
+            moments = [loop.time() + again_in]
         if moments and self.gate.on and self.ready:
-            self._timer = asyncio.get_running_loop().call_at(min(moments), self._wake)
+            self._timer = loop.call_at(min(moments), self._wake)
 
     def _wake(self) -> None:
         self._timer = None
@@ -246,8 +246,7 @@ class Guard:
 
     async def posture(self) -> RadioPosture:
         """See :meth:`hubsec.radio.Radio.posture`."""
-        settings = self.settings
-        observed = await settings.observe()
+        observed = await self.settings.observe()
         return RadioPosture(
             network=self.desk.network,
             network_id=self._host().network_id,
@@ -256,7 +255,7 @@ class Guard:
             closed=observed.refuses,
             listening=self.joining.listening,
             open_to=self.joining.open_to(),
-            gaps=tuple(sorted(self.gaps | settings.gaps)),
+            gaps=tuple(sorted(self.gaps | self.settings.gaps)),
             settings={
                 **observed.shown(),
                 "ezsp-version": str(self.gate.version),
@@ -320,9 +319,8 @@ class Guard:
         """The host wanted this of a policy that is hubsec's; a detaching guard leaves it so."""
         self.host_policies[policy] = value
 
-    def refused(self, command: str, reason: str) -> None:
-        """The host sent what it may not."""
-        del command  # The reason names it.
+    def refused(self, _command: str, reason: str) -> None:
+        """The host sent what it may not; the reason names it."""
         self.openings.say_refused(OpenKind.PERMIT_LINK_KEY, reason, RAW_COMMAND)
 
     def restarted(self, version: int) -> None:
