@@ -144,7 +144,8 @@ class Policy(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         match rule:
             case Rule.CREDENTIAL:
                 taken = " or ".join(joining_for(self.settings, known_class).credentials) or "nothing"
-                return f"Policy {self.name} does not let {such} join by {credential}, only by {taken}."
+                whom = "a device" if known_class is None else such
+                return f"Policy {self.name} does not let {whom} join by {credential}, only by {taken}."
             case Rule.DEVICE_CLASS:
                 taken = ", ".join(self.settings.classes or ()) or "nothing"
                 return f"Policy {self.name} does not take {such}, only {taken}."
