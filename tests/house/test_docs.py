@@ -20,11 +20,11 @@ import pytest
 
 from hubsec import events
 from hubsec.stickers import read_sticker
+from tests.house.programs import run
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = (*sorted(DOCS.rglob("*.md")), ROOT / "README.md")
-PATIENCE = 60
 DEVICE = "00:12:4b:00:01:02:03:04"
 
 
@@ -117,21 +117,6 @@ def test_every_sticker_that_is_shown_can_be_read() -> None:
 def test_every_block_of_text_on_the_page_of_stickers_is_one() -> None:
     page = DOCS / "stickers.md"
     assert set(blocks(page, "text")) <= set(sticker_texts())
-
-
-def run(code: str, folder: Path) -> str:
-    path = folder / "program.py"
-    path.write_text(code, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(path)],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-        env={**os.environ, "HOME": str(folder)},
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
 
 
 @pytest.mark.hosts

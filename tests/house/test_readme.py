@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.house.programs import run
+
 ROOT = Path(__file__).parents[2]
 MOST_LINES = 20
-PATIENCE = 60
 
 
 def program() -> str:
@@ -25,20 +23,9 @@ def program() -> str:
 
 @pytest.mark.hosts
 def test_the_readmes_program_admits_the_lamp_and_refuses_the_stranger(tmp_path: Path) -> None:
-    path = tmp_path / "program.py"
-    path.write_text(program(), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(path)],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-        env={**os.environ, "HOME": str(tmp_path)},
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Hall lamp: joined by install code" in done.stdout
-    assert re.search(r"^refused \S+: It has no entry", done.stdout, re.MULTILINE)
-    assert not done.stderr
+    printed = run(program(), tmp_path)
+    assert "Hall lamp: joined by install code" in printed
+    assert re.search(r"^refused \S+: It has no entry", printed, re.MULTILINE)
 
 
 def test_it_is_short() -> None:
