@@ -17,7 +17,7 @@ from hubsec_zigbee.capabilities import capabilities_of
 from hubsec_zigbee.gate import check_pinned
 from hubsec_zigbee.guard import Guard
 from hubsec_zigbee.hosting import Hosting
-from hubsec_zigbee.limits import Limits
+from hubsec_zigbee.limits import LAST_COMMANDS, Limits
 from hubsec_zigbee.own import guarded_application
 from hubsec_zigbee.quiet import Quiet
 
@@ -223,6 +223,7 @@ class Bellows:
 
     async def _shut_down(self) -> None:
         app, self._app = self._app, None
+        await self._guard.gate.drain(LAST_COMMANDS)
         try:
             await app.shutdown()
         finally:

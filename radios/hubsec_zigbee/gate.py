@@ -11,11 +11,13 @@ The gate does not know what is allowed: it asks its :class:`Keeper`. It knows wh
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol, assert_never
 
 import bellows.ezsp
+from bellows.exception import EzspError
 from bellows.ezsp.protocol import ProtocolHandler
 
 from hubsec.errors import Quarantined, RadioError, Refused
@@ -123,6 +125,9 @@ class Gate:
         self._switch_before: Any = None
         self._command_before: dict[int, Any] = {}
         self._up = False
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._over = False
 
     # On and off
 
@@ -150,6 +155,7 @@ class Gate:
             self.take_off()
         self._ezsp = ezsp
         self._up = network_up
+        self._over = False
         original = ezsp._switch_protocol_version
 
         def switch(version: int) -> None:
@@ -182,6 +188,18 @@ class Gate:
         self._mine.clear()
         self._command_before.clear()
         return clean
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more commands from the host, and wait that long for those that are under way.
+
+        bellows leaves a task behind for each command that waits for its acknowledgement when the port is closed.
+        """
+        self._over = True
+        if self._under_way:
+            self._idle.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._idle.wait()
 
     def intact(self) -> bool:
         """Whether the gate is where it was put; it puts itself back where it is not."""
@@ -265,6 +283,17 @@ class Gate:
     async def _host(self, handler: Any, send: Send, name: str, *args: Any, **kwargs: Any) -> Any:
         if self._ezsp is None:
             return await send(name, *args, **kwargs)
+        if self._over:
+            raise EzspError("The radio is being closed.")
+        self._under_way += 1
+        try:
+            return await self._pass(handler, send, name, *args, **kwargs)
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+    async def _pass(self, handler: Any, send: Send, name: str, *args: Any, **kwargs: Any) -> Any:
         keeper = self._keeper
         rule = HOST_COMMANDS.get(name, Rule.REFUSE)
         if rule is Rule.PASS:
