@@ -28,7 +28,7 @@ class Limits:
 
 LAST_COMMANDS: Final = 2.0
 """Seconds that the host's commands may still take when the radio is closed: more than an ASH acknowledgement takes on a
-good line (0.4 to 2.4 s before a frame is sent again, UG101 T_RX_ACK_MIN and _MAX)."""
+good line (0.4 to 3.2 s before a frame is sent again, UG101 T_RX_ACK_MIN and _MAX)."""
 HELD_FRAMES: Final = 16
 """Frames that are kept for one device while it is asked about: an interview's worth."""
 HELD_DEVICES: Final = 64
