@@ -1,7 +1,8 @@
 """Who asks in, who is let in, and how that ends: the shell around :mod:`.admissions`.
 
 1. A stranger's try never reaches the host. It is judged, a few at a time, and told of.
-2. A try of a device with an open admission is judged; the network key leaves after an Allow, which is durable,
+2. A try of a device with an open admission is judged; the network key leaves after an Allow, which is
+durable,
    and to that short address through that parent alone. The host hears of the join when the device has proved
    that it holds the key.
 3. Without DEFER_JOINS the NCP has sent the key by itself when it tells of the try; who is then not allowed is
@@ -49,8 +50,8 @@ FAILURES: Final = frozenset({0x04, 0x05, 0x08, 0x0A, 0x12, 0x13, 0x32, 0x33})
 Verify-Key late or wrong."""
 
 TCLK_REVISION: Final = 21
-"""The stack revision from which on a device owes a link key exchange (Zigbee specification 4.7.3.4; older ones
-leave the field 0)."""
+"""The stack revision from which on a device owes a link key exchange (Zigbee specification 4.7.3.4; older
+ones leave the field 0)."""
 
 _NO_ORDER: Final = "no-order"
 _PARENT: Final = "parent"
@@ -61,7 +62,8 @@ _ENDED: Final = "Its admission ended before the key could be sent."
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """Somebody asked for the network key. `args` are the callback's; `sent`: the NCP has sent it by itself."""
+    """Somebody asked for the network key. `args` are the callback's; `sent`: the NCP has sent it by
+    itself."""
 
     device: Identity
     short: int
@@ -262,6 +264,8 @@ class Joining:
         if admission is not None and asked.kind is JoinKind.JOIN and admission.associating(now):
             taken = admission.tried(asked.short, asked.parent, now)
             attempt = admission.attempts_from(asked.short, asked.parent)
+        elif self._answered(asked):
+            return
         else:
             taken = self._strangers.take(device, now, listening=self.listening)
             attempt = self._strangers.tries(device)
@@ -273,12 +277,24 @@ class Joining:
             self._in_flight[asked.place] = False
             self._desk.spawn(self._answer(asked, attempt), f"answer {device}")
 
+    def _answered(self, asked: _Try) -> bool:
+        """Whether this is one more report of a try that was answered: a router tells of each device twice,
+        and the second may come when the admission's window has ended by the join."""
+        admission = self._admissions.get(asked.device)
+        return (
+            admission is not None
+            and asked.kind is JoinKind.JOIN
+            and asked.short in admission.sent_to
+            and not admission.associating(self._desk.now())
+        )
+
     async def _answer(self, asked: _Try, attempt: int) -> None:
         try:
             again = True
             while again:
                 await self._answer_once(asked, attempt)
                 again, self._in_flight[asked.place] = self._in_flight[asked.place], False
+                again = again and not self._answered(asked)
                 attempt += 1
         finally:
             del self._in_flight[asked.place]

@@ -102,6 +102,7 @@ async def test_it_comes_through_a_router_that_its_admission_allows() -> None:
         await world.until(lambda: len(world.authority.of(Joined)) == 2, "the child's join")
         assert world.authority.asked(JoinRequest)[-1].parent == identity(router)
         assert world.authority.asked(JoinRequest)[-1].through_router
+        assert not world.authority.of(Denied), "the router's second report of it is no stranger's"
         assert not world.house.sniffer.has_network_key
 
 
