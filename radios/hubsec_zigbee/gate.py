@@ -250,7 +250,9 @@ class Gate:
         if held is None:
             raise RadioError("The radio is not connected.")
         # Shielded: a command that is cancelled while it waits for its turn in bellows could keep the turn.
-        return await asyncio.shield(held[1](name, *args))
+        sending = asyncio.ensure_future(held[1](name, *args))
+        sending.add_done_callback(_fetched)
+        return await asyncio.shield(sending)
 
     def deliver(self, name: str, args: Any) -> None:
         """Hand a callback to the host, past the keeper."""
@@ -396,6 +398,12 @@ def _put_back(owner: Any, name: str, before: Any) -> None:
         delattr(owner, name)
     else:
         setattr(owner, name, before)
+
+
+def _fetched(sending: asyncio.Future[Any]) -> None:
+    """Look at how a command ended whose caller may have been cancelled, so that asyncio does not complain of it."""
+    if not sending.cancelled():
+        sending.exception()
 
 
 def _fields(handler: Any, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:

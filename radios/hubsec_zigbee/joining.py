@@ -327,10 +327,11 @@ class Joining:
                 pass
             case _:
                 assert_never(decision)
-        if not isinstance(decision, Allow | Knock):
+        if isinstance(decision, Allow) or self._answered(asked):
+            return
+        if not isinstance(decision, Knock):
             self.denied(decision, request)
-        if not isinstance(decision, Allow):
-            await self._kept_out(asked, decision)
+        await self._kept_out(asked, decision)
 
     def _held_to_order(self, decision: Allow, request: JoinRequest) -> Decision:
         """An Allow is good for what this radio was ordered to let in, and for nothing else."""
