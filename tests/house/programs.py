@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 PATIENCE = 60
-# What bellows leaves behind when its port is closed while a frame waits for its acknowledgement (see HOST_LEFTOVER in
+# What bellows leaves behind when its port is closed while a frame waits for its acknowledgement (see HOST_LEFTOVERS in
 # tests/conftest.py): not the program's doing, and no use of bellows' API prevents it.
 HOST_LEFTOVER = re.compile(
     r"Task exception was never retrieved\nfuture: <Task \S+ \S+ coro=<AshProtocol\._send_data_frame\(\) done.*\n"
