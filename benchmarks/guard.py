@@ -52,7 +52,9 @@ def guard(authority: Authority) -> ReceivePath:
     desk.take(authority)  # type: ignore[arg-type]  # the receive path asks for no more than that
     roster.learn(Identity(EUI64), SHORT)
     nothing: Any = SimpleNamespace()
-    path = ReceivePath(desk, roster, nothing, lambda _name, _args: None, lambda _short: None)
+    path = ReceivePath(
+        desk, roster, nothing, lambda _name, _args: None, lambda _short: None, ask_who=lambda _short: None
+    )
     path.begin(authority)
     return path
 
@@ -93,7 +95,12 @@ async def compare() -> dict[str, list[float]]:
     standing, quarantined = Authority(), Authority()
     quarantined.answer = Standing.QUARANTINED
     passing, dropping = guard(standing), guard(quarantined)
-    frame = SimpleNamespace(profileId=HOME_AUTOMATION, clusterId=TemperatureMeasurement.cluster_id)
+    frame = SimpleNamespace(
+        sourceEndpoint=1,
+        destinationEndpoint=1,
+        profileId=HOME_AUTOMATION,
+        clusterId=TemperatureMeasurement.cluster_id,
+    )
     # EZSP 14: type, APS frame, sender, its EUI64, …, message
     args = [0, frame, SHORT, t.EUI64.convert(EUI64), None, None, None, None, None, b""]
     assert passing.passes(args)
