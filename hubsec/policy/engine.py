@@ -409,7 +409,8 @@ def _identify(settings: Settings, ways: _Ways, back: _Back) -> Callable[[Identif
                     return Quarantine(deny.rule, deny.reason)
                 terms = joining_for(settings, said)
                 owes = terms.tclk is Tclk.REQUIRED and terms.failed_exchange is FailedExchange.EVICT
-                if owes and Mark.WEAK in entry.marks:
+                # While its admission runs, the exchange is yet to be judged, and then by this class.
+                if owes and Mark.WEAK in entry.marks and request.device not in context.admissions:
                     return evict
             said_maker = request.manufacturer
             if makers is not None and said_maker is not None and said_maker.casefold() not in makers:

@@ -193,6 +193,31 @@ async def test_until_its_exchange_is_judged_a_device_is_weak(
         assert [e.mark for e in events if isinstance(e, Marked)] == [Mark.WEAK] * weak
 
 
+@pytest.mark.parametrize(
+    ("state", "stays"),
+    [(LinkKeyState.VERIFIED, True), (LinkKeyState.MISSING, False)],
+    ids=["proves", "does not"],
+)
+async def test_a_lock_that_is_known_as_one_before_its_exchange_is_judged_by_the_exchange(
+    hub: Hub, radio: FakeRadio, state: LinkKeyState, *, stays: bool
+) -> None:
+    authority = radio.authority
+    assert authority is not None
+    async with hub.admit(STICKER, name="Front door") as admission:
+        await radio.join(LAMP)
+        said = await authority.judge(
+            IdentifyRequest(radio="fake", network=radio.network, device=LAMP, device_class="lock")
+        )
+        assert isinstance(said, Allow)
+        await radio.exchange(LAMP, state)
+        if stays:
+            await admission.joined()
+        else:
+            with pytest.raises(AdmissionEnded):
+                await admission.joined()
+    assert (LAMP in hub.allowlist) is stays
+
+
 @pytest.mark.parametrize(("model", "shut_off"), [("Lamp", False), ("Lock", True)])
 async def test_who_is_put_out_for_what_it_is_stays_out(
     hub: Hub, radio: FakeRadio, monkeypatch: pytest.MonkeyPatch, model: str, *, shut_off: bool
