@@ -71,7 +71,7 @@ def run() -> list[Row]:
     lines = []
     for subscribers, aim in AIMS.items():
         title = f"bus, {subscribers} subscriber{'s' * (subscribers > 1)}"
-        lines += rows(title, measure(cases(subscribers)), ours="hubsec", aim=aim)
+        lines += rows(title, measure(cases(subscribers)), ours=("hubsec",), aim=aim)
         lines.append(home_assistant(title, subscribers))
     return lines
 
@@ -90,4 +90,4 @@ def home_assistant(title: str, subscribers: int) -> Row:
         reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
         return Row(name=name, value=None, unit="ns", note=f"not run: {reason[0]}")
     values = json.loads(done.stdout)
-    return rows(title, values, ours="", aim=None)[1]
+    return rows(title, values, ours=(), aim=None)[1]

@@ -135,6 +135,6 @@ def run() -> list[Row]:
     """The lines of the table."""
     logging.getLogger("zigpy").setLevel(logging.WARNING)
     values = asyncio.run(compare())
-    lines = rows("frame", values, ours="passed", aim=PASS_AIM)
-    lines[2] = rows("frame", values, ours="dropped", aim=DROP_AIM)[2]
+    lines = rows("frame", values, ours=("passed",), aim=PASS_AIM)
+    lines[2] = rows("frame", values, ours=("dropped",), aim=DROP_AIM)[2]
     return lines

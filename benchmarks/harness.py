@@ -74,17 +74,17 @@ def rows(
     title: str,
     values: dict[str, list[float]],
     *,
-    ours: str,
+    ours: tuple[str, ...],
     aim: float | None,
     scale: float = 1e9,
     unit: str = "ns",
 ) -> list[Row]:
-    """A line for each case of `values`, held against the first; `ours` is the one that `aim` is for."""
+    """A line for each case of `values`, held against the first; `ours` are those that `aim` is for."""
     limit = next(iter(values))
     lines = []
     for name, measured in values.items():
         share = ratio(measured, values[limit])
-        aimed = name == ours and aim is not None
+        aimed = name in ours and aim is not None
         lines.append(
             Row(
                 name=f"{title}: {name}",

@@ -19,7 +19,7 @@ HUE_NETWORK_KEY = bytes.fromhex("02398409245156e31d98a92157a8a66f")
 
 @dataclass(frozen=True)
 class Capture:
-    """What an EmberZNet capture holds; `broken` frames (from 1) were received with errors: tshark rejects them too."""
+    """What an EmberZNet capture holds; `broken` frames (from 1) had errors; tshark rejects most of them too."""
 
     name: str
     frames: int
