@@ -1,4 +1,4 @@
-"""The same house twice: run by an unguarded bellows, and by hubsec."""
+"""The same house under an unguarded bellows, opened in either of its two ways, and under hubsec."""
 
 from __future__ import annotations
 
@@ -27,11 +27,13 @@ SETTLING = 2.2
 
 
 class Stage(Protocol):
-    """A house, and the two ways in which its people let a device in."""
+    """A house, and the ways in which its people let a device in."""
 
     house: House
-    guarded: bool
     events: list[Event]
+
+    def window(self, device: Device, sticker: str) -> AbstractAsyncContextManager[None]:
+        """The network is open as this stage opens it, for the device of that sticker: the attack's moment."""
 
     def install_code(self, device: Device, sticker: str) -> AbstractAsyncContextManager[None]:
         """The network is open for the device of that sticker."""
@@ -41,14 +43,23 @@ class Stage(Protocol):
 
 
 class Unguarded:
-    """bellows as it is, used as its authors mean it to be."""
+    """bellows as it is, used as its authors mean it to be. `to_all`: its windows are open to everybody."""
 
-    guarded = False
-
-    def __init__(self, house: House, app: ControllerApplication) -> None:
+    def __init__(self, house: House, app: ControllerApplication, *, to_all: bool) -> None:
         self.house = house
         self.app = app
+        self.to_all = to_all
         self.events: list[Event] = []
+
+    @asynccontextmanager
+    async def window(self, device: Device, sticker: str) -> AsyncIterator[None]:
+        if not self.to_all:
+            async with self.install_code(device, sticker):
+                yield
+            return
+        await self.app.permit(WINDOW)
+        yield
+        await self.app.permit(0)
 
     @asynccontextmanager
     async def install_code(self, device: Device, sticker: str) -> AsyncIterator[None]:
@@ -69,13 +80,14 @@ class Unguarded:
 class Guarded:
     """bellows under hubsec."""
 
-    guarded = True
-
     def __init__(self, house: House, hub: Hub) -> None:
         self.house = house
         self.hub = hub
         self.events: list[Event] = []
         hub.on(Event, self.events.append)
+
+    def window(self, device: Device, sticker: str) -> AbstractAsyncContextManager[None]:
+        return self.install_code(device, sticker)
 
     @asynccontextmanager
     async def install_code(self, device: Device, sticker: str) -> AsyncIterator[None]:
@@ -103,13 +115,13 @@ def settings(url: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def unguarded(seed: int) -> AsyncIterator[Unguarded]:
+async def unguarded(seed: int, *, to_all: bool) -> AsyncIterator[Unguarded]:
     """A house under bellows alone, its start-up window over."""
     async with House(seed=seed) as house:
         app = await ControllerApplication.new(settings(house.url), auto_form=True)
         try:
             await house.sleep(SETTLING * 20)
-            yield Unguarded(house, app)
+            yield Unguarded(house, app, to_all=to_all)
             # zigpy answers reports by tasks of its own, which it leaves behind when it is shut down too soon.
             with suppress(NotInTimeError):  # An attack may leave a device that has no peace any more.
                 await house.settled(SETTLING * 20)

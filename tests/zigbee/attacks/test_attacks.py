@@ -1,4 +1,4 @@
-"""Every attack on both stages, and the table of them in the documentation."""
+"""Every attack on every stage, and the table of them in the documentation."""
 
 from __future__ import annotations
 
@@ -18,10 +18,15 @@ each_attack = pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: atta
 
 
 @each_attack
-async def test_unguarded_it_succeeds(attack: Attack) -> None:
-    async with unguarded(SEED) as stage:
-        assert await attack.run(stage) == attack.unguarded
-    assert attack.unguarded != NOTHING
+@pytest.mark.parametrize("to_all", [True, False], ids=["to all", "by code"])
+async def test_unguarded_it_gets_what_the_table_says(attack: Attack, *, to_all: bool) -> None:
+    async with unguarded(SEED, to_all=to_all) as stage:
+        assert await attack.run(stage) == (attack.to_all if to_all else attack.by_code)
+
+
+@each_attack
+def test_unguarded_it_succeeds(attack: Attack) -> None:
+    assert {attack.to_all, attack.by_code} != {NOTHING}
 
 
 @each_attack
