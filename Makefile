@@ -5,10 +5,10 @@ READY := .venv/ready
 GROUPS := test lint docs bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit hosts older lint format docs bench generate ci clean
+.PHONY: help demo test unit hosts older test-ha lint format docs bench generate ci clean
 
 help:  ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 $(READY): pyproject.toml constraints.txt .ci/venv
 	@PYTHON="$(PYTHON)" .ci/venv .venv -e ".[zigbee,emulated]" $(GROUPS:%=--group %)
@@ -29,6 +29,24 @@ hosts: $(READY)  ## Run every supported host version on the emulated network
 older: $(READY)  ## Run the guard's tests on the bellows before the newest
 	@.ci/venv .venv-older -e ".[zigbee,emulated]" --group test bellows==1.1.0 zigpy==2.3.0
 	@.venv-older/bin/python -m pytest tests/zigbee --ignore tests/zigbee/attacks $(ARGS)
+
+# Home Assistant pins its own versions of everything and needs Python 3.13. Its tests run on the built wheel: what they import
+# is what a user installs. Nothing is resolved, and the wheel is made again only when something in it changed.
+HA := .venv-ha/bin
+HA_WHEEL_SOURCES := $(shell find hubsec radios policies -not -name "*.pyc" -not -name __pycache__)
+
+.venv-ha/ready: constraints-ha.txt .ci/venv
+	@PYTHON="$(or $(PYTHON),python3.13)" .ci/venv .venv-ha --no-deps -r constraints-ha.txt
+	@touch $@
+
+.venv-ha/wheel: .venv-ha/ready pyproject.toml README.md LICENSE NOTICE $(HA_WHEEL_SOURCES)
+	@rm -rf build/ha
+	@$(HA)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir build/ha .
+	@$(HA)/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall build/ha/hubsec-*.whl
+	@touch $@
+
+test-ha: .venv-ha/wheel  ## Run the tests on Home Assistant with its own ZHA
+	@$(HA)/pytest -c tests/home_assistant/pytest.ini $(if $(findstring tests/,$(ARGS)),,tests/home_assistant) $(ARGS)
 
 lint: $(READY)  ## Check style, types, architecture and dead code
 	@$(BIN)/ruff check

@@ -6,7 +6,7 @@ import asyncio
 import enum
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from types import TracebackType
 from typing import Self
 
@@ -191,5 +191,5 @@ class _Batches[E: Event]:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> list[E]:
-        return await self._stream._take()  # noqa: SLF001 - the other half of the same thing
+    def __anext__(self) -> Coroutine[None, None, list[E]]:
+        return self._stream._take()  # noqa: SLF001 - the other half of the same thing

@@ -1,7 +1,7 @@
 """A Home Assistant in an emulated house.
 
-`zha` is the fixture most tests want: ZHA, loaded, on a network of its own. `house` is the house. What the harness checks
-after each test (tasks, timers, threads) holds here, too.
+`zha` is the fixture most tests want: ZHA, loaded, on a network of its own. `house` is the house. What the harness
+checks after each test (no task, timer or thread is left) holds here, too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from types import ModuleType
 import bellows.ezsp
 import homeassistant.components.zha.radio_manager
 import pytest
+import pytest_socket
 from homeassistant.core import Context, HomeAssistant
 from pytest_homeassistant_custom_component.common import MockUser
 from zha_house import Zha
@@ -36,23 +37,29 @@ def zigbee_house_options(request: pytest.FixtureRequest) -> dict[str, object]:
     return {"seed": 1, "scale": 20.0, "record": False, **({} if marker is None else marker.kwargs)}
 
 
+@pytest.fixture(autouse=True)
+def _loopback() -> None:
+    """Let tests reach this machine; the harness goes on refusing all others."""
+    pytest_socket.enable_socket()
+
+
 @pytest.fixture
-def house(socket_enabled: None, zigbee_house: House) -> House:
-    """An open house, with a blank stick. The harness lets tests reach this machine alone, and that only if asked."""
+def house(zigbee_house: House) -> House:
+    """An open house, with a blank stick."""
     return zigbee_house
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the seconds that ZHA and bellows sleep for the sake of slow hardware: ZHA after it looked at its database,
-    bellows on a socket in case the other end says by itself that it was reset."""
+    """Leave out the seconds that ZHA and bellows sleep for the sake of slow hardware: ZHA after it looked at its
+    database, bellows on a socket in case the other end says by itself that it was reset."""
     monkeypatch.setattr(homeassistant.components.zha.radio_manager, "CONNECT_DELAY_S", 0.0)
     monkeypatch.setattr(bellows.ezsp, "NETWORK_COORDINATOR_STARTUP_RESET_WAIT", 0.01)
 
 
 @pytest.fixture
 async def unstarted_zha(house: House, hass: HomeAssistant, tmp_path: Path) -> AsyncIterator[Zha]:
-    """ZHA on the house's stick, not set up yet. Its database and all else that Home Assistant writes is in `tmp_path`."""
+    """ZHA on the house's stick, not set up yet. What Home Assistant writes, ZHA's database too, is in `tmp_path`."""
     hass.config.config_dir = str(tmp_path)
     zha = Zha(hass, house)
     yield zha

@@ -44,6 +44,19 @@ def socket_url(house: House) -> str:
     return house.url.replace("tcp://", "socket://")
 
 
+async def end_window_tasks() -> None:
+    """End the tasks by which bellows changes its policy back two seconds after each permit and each start: it does not
+    end them itself when it is shut down."""
+    tasks = [
+        task
+        for task in asyncio.all_tasks()
+        if getattr(task.get_coro(), "__qualname__", "") == "EZSPv8.pre_permit"
+    ]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class Zha:
     """ZHA in `hass`, on the stick of `house`. It is set up by `start()`, and not before."""
 
@@ -105,6 +118,7 @@ class Zha:
         """Unload ZHA, whatever became of it, so that nothing of it outlives the house."""
         if self.entry.state.recoverable and self.entry.state is not ConfigEntryState.NOT_LOADED:
             await self.unload()
+        await end_window_tasks()
 
     # What a user does
 
@@ -140,7 +154,9 @@ class Zha:
 
     def entity_id(self, device: Device, domain: str) -> str | None:
         """The device's entity of that domain that is the device itself, or None as long as there is none."""
-        found = [entity for entity in self.entities(device) if entity.domain == domain and not entity.disabled]
+        found = [
+            entity for entity in self.entities(device) if entity.domain == domain and not entity.disabled
+        ]
         primary = [entity for entity in found if entity.entity_category is None]
         return primary[0].entity_id if primary else None
 
