@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+
 from hubsec.authority import HubAuthority
 from hubsec.entries import Entry
 from hubsec.errors import HubsecError, Refused, StickerError, StoreError
 from hubsec.events import AdoptionConfirmed, AdoptionListed
 from hubsec.identity import CredentialKind, Identity, Network, zigbee_identity
-from hubsec.radio import RadioPosture
+from hubsec.radio import RadioPosture, SeenDevice
 from hubsec.state import HubState
 
 BY_FORMING: Final = "hubsec: it formed the network itself"
@@ -70,19 +72,7 @@ async def confirm(
     if unknown:
         raise Refused(f"{radio.name} has no device {', '.join(unknown)}.", rule=_RULE)
     now = state.now()
-    entries = [
-        Entry(
-            device=device,
-            network=radio.network,
-            credential=CredentialKind.ADOPTED,
-            label=listed[device].name,
-            approved_by=by,
-            approved_at=now,
-            joined_at=now,
-            device_class=listed[device].device_class,
-        )
-        for device in wanted
-    ]
+    entries = [_entry(listed[device], radio.network, at=now, by=by) for device in wanted]
     adopted = await state.recorded(state.allowlist.adopt(radio.network, authority.network_id, entries, by=by))
     authority.confirm_adoption()
     state.publish(
@@ -91,6 +81,28 @@ async def confirm(
         )
     )
     return adopted
+
+
+def present(authority: HubAuthority, device: Identity, *, at: float, by: str, name: str | None) -> Entry:
+    """The entry of a device that is there and may stay, on `by`'s word. `name`: by default what it calls itself."""
+    listed = {seen.device: seen for seen in authority.devices()}
+    seen = listed.get(device, SeenDevice(device=device, name=device))
+    if name is not None:
+        seen = msgspec.structs.replace(seen, name=name)
+    return _entry(seen, authority.radio.network, at=at, by=by)
+
+
+def _entry(seen: SeenDevice, network: Network, *, at: float, by: str) -> Entry:
+    return Entry(
+        device=seen.device,
+        network=network,
+        credential=CredentialKind.ADOPTED,
+        label=seen.name,
+        approved_by=by,
+        approved_at=at,
+        joined_at=at,
+        device_class=seen.device_class,
+    )
 
 
 def _identities(devices: Iterable[str], network: Network) -> tuple[Identity, ...]:

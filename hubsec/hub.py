@@ -19,7 +19,7 @@ from typing import Final, Self
 
 from hubsec.admission import Admission
 from hubsec.admissions import Admissions
-from hubsec.adoption import confirm, meet
+from hubsec.adoption import confirm, meet, present
 from hubsec.allowlist import Allowlist
 from hubsec.authority import HubAuthority
 from hubsec.bus import STREAM_CAPACITY, Bus, EventStream, Overflow
@@ -367,6 +367,32 @@ class Hub:
                 enforced=state.enforcing,
             )
         )
+
+    async def allow(
+        self, device: str, *, name: str | None = None, by: str = OPERATOR, radio: str | None = None
+    ) -> Device:
+        """Let a device stay that is on the network without an entry, or is quarantined: on `by`'s word, which
+        proves nothing of who it is.
+
+        It may stay and be used; to join anew it needs a sticker or an approval. `name` is what it is called, by default
+        what it calls itself. Raises :class:`~hubsec.errors.Refused` before the network is adopted.
+        """
+        state, identity = self._state, self._identity(device)
+        authority = self._authority(radio) if radio is not None else self._authority_of(identity)
+        authority.must_be_adopted()
+        entry = state.allowlist.get(identity)
+        if entry is None or entry.joined_at is None:
+            # A sticker that it has not joined by proves nothing of it.
+            entry = present(authority, identity, at=self.now(), by=by, name=name)
+            await state.recorded(state.allowlist.add(entry))
+        else:
+            label = entry.label if name is None else name
+            await state.recorded(
+                state.allowlist.update(identity, by=by, label=label, quarantined=None, expires_at=None)
+            )
+        authority.forget(identity)
+        state.publish(Released(time=self.now(), radio=authority.radio.name, device=identity, by=by))
+        return device_of(state.allowlist[identity])
 
     async def release(self, device: str, *, by: str = OPERATOR) -> None:
         """End a quarantine. Raises :class:`~hubsec.errors.EntryError` when the device has no entry."""

@@ -13,12 +13,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubsec.errors import RadioError
+from hubsec_zigbee.canary import CANARY, canary
 from hubsec_zigbee.capabilities import CAPABILITIES, capabilities_of, require
 
 if TYPE_CHECKING:
     from hubsec_zigbee.bellows import Bellows
 
-__all__ = ["CAPABILITIES", "Bellows", "NotInstalledError", "capabilities_of", "require"]
+__all__ = ["CANARY", "CAPABILITIES", "Bellows", "NotInstalledError", "canary", "capabilities_of", "require"]
 
 _LIBRARIES = {"bellows", "zigpy"}
 

@@ -14,7 +14,7 @@ from hubsec.identity import Identity, Mode, Network, Standing
 from hubsec.radio import AdmissionOrder, Authority, Capabilities, Eviction, RadioPosture, SeenDevice
 from hubsec_zigbee.attached import Attachment, check_running
 from hubsec_zigbee.capabilities import capabilities_of
-from hubsec_zigbee.gate import check_pinned
+from hubsec_zigbee.gate import Refusal, check_pinned
 from hubsec_zigbee.guard import Guard
 from hubsec_zigbee.hosting import Hosting
 from hubsec_zigbee.limits import LAST_COMMANDS, Limits
@@ -63,21 +63,24 @@ class Bellows:
         }
 
     @classmethod
-    def attach(cls, app: Any, *, name: str = LIBRARY, limits: Limits | None = None) -> Self:
+    def attach(
+        cls, app: Any, *, name: str = LIBRARY, limits: Limits | None = None, refusal: Refusal | None = None
+    ) -> Self:
         """A radio on `app`, a running `bellows.zigbee.application.ControllerApplication`; it stands once it is opened.
 
-        Raises :class:`~hubsec.errors.RadioError` for anything else, and for a bellows whose insides are not the
-        known ones."""
+        Whoever is refused by the guard gets :class:`~hubsec.errors.Refused`, or what `refusal` makes of it: a host has
+        errors of its own that its users understand. Raises :class:`~hubsec.errors.RadioError` for anything else than
+        such an application, and for a bellows whose insides are not the known ones."""
         check_running(app)
         radio = cls.__new__(cls)
-        radio._set_up(name, limits)
+        radio._set_up(name, limits, refusal)
         radio._attachment = Attachment(radio._guard, app)
         radio._app = app
         return radio
 
-    def _set_up(self, name: str, limits: Limits | None) -> None:
+    def _set_up(self, name: str, limits: Limits | None, refusal: Refusal | None = None) -> None:
         self._name = name
-        self._guard = Guard(name, limits or Limits())
+        self._guard = Guard(name, limits or Limits(), refusal)
         self._quiet = Quiet()
         self._attachment: Attachment | None = None
         self._app: Any = None

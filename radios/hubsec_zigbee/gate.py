@@ -56,6 +56,7 @@ _FIRST_BROADCAST: Final = 0xFFF8
 
 Send = Callable[..., Awaitable[Any]]
 Deliver = Callable[[str, Any], None]
+Refusal = Callable[[Refused], Exception]
 
 
 class Keeper(Protocol):
@@ -64,6 +65,10 @@ class Keeper(Protocol):
     @property
     def enforcing(self) -> bool:
         """Whether a refusal is carried out, or only said."""
+
+    @property
+    def refusal(self) -> Refusal:
+        """What the host's caller gets in place of a :class:`~hubsec.errors.Refused`."""
 
     async def before_start(self) -> None:
         """The host is about to bring the network up: close the trust center, and read it back. May raise."""
@@ -290,6 +295,8 @@ class Gate:
         self._under_way += 1
         try:
             return await self._pass(handler, send, name, *args, **kwargs)
+        except Refused as refused:
+            raise self._keeper.refusal(refused) from refused
         finally:
             self._under_way -= 1
             if not self._under_way:

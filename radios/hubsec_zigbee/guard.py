@@ -18,7 +18,7 @@ from hubsec.radio import AdmissionOrder, Authority, Eviction, RadioPosture
 from hubsec.requests import IdentifyRequest, OpenKind
 from hubsec_zigbee.desk import Desk
 from hubsec_zigbee.evicting import Evictions
-from hubsec_zigbee.gate import Gate
+from hubsec_zigbee.gate import Gate, Refusal
 from hubsec_zigbee.hosting import Hosting
 from hubsec_zigbee.joining import Joining
 from hubsec_zigbee.limits import MAX_LISTENING, Limits
@@ -41,10 +41,16 @@ _MODE_POLL: Final = 1.0
 """Seconds in which a change from observing to enforcing is noticed."""
 
 
-class Guard:
-    """One for a radio's whole life; `name` is the radio's."""
+def _as_it_is(refused: Refused) -> Refused:
+    return refused
 
-    def __init__(self, name: str, limits: Limits) -> None:
+
+class Guard:
+    """One for a radio's whole life; `name` is the radio's. `refusal` makes what a host's caller gets in place of a
+    :class:`~hubsec.errors.Refused`; that itself unless the host has errors of its own."""
+
+    def __init__(self, name: str, limits: Limits, refusal: Refusal | None = None) -> None:
+        self.refusal: Refusal = refusal or _as_it_is
         self.desk = Desk(name, limits)
         self.gate = Gate(self)
         self.ncp = Ncp(self.gate.raw, lambda: self.gate.version)

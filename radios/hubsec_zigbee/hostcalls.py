@@ -1,22 +1,24 @@
 """The calls by which a host application opens its network, guarded.
 
 What bellows does in them beside opening (a wildcard key, policies of its own, from a task that outlives the
-call) is left out; closing always passes. A refusal reaches the caller as :class:`~hubsec.errors.Refused`.
-While hubsec observes, the original runs, and what would have been refused is told.
+call) is left out; closing always passes. A refusal reaches the caller as :class:`~hubsec.errors.Refused`, or as what
+the host made of it. While hubsec observes, the original runs, and what would have been refused is told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any, Final
 
 import zigpy.application
 
 from hubsec.errors import Refused
-from hubsec.identity import CredentialKind
+from hubsec.identity import CredentialKind, Identity
 from hubsec.radio import AdmissionOrder
 from hubsec.requests import OpenKind
 from hubsec.secret import Secret
+from hubsec_zigbee.canary import refuse_canary
 from hubsec_zigbee.guard import Guard
 from hubsec_zigbee.ncp import identity_from
 
@@ -26,6 +28,8 @@ HOST_EXCHANGE_LIMIT: Final = 30.0
 """Seconds; EmberZNet's slowest measured exchange ends 10 s after the join."""
 _PUBLIC_KEY: Final = Secret(b"ZigBeeAlliance09")
 """The default global trust center link key (Zigbee specification 4.4.3): known to everybody."""
+
+_within_permit: ContextVar[bool] = ContextVar("hubsec permit", default=False)
 
 Original = Callable[..., Awaitable[Any]]
 
@@ -38,30 +42,38 @@ class HostCalls:
         self._guard = guard
         self._app = app
         self._originals = originals
-        self._within_permit = 0
         self._orders = 0
         self.stands = True
+
+    async def _ask(self, kind: OpenKind, seconds: int, device: Identity | None = None) -> None:
+        """Raises the host's own error where the network stays shut."""
+        guard = self._guard
+        try:
+            refuse_canary()
+            await guard.ask_to_open(kind, seconds, device)
+        except Refused as refused:
+            raise guard.refusal(refused) from refused
 
     async def permit(self, time_s: int = 60, node: Any = None) -> None:
         """As zigpy's `permit`."""
         guard = self._guard
         if self.stands and time_s:
-            await guard.ask_to_open(OpenKind.PERMIT, time_s)
+            await self._ask(OpenKind.PERMIT, time_s)
         if not (self.stands and guard.enforcing):
             await self._originals["permit"](time_s, node)
             return
         # zigpy's own, past bellows' pre_permit, which imports a key for everybody and opens the trust center.
-        self._within_permit += 1
+        before = _within_permit.set(True)
         try:
             await zigpy.application.ControllerApplication.permit(self._app, time_s, node)
         finally:
-            self._within_permit -= 1
+            _within_permit.reset(before)
 
     async def permit_with_link_key(self, node: Any, link_key: Any, time_s: int = 60) -> None:
         """As zigpy's `permit_with_link_key`; what is allowed becomes an admission."""
         guard, device = self._guard, identity_from(node)
         if self.stands and time_s:
-            await guard.ask_to_open(OpenKind.PERMIT_LINK_KEY, time_s, device)
+            await self._ask(OpenKind.PERMIT_LINK_KEY, time_s, device)
         if not (self.stands and guard.enforcing):
             await self._originals["permit_with_link_key"](node, link_key, time_s)
             return
@@ -83,16 +95,17 @@ class HostCalls:
         """As zigpy's `permit_gp`. Inside a `permit` that was allowed it stays shut quietly where the policy
         keeps it shut."""
         if self.stands and time_s:
-            try:
-                await self._guard.ask_to_open(OpenKind.GREEN_POWER, time_s)
-            except Refused:
-                if self._within_permit:
+            if not _within_permit.get():
+                await self._ask(OpenKind.GREEN_POWER, time_s)
+            else:
+                try:
+                    await self._guard.ask_to_open(OpenKind.GREEN_POWER, time_s)
+                except Refused:
                     return
-                raise
         await self._originals["permit_gp"](time_s)
 
     async def permit_ncp(self, time_s: int = 60) -> Any:
         """As bellows' `permit_ncp`."""
         if self.stands and time_s:
-            await self._guard.ask_to_open(OpenKind.PERMIT, time_s)
+            await self._ask(OpenKind.PERMIT, time_s)
         return await self._originals["permit_ncp"](time_s)

@@ -18,7 +18,7 @@ from hubsec.identity import Mode
 from hubsec.requests import IdentifyRequest, OpenKind, OpenRequest
 from hubsec_emulated.house import House
 from hubsec_emulated.wire.crypto import install_code_key
-from hubsec_zigbee import Bellows
+from hubsec_zigbee import CANARY, Bellows, canary
 from tests.zigbee.guarded import FAST, SCALE, VERSIONS, Guarded, ScriptedAuthority, identity
 from tests.zigbee.test_admission import in_zigpy, open_transient_keys
 
@@ -156,6 +156,60 @@ async def test_a_refusal_reaches_the_caller(call: str) -> None:
         assert world.authority.of(OpenRefused)[0].enforced
         assert (await world.radio.posture()).closed
         assert open_transient_keys(world) == []
+
+
+class HostsOwnError(Exception):
+    """What a host's users understand."""
+
+
+@pytest.mark.parametrize("call", ["permit", "permit_ncp", "permit_with_link_key", "raw"])
+async def test_a_refusal_is_what_the_host_makes_of_it(call: str) -> None:
+    made: list[Refused] = []
+
+    def refusal(refused: Refused) -> Exception:
+        made.append(refused)
+        return HostsOwnError(refused.reason)
+
+    async with House(seed=1, scale=SCALE) as house, somebody_s(house) as app:
+        radio = Bellows.attach(app, limits=FAST, refusal=refusal)
+        await radio.open(ScriptedAuthority())
+        key = KeyData(bytes(range(16)))
+        calls = {
+            "permit": lambda: app.permit(60),
+            "permit_ncp": lambda: app.permit_ncp(60),
+            "permit_with_link_key": lambda: app.permit_with_link_key(EUI64(range(8)), key, 60),
+            "raw": lambda: app._ezsp.permitJoining(60),
+        }
+        with pytest.raises(HostsOwnError):
+            await calls[call]()
+        assert len(made) == 1
+        await radio.close()
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_a_canary_is_refused_in_every_mode_and_opens_nothing(mode: Mode) -> None:
+    authority = ScriptedAuthority(mode=mode)
+    async with attached(authority) as guarded:
+        app, before = guarded.radio.app, len(authority.requests)
+        ways = (
+            lambda: app.permit(60),
+            lambda: app.permit_ncp(60),
+            lambda: app.permit_with_link_key(EUI64(range(8)), KeyData(bytes(16)), 60),
+        )
+        for way in ways:
+            with canary(), pytest.raises(Refused) as refused:
+                await way()
+            assert refused.value.rule == CANARY
+        assert len(authority.requests) == before
+        assert not guarded.house.coordinator.parenting.permit
+
+
+async def test_a_canary_on_an_unguarded_host_sings() -> None:
+    async with House(seed=1, scale=SCALE) as house, somebody_s(house) as app:
+        with canary():
+            await app.permit_ncp(60)
+        assert house.coordinator.parenting.permit
+        await app.permit_ncp(0)
 
 
 async def test_closing_always_passes() -> None:

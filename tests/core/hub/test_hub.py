@@ -24,6 +24,7 @@ from hubsec.events import (
     Quarantined,
     StoreAlarm,
 )
+from hubsec.identity import CredentialKind
 from hubsec.policy import load_policy
 from hubsec.radio import SeenDevice
 from hubsec.requests import IdentifyRequest, LinkKeyState, PresenceRequest
@@ -142,6 +143,43 @@ async def test_a_network_with_devices_is_adopted_before_it_is_enforced(tmp_path:
         assert authority.standing(STRANGER) is Standing.QUARANTINED
     async with Hub(FakeRadio(formed=False, seen=[old]), policy="home", home=tmp_path / "hub") as hub:
         assert (await hub.posture()).networks[0].adopted
+
+
+async def test_a_stranger_that_is_there_may_stay_on_an_operators_word(tmp_path: Path) -> None:
+    radio = FakeRadio(formed=False, seen=[SeenDevice(device=STRANGER, name="Acme Bulb")])
+    async with Hub(radio, policy="home", home=tmp_path / "hub") as hub:
+        with pytest.raises(Refused, match="not confirmed"):
+            await hub.allow(STRANGER)
+        await hub.adopt("fake", devices=())
+        authority = radio.authority
+        assert authority is not None
+        asked = PresenceRequest(radio="fake", network=radio.network, device=STRANGER)
+        assert isinstance(await authority.judge(asked), Quarantine)
+        allowed = await hub.allow(STRANGER, by="Ada")
+        assert (allowed.name, allowed.security.standing) == ("Acme Bulb", Standing.ADOPTED)
+        assert authority.standing(STRANGER) is Standing.ADOPTED
+        assert isinstance(await authority.judge(asked), Allow)
+        assert hub.allowlist[STRANGER].approved_by == "Ada"
+        # It may stay; a key it does not get.
+        assert isinstance(await radio.join(STRANGER), Deny)
+        assert radio.keys_out == []
+
+
+async def test_a_sticker_that_it_did_not_join_by_is_no_proof_of_who_is_there(
+    hub: Hub, radio: FakeRadio
+) -> None:
+    async with hub.admit(STICKER, name="Hall lamp"):
+        allowed = await hub.allow(LAMP, name="Hall lamp")
+    assert allowed.security.credential is CredentialKind.ADOPTED
+
+
+async def test_a_quarantined_device_is_let_go_with_its_own_proof(hub: Hub, radio: FakeRadio) -> None:
+    await let_in(hub, radio)
+    await hub.quarantine(LAMP, "It talks too much.")
+    allowed = await hub.allow(LAMP)
+    assert allowed.security.credential is CredentialKind.INSTALL_CODE
+    assert allowed.security.quarantined is None
+    assert allowed.name == "Hall lamp"
 
 
 async def test_a_lost_store_is_never_an_empty_list(tmp_path: Path) -> None:
