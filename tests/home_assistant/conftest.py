@@ -6,15 +6,19 @@ checks after each test (no task, timer or thread is left) holds here, too.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import bellows.ash
 import bellows.ezsp
 import homeassistant.components.zha.radio_manager
 import pytest
 import pytest_socket
+import zha_house
 from homeassistant.core import Context, HomeAssistant
 from pytest_homeassistant_custom_component.common import MockUser
 from zha_house import Zha
@@ -57,10 +61,37 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bellows.ezsp, "NETWORK_COORDINATOR_STARTUP_RESET_WAIT", 0.01)
 
 
+@pytest.fixture(autouse=True)
+def _unsent_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fetch what bellows' own task for a frame raises when the connection ends under it. Nobody else does, and Home
+    Assistant would be told of an exception that nobody fetched."""
+    begin = bellows.ash.create_eager_task
+
+    def begun(*args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        task = begin(*args, **kwargs)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
+
+    monkeypatch.setattr(bellows.ash, "create_eager_task", begun)
+
+
 @pytest.fixture
-async def unstarted_zha(house: House, hass: HomeAssistant, tmp_path: Path) -> AsyncIterator[Zha]:
-    """ZHA on the house's stick, not set up yet. What Home Assistant writes, ZHA's database too, is in `tmp_path`."""
+def load_registries() -> bool:
+    """The harness' registries, which forget, are not wanted: `hass` has real ones."""
+    return False
+
+
+@pytest.fixture
+async def hass(hass: HomeAssistant, tmp_path: Path) -> HomeAssistant:
+    """A running Home Assistant. Its files are in `tmp_path`, its storage is in memory and outlives a restart."""
     hass.config.config_dir = str(tmp_path)
+    await zha_house.load_registries(hass)
+    return hass
+
+
+@pytest.fixture
+async def unstarted_zha(house: House, hass: HomeAssistant) -> AsyncIterator[Zha]:
+    """ZHA on the house's stick, not set up yet."""
     zha = Zha(hass, house)
     yield zha
     await zha.stop()

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import bellows
+import zigpy
+from homeassistant.bootstrap import DATA_REGISTRIES_LOADED
 from homeassistant.components.zha.const import DOMAIN
 from homeassistant.components.zha.helpers import get_zha_gateway
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
-from homeassistant.core import Context, HomeAssistant
+from homeassistant.const import EVENT_HOMEASSISTANT_STARTED
+from homeassistant.core import Context, CoreState, HomeAssistant
+from homeassistant.helpers import area_registry as ar
+from homeassistant.helpers import category_registry as cr
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import floor_registry as fr
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers import label_registry as lr
+from homeassistant.helpers import restore_state
 from homeassistant.setup import async_setup_component
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from homeassistant.util.async_ import _SHUTDOWN_RUN_CALLBACK_THREADSAFE
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_test_home_assistant
 from zigpy.application import ControllerApplication
 from zigpy.types import EUI64
 
@@ -44,36 +57,48 @@ def socket_url(house: House) -> str:
     return house.url.replace("tcp://", "socket://")
 
 
-async def end_window_tasks() -> None:
-    """End the tasks by which bellows changes its policy back two seconds after each permit and each start: it does not
-    end them itself when it is shut down."""
+async def end_radio_tasks() -> None:
+    """End what bellows and zigpy leave running when they are shut down in the middle of something: the task that
+    changes the policy back two seconds after each window, interviews, answers that nobody waits for. Nobody else's."""
+    folders = tuple(str(Path(package.__file__).parent) for package in (bellows, zigpy))
     tasks = [
         task
         for task in asyncio.all_tasks()
-        if getattr(task.get_coro(), "__qualname__", "") == "EZSPv8.pre_permit"
+        if (code := getattr(task.get_coro(), "cr_code", None)) and code.co_filename.startswith(folders)
     ]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def load_registries(hass: HomeAssistant) -> None:
+    """Load the registries as a start does, before Home Assistant runs, from the storage that the harness keeps in
+    memory, and let them write there. The harness' own registries forget everything."""
+    hass.set_state(CoreState.not_running)
+    for registry in (ar, cr, dr, er, fr, ir, lr, restore_state):
+        await registry.async_load(hass)
+    hass.data[DATA_REGISTRIES_LOADED] = None
+    hass.set_state(CoreState.running)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
+
+
+def zha_entry(path: str) -> MockConfigEntry:
+    """An entry as ZHA's config flow makes it for an EZSP stick at this path."""
+    device = {"path": path, "baudrate": 115200, "flow_control": None}
+    data = {"device": device, "radio_type": "ezsp"}
+    return MockConfigEntry(domain=DOMAIN, version=4, title="Emulated stick", data=data)
+
+
 class Zha:
     """ZHA in `hass`, on the stick of `house`. It is set up by `start()`, and not before."""
 
-    def __init__(self, hass: HomeAssistant, house: House, *, path: str | None = None) -> None:
+    def __init__(self, hass: HomeAssistant, house: House, entry: ConfigEntry | None = None) -> None:
         self.hass = hass
         self.house = house
-        # What ZHA's config flow writes (ConfigFlow.VERSION, DEVICE_SCHEMA). MockConfigEntry lets a test reach it.
-        self.entry: ConfigEntry = MockConfigEntry(
-            domain=DOMAIN,
-            version=4,
-            title="Emulated stick",
-            data={
-                "device": {"path": path or socket_url(house), "baudrate": 115200, "flow_control": None},
-                "radio_type": "ezsp",
-            },
-        )
-        self.entry.add_to_hass(hass)
+        if entry is None:
+            entry = zha_entry(socket_url(house))
+            entry.add_to_hass(hass)
+        self.entry: ConfigEntry = entry
 
     @property
     def app(self) -> ControllerApplication:
@@ -118,7 +143,38 @@ class Zha:
         """Unload ZHA, whatever became of it, so that nothing of it outlives the house."""
         if self.entry.state.recoverable and self.entry.state is not ConfigEntryState.NOT_LOADED:
             await self.unload()
-        await end_window_tasks()
+        await end_radio_tasks()
+
+    @asynccontextmanager
+    async def without_stick(self) -> AsyncGenerator[None]:
+        """Pull the stick: the connection breaks, and nothing answers at its address until the block ends."""
+        port = self.house.server.port
+        await self.house.server.close()
+        try:
+            yield
+        finally:
+            await self.house.server.start(port=port)
+
+    @asynccontextmanager
+    async def restarted(self) -> AsyncGenerator[Zha]:
+        """Stop this Home Assistant and start another one on what it left: its storage, ZHA's database, and the stick,
+        which stayed powered. ZHA is not set up in it yet."""
+        self.hass.config_entries._async_schedule_save()
+        await self.hass.async_stop(force=True)
+        await end_radio_tasks()
+        # The harness ends one Home Assistant in each loop; this mark would keep the next one from using threads.
+        vars(self.hass.loop).pop(_SHUTDOWN_RUN_CALLBACK_THREADSAFE, None)
+        folder = self.hass.config.config_dir
+        async with async_test_home_assistant(load_registries=False, config_dir=folder) as hass:
+            await load_registries(hass)
+            await hass.config_entries.async_initialize()
+            entry = hass.config_entries.async_get_entry(self.entry.entry_id)
+            zha = Zha(hass, self.house, entry)
+            try:
+                yield zha
+            finally:
+                await zha.stop()
+                await hass.async_stop(force=True)
 
     # What a user does
 
