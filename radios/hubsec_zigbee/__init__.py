@@ -10,16 +10,28 @@ Nothing of zigpy or bellows is imported before a :class:`Bellows` is asked for.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from hubsec.errors import RadioError
-from hubsec_zigbee.canary import CANARY, canary
+from hubsec_zigbee.canaries import CANARY, canary
 from hubsec_zigbee.capabilities import CAPABILITIES, capabilities_of, require
 
 if TYPE_CHECKING:
     from hubsec_zigbee.bellows import Bellows
+    from hubsec_zigbee.surveying import Survey, survey
 
-__all__ = ["CANARY", "CAPABILITIES", "Bellows", "NotInstalledError", "canary", "capabilities_of", "require"]
+__all__ = [
+    "CANARY",
+    "CAPABILITIES",
+    "Bellows",
+    "NotInstalledError",
+    "Survey",
+    "canary",
+    "capabilities_of",
+    "require",
+    "survey",
+]
 
 _LIBRARIES = {"bellows", "zigpy"}
 
@@ -32,15 +44,19 @@ class NotInstalledError(RadioError, ModuleNotFoundError):
         self.name = name
 
 
-def __getattr__(name: str) -> object:
-    if name == "Bellows":
-        try:
-            from hubsec_zigbee.bellows import Bellows  # noqa: PLC0415  # it brings zigpy in, which not everybody needs
-        except ModuleNotFoundError as missing:
-            library = (missing.name or "").partition(".")[0]
-            if library not in _LIBRARIES:
-                raise
-            raise NotInstalledError(library) from missing
+# They bring zigpy in, which not everybody needs.
+_HOMES = {"Bellows": "bellows", "Survey": "surveying", "survey": "surveying"}
 
-        return Bellows
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        found: object = getattr(import_module(f"{__name__}.{home}"), name)
+    except ModuleNotFoundError as missing:
+        library = (missing.name or "").partition(".")[0]
+        if library not in _LIBRARIES:
+            raise
+        raise NotInstalledError(library) from missing
+    return found

@@ -18,7 +18,7 @@ from hubsec.identity import CredentialKind, Identity
 from hubsec.radio import AdmissionOrder
 from hubsec.requests import OpenKind
 from hubsec.secret import Secret
-from hubsec_zigbee.canary import refuse_canary
+from hubsec_zigbee.canaries import refuse_canary
 from hubsec_zigbee.guard import Guard
 from hubsec_zigbee.ncp import identity_from
 

@@ -1,0 +1,126 @@
+"""The ways in that a user opens: by a sticker, or by a knock that is approved.
+
+Whatever is open ends with its window, with the hub, or with the entry; nothing is left open by a browser that is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from homeassistant.core import callback
+from hubsec import Admission, Device, Hub, HubsecError, Refused
+from hubsec.events import AdmissionClosed, Event, Knocked, ListeningClosed, ListeningOpened
+
+from .const import DOMAIN
+
+if TYPE_CHECKING:
+    from .network import ProtectedNetwork
+
+
+class Entrance:
+    """One network's. `knocks` are those that nobody has answered yet, by device; they are forgotten with the hub."""
+
+    def __init__(self, network: ProtectedNetwork) -> None:
+        self._network = network
+        self._open: set[str] = set()
+        self.knocks: dict[str, Knocked] = {}
+        self.listening_until: float | None = None
+        network.on_event(self._hear)
+
+    @property
+    def open_to(self) -> tuple[str, ...]:
+        """The devices that may join now."""
+        return tuple(sorted(self._open))
+
+    async def admit(self, sticker: str, **how: Any) -> Device:
+        """Open for the device of that sticker until it is in. Takes what :meth:`hubsec.Hub.admit` takes.
+
+        Raises :class:`hubsec.AdmissionEnded` when it did not come in, and what the hub raises.
+        """
+        return await self._through(self._hub.admit(sticker, radio=self._radio, **how))
+
+    async def listen(self, seconds: float | None, *, by: str) -> float:
+        """Hear knocks for so long (the policy's longest by default); they are events, and in `knocks`. Returns at once,
+        with the time at which it ends, in seconds since the epoch."""
+        opened: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._beside(self._listen(self._hub, seconds, by, opened), "listens")
+        return await opened
+
+    async def approve(self, device: str, *, name: str, by: str) -> float:
+        """Let the device in that knocked, at its next try. Returns at once, with the time at which the window ends.
+
+        The network key goes out under a public key: whoever listens has it from then on. Raises
+        :class:`hubsec.Refused` when it has not knocked, or the policy takes no approvals.
+        """
+        knock = self.knocks.get(device)
+        if knock is None:
+            raise Refused(f"{device} has not knocked lately: listen, then switch it on.", rule="approval")
+        admission = self._hub.approve(knock, name=name, by=by)
+        opened: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._beside(self._approved(admission, opened), f"lets {device} in")
+        closes_at = await opened
+        self.knocks.pop(device, None)
+        return closes_at
+
+    @callback
+    def forget(self) -> None:
+        """The hub is gone, and with it all that was open."""
+        self.knocks.clear()
+        self._open.clear()
+        self.listening_until = None
+
+    # Inside
+
+    @property
+    def _hub(self) -> Hub:
+        return self._network.guarded()
+
+    @property
+    def _radio(self) -> str:
+        return self._network.stack.domain
+
+    async def _through(self, admission: Admission, opened: asyncio.Future[float] | None = None) -> Device:
+        async with admission:
+            if opened is not None and admission.closes_at is not None:
+                opened.set_result(admission.closes_at)
+            self._open.add(admission.device)
+            try:
+                return await admission.joined()
+            finally:
+                self._open.discard(admission.device)
+
+    async def _approved(self, admission: Admission, opened: asyncio.Future[float]) -> None:
+        try:
+            await self._through(admission, opened)
+        except HubsecError as error:
+            if not opened.done():
+                opened.set_exception(error)
+
+    async def _listen(self, hub: Hub, seconds: float | None, by: str, opened: asyncio.Future[float]) -> None:
+        try:
+            async with hub.listen(seconds, by=by, radio=self._radio) as knocks:
+                opened.set_result(self.listening_until or hub.now())
+                async for _ in knocks:
+                    pass  # They have been heard as events already.
+        except HubsecError as error:
+            if not opened.done():
+                opened.set_exception(error)
+
+    def _beside(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        self._network.entry.async_create_background_task(self._network.hass, work, f"{DOMAIN} {what}")
+
+    @callback
+    def _hear(self, event: Event) -> None:
+        match event:
+            case Knocked(device=str(device)):
+                self.knocks[device] = event
+            case ListeningOpened():
+                self.listening_until = event.closes_at
+            case ListeningClosed():
+                self.listening_until = None
+            case AdmissionClosed(device=str(device)):
+                self._open.discard(device)
+            case _:
+                pass

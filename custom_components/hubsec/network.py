@@ -1,0 +1,294 @@
+"""A protected network: hubsec's hub, attached to whatever runs the network now.
+
+The rules:
+
+1. The guard is attached whenever the stack's entry is loaded, and to what runs then: a reload makes another object.
+2. When the stack goes away under the guard (unloaded, reloaded, failed, Home Assistant stops), nothing is given back:
+   the trust center is left refusing until the stack is there again. When this entry goes away, it is left as it was found.
+3. It stands only once a canary, asked by the stack's own public way, was refused. Otherwise it says that it does not.
+4. One thing at a time: attaching and detaching wait for each other, and the last word counts.
+5. What goes wrong is a state that can be seen, never a failed set-up: ZHA may be absent, late or broken for days.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from homeassistant.config_entries import (
+    SIGNAL_CONFIG_ENTRY_CHANGED,
+    ConfigEntry,
+    ConfigEntryChange,
+    ConfigEntryState,
+)
+from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
+from hubsec import Hub, HubsecError, Mode, NotEnforceable, Posture, Refused
+from hubsec.events import Drifted, Event, RadioLost
+
+from .const import CONF_ADOPT, CONF_MODE, CONF_POLICY, CONF_STACK, CONF_STACK_ENTRY, DOMAIN
+from .entrance import Entrance
+from .refusing import refusals
+from .stacks import STACKS, Found, Stack
+
+_LOGGER = logging.getLogger(__name__)
+
+type HubsecConfigEntry = ConfigEntry[ProtectedNetwork]
+
+DEFAULT_POLICY = "home"
+DEFAULT_MODE = Mode.OBSERVE
+HOME_FOLDER = DOMAIN
+"""In Home Assistant's configuration folder; in it each network has a folder, readable by its owner only."""
+POLICY_FOLDER = "policies"
+"""In that folder: a user's own policies, as YAML."""
+POLICY_SUFFIXES = (".yaml", ".yml")
+
+
+class Standing(enum.StrEnum):
+    """How the guard stands."""
+
+    WAITING = "waiting"
+    """The stack is not loaded."""
+    STANDS = "stands"
+    """It is attached, and a canary was refused."""
+    SILENT = "silent"
+    """It is attached, but a canary was not refused: something opens this network past the guard."""
+    UNENFORCEABLE = "unenforceable"
+    """hubsec can't enforce on this radio."""
+    OTHER_NETWORK = "other_network"
+    """The stack runs another network than the one that this entry protects."""
+    FAILED = "failed"
+    """It could not be attached."""
+
+
+def _listed[L](listeners: list[L], listener: L) -> CALLBACK_TYPE:
+    """Put `listener` on the list; what comes back takes it off."""
+    listeners.append(listener)
+
+    @callback
+    def take_off() -> None:
+        if listener in listeners:
+            listeners.remove(listener)
+
+    return take_off
+
+
+def _choices(entry: ConfigEntry) -> tuple[object, ...]:
+    return entry.data[CONF_STACK_ENTRY], entry.options.get(CONF_MODE), entry.options.get(CONF_POLICY)
+
+
+def _make_private(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def home_of(hass: HomeAssistant, network_id: str) -> Path:
+    """The folder of a network's store and its key file."""
+    return Path(hass.config.path(HOME_FOLDER, network_id))
+
+
+def policy_of(hass: HomeAssistant, chosen: str) -> str | Path:
+    """What `chosen` in an entry's options stands for: a ready policy by its name, a user's own by its file's."""
+    if chosen.endswith(POLICY_SUFFIXES):
+        return Path(hass.config.path(HOME_FOLDER, POLICY_FOLDER, Path(chosen).name))
+    return chosen
+
+
+class ProtectedNetwork:
+    """One entry's network. `standing` and `problem` say how the guard stands, and why if it doesn't.
+
+    `hub` is there while the guard is attached. Listeners are called after each change and each event.
+    """
+
+    def __init__(self, hass: HomeAssistant, entry: HubsecConfigEntry) -> None:
+        self.hass = hass
+        self.entry = entry
+        self.stack: Stack = STACKS[entry.data[CONF_STACK]]
+        self.standing = Standing.WAITING
+        self.problem = ""
+        self.hub: Hub | None = None
+        self.posture: Posture | None = None
+        self._made_of = _choices(entry)
+        self._running: object | None = None
+        self._attached: AsyncExitStack | None = None
+        self._turn = asyncio.Lock()
+        self._stopped = False
+        self._changed: list[CALLBACK_TYPE] = []
+        self._heard: list[Callable[[Event], None]] = []
+        self.entrance = Entrance(self)
+
+    # What it is
+
+    @property
+    def network_id(self) -> str:
+        """What names it for good."""
+        return str(self.entry.unique_id)
+
+    @property
+    def mode(self) -> Mode:
+        """What the user chose."""
+        return Mode(self.entry.options.get(CONF_MODE, DEFAULT_MODE))
+
+    @property
+    def policy(self) -> str | Path:
+        """A ready policy's name, or the path of the user's own."""
+        return policy_of(self.hass, str(self.entry.options.get(CONF_POLICY, DEFAULT_POLICY)))
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the entry says something else than when this network was made: it is to be made anew."""
+        return self._made_of != _choices(self.entry)
+
+    @property
+    def protected(self) -> bool:
+        """Whether what the policy says is carried out now."""
+        return self.standing is Standing.STANDS and self.mode is Mode.ENFORCE
+
+    @property
+    def stack_entry(self) -> ConfigEntry | None:
+        """The entry of what runs the network; None when it is gone."""
+        return self.hass.config_entries.async_get_entry(self.entry.data[CONF_STACK_ENTRY])
+
+    def guarded(self) -> Hub:
+        """The hub. Raises :class:`hubsec.Refused`, saying what to do, while the guard is not attached."""
+        if self.hub is None:
+            raise Refused(
+                f"{self.entry.title} is not guarded now: {self.problem or f'{self.stack.name} is not running'}.",
+                rule="detached",
+            )
+        return self.hub
+
+    # Who wants to know
+
+    @callback
+    def on_change(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
+        """Call `listener` after each change of how the guard stands and after each event."""
+        return _listed(self._changed, listener)
+
+    @callback
+    def on_event(self, listener: Callable[[Event], None]) -> CALLBACK_TYPE:
+        """Call `listener` with each of hubsec's events, whichever hub it comes from."""
+        return _listed(self._heard, listener)
+
+    @callback
+    def _tell(self) -> None:
+        for listener in tuple(self._changed):
+            listener()
+
+    @callback
+    def _hear(self, event: Event) -> None:
+        for listener in tuple(self._heard):
+            listener(event)
+        if isinstance(event, (Drifted, RadioLost)):
+            _LOGGER.warning("%s: %s", self.entry.title, type(event).__name__)
+        self._tell()
+
+    # Its life
+
+    async def start(self) -> None:
+        """Attach if the stack is there, and follow it from now on."""
+        entry, hass = self.entry, self.hass
+        entry.async_on_unload(
+            async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, self._entry_changed)
+        )
+        entry.async_on_unload(
+            hass.bus.async_listen_once(EVENT_HOMEASSISTANT_FINAL_WRITE, self._home_assistant_stops)
+        )
+        await self.follow()
+
+    async def stop(self) -> None:
+        """Detach, and leave the trust center and the stack's methods as they were found."""
+        async with self._turn:
+            self._stopped = True
+            await self._detach(Standing.WAITING)
+
+    async def _home_assistant_stops(self, _: object) -> None:
+        # By now the stack has let go of its radio, so nothing is given back: it stays shut while nobody is at home.
+        await self.stop()
+
+    @callback
+    def _entry_changed(self, change: ConfigEntryChange, entry: ConfigEntry) -> None:
+        if entry.entry_id != self.entry.data[CONF_STACK_ENTRY]:
+            return
+        # While it unloads, the guard stays on, so that nothing is given back to a stack that is about to go.
+        if change is ConfigEntryChange.REMOVED or entry.state is not ConfigEntryState.UNLOAD_IN_PROGRESS:
+            self.entry.async_create_task(self.hass, self.follow(), f"{DOMAIN} follows {entry.domain}")
+
+    async def follow(self) -> None:
+        """Bring the guard to where the stack is now."""
+        async with self._turn:
+            if self._stopped:
+                return
+            there = self.stack_entry
+            if there is None or there.state is not ConfigEntryState.LOADED:
+                await self._detach(Standing.WAITING)
+                return
+            try:
+                running = await self.stack.running(self.hass, there)
+                if running is self._running:
+                    return
+                await self._detach(Standing.WAITING)
+                await self._attach(there, running)
+            except NotEnforceable as error:
+                await self._detach(Standing.UNENFORCEABLE, str(error))
+            except HubsecError as error:
+                await self._detach(Standing.FAILED, str(error))
+
+    async def _attach(self, there: ConfigEntry, running: object) -> None:
+        found = await self.stack.look(self.hass, there)
+        if found.network_id != self.network_id:
+            self._stand(Standing.OTHER_NETWORK, found.network_id)
+            return
+        radio = await self.stack.radio(
+            self.hass, running, name=self.stack.domain, refusal=refusals(self.entry.title)
+        )
+        home = home_of(self.hass, self.network_id)
+        await self.hass.async_add_executor_job(_make_private, home)
+        async with AsyncExitStack() as stack:
+            hub = Hub(radio, policy=self.policy, mode=self.mode, home=home)
+            hub.on(Event, self._hear)
+            await stack.enter_async_context(hub)
+            await self._adopt(hub, radio.name, found)
+            self.hub, self._running = hub, running
+            self._attached = stack.pop_all()
+        sang = await self.stack.sing(self.hass)
+        await self.look()
+        self._stand(Standing.STANDS if sang else Standing.SILENT)
+
+    async def _adopt(self, hub: Hub, radio: str, found: Found) -> None:
+        """Write down the baseline that the user confirmed before there was a hub to keep it."""
+        if CONF_ADOPT not in self.entry.data:
+            return
+        there = {device.device for device in found.devices}
+        await hub.adopt(radio, devices=[one for one in self.entry.data[CONF_ADOPT] if one in there])
+        kept = {key: value for key, value in self.entry.data.items() if key != CONF_ADOPT}
+        self.hass.config_entries.async_update_entry(self.entry, data=kept)
+
+    async def _detach(self, standing: Standing, problem: str = "") -> None:
+        attached, self._attached = self._attached, None
+        self.hub = self.posture = self._running = None
+        self.entrance.forget()
+        try:
+            if attached is not None:
+                await attached.aclose()
+        except HubsecError as error:
+            _LOGGER.warning("%s: detaching: %s", self.entry.title, error)
+        finally:
+            self._stand(standing, problem)
+
+    async def look(self) -> None:
+        """Read the posture back from the radio."""
+        if self.hub is not None:
+            with contextlib.suppress(HubsecError):
+                self.posture = await self.hub.posture()
+                self._tell()
+
+    @callback
+    def _stand(self, standing: Standing, problem: str = "") -> None:
+        self.standing, self.problem = standing, problem
+        self._tell()

@@ -1,0 +1,76 @@
+"""Zigbee networks that ZHA runs.
+
+ZHA has no interface for others. What is used here (its helper for the gateway, the gateway's application controller, its
+service `permit`) is what other integrations that attach to it use as well, and is tested on the real ZHA.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.importlib import async_import_module
+from hubsec import RadioError
+from hubsec.radio import Radio
+
+from .stack import Found, Refusal
+
+_HELPERS: Final = "homeassistant.components.zha.helpers"
+_PERMIT: Final = "permit"
+_DURATION: Final = "duration"
+_CANARY_SECONDS: Final = 1
+"""What a canary asks for: the least that opens anything."""
+
+
+class Zha:
+    """Home Assistant's own Zigbee integration."""
+
+    domain: Final = "zha"
+    name: Final = "ZHA"
+
+    async def running(self, hass: HomeAssistant, entry: ConfigEntry) -> Any:
+        """zigpy's application of the gateway that is loaded now. ZHA has one gateway at a time."""
+        helpers = await async_import_module(hass, _HELPERS)
+        try:
+            app = helpers.get_zha_gateway(hass).application_controller
+        except (KeyError, ValueError):
+            app = None
+        if app is None:
+            raise RadioError("ZHA is not running.")
+        return app
+
+    async def look(self, hass: HomeAssistant, entry: ConfigEntry) -> Found:
+        """The network that ZHA runs now."""
+        app = await self.running(hass, entry)
+        surveying = await async_import_module(hass, "hubsec_zigbee.surveying")
+        seen = surveying.survey(app)
+        return Found(
+            network_id=seen.network_id,
+            radio=seen.capabilities.library,
+            capabilities=seen.capabilities,
+            devices=seen.devices,
+        )
+
+    async def radio(self, hass: HomeAssistant, running: object, *, name: str, refusal: Refusal) -> Radio:
+        """A guard on that application."""
+        bellows = await async_import_module(hass, "hubsec_zigbee.bellows")
+        radio: Radio = bellows.Bellows.attach(running, name=name, refusal=refusal)
+        return radio
+
+    async def sing(self, hass: HomeAssistant) -> bool:
+        """A canary through the service `zha.permit`."""
+        canaries = await async_import_module(hass, "hubsec_zigbee.canaries")
+        refused: list[str] = []
+        try:
+            with canaries.canary():
+                await hass.services.async_call(
+                    self.domain, _PERMIT, {_DURATION: _CANARY_SECONDS}, blocking=True
+                )
+        except HomeAssistantError as error:
+            refused.append(getattr(error, "rule", ""))
+        if refused == [canaries.CANARY]:
+            return True
+        await hass.services.async_call(self.domain, _PERMIT, {_DURATION: 0}, blocking=True)
+        return False
