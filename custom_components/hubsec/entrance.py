@@ -83,7 +83,7 @@ class Entrance:
 
     async def _through(self, admission: Admission, opened: asyncio.Future[float] | None = None) -> Device:
         async with admission:
-            if opened is not None and admission.closes_at is not None:
+            if opened is not None and not opened.done() and admission.closes_at is not None:
                 opened.set_result(admission.closes_at)
             self._open.add(admission.device)
             try:
@@ -101,7 +101,8 @@ class Entrance:
     async def _listen(self, hub: Hub, seconds: float | None, by: str, opened: asyncio.Future[float]) -> None:
         try:
             async with hub.listen(seconds, by=by, radio=self._radio) as knocks:
-                opened.set_result(self.listening_until or hub.now())
+                if not opened.done():
+                    opened.set_result(self.listening_until or hub.now())
                 async for _ in knocks:
                     pass  # They have been heard as events already.
         except HubsecError as error:
