@@ -51,14 +51,15 @@ class OpenKind(enum.StrEnum):
     """The network, with a link key for one device."""
     GREEN_POWER = "green-power"
     """Green Power commissioning."""
+    RESTORE = "restore"
+    """The network as it is in a backup: other keys, and devices that joined under them."""
 
 
 class OpenRequest(msgspec.Struct, frozen=True, kw_only=True, tag="open"):
     """Somebody other than hubsec asks to open the network: the host application, or a node on the air.
 
-    `asker` says who in plain words ("host", or the node's identity); `seconds` is the time asked for, never
-    0: closing
-    is no question.
+    `asker` says who in plain words ("host", or the node's identity). `seconds` is the time asked for; it is 0 for a
+    restore alone, for closing is no question.
     """
 
     radio: str

@@ -18,7 +18,8 @@ A device that is on the network (secured rejoin, presence, link key exchange, id
  8. It was let in before, or its admission lives; the policy may be content with an entry.
  9. If it owes a link key exchange it proves one, or gets what the policy says of such devices.
 10. What it says of itself fits its entry, what it said before, and the policy's terms for that class and maker.
-Whoever asks to open the network is refused; the host may be let open Green Power commissioning alone.
+Whoever asks to open the network, or to put a backup in its place, is refused; the host may be let open Green Power
+commissioning alone.
 
 Deciding does no I/O, has no clock and no randomness: equal arguments make equal decisions.
 """
@@ -171,7 +172,7 @@ _KNOWN, _ADOPTED, _LISTED, _ADMITTED = map(
     _entry_allows, (Rule.KNOWN, Rule.ADOPTED, Rule.ENTRY, Rule.ADMISSION)
 )
 _UNSECURED = _deny(Rule.UNSECURED_REJOIN)
-_HOST, _NODE = map(_deny, (Rule.HOST_PERMIT, Rule.NODE_PERMIT))
+_HOST, _RESTORE, _NODE = map(_deny, (Rule.HOST_PERMIT, Rule.HOST_RESTORE, Rule.NODE_PERMIT))
 _GREEN_POWER_SHUT, _GREEN_POWER_LENGTH = map(_deny, (Rule.GREEN_POWER_SHUT, Rule.GREEN_POWER_LENGTH))
 
 
@@ -446,6 +447,8 @@ def _open(settings: Settings) -> Callable[[OpenRequest, Context], Decision]:
         match request.kind:
             case OpenKind.PERMIT | OpenKind.PERMIT_LINK_KEY:
                 return _HOST
+            case OpenKind.RESTORE:
+                return _RESTORE
             case OpenKind.GREEN_POWER:
                 if not context.adopted:
                     return _UNCONFIRMED

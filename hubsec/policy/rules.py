@@ -43,6 +43,7 @@ class Rule(enum.StrEnum):
     FAILED_EXCHANGE = "failed-exchange"
     IDENTITY_CHANGE = "identity-change"
     HOST_PERMIT = "host-permit"
+    HOST_RESTORE = "host-restore"
     NODE_PERMIT = "node-permit"
     GREEN_POWER_SHUT = "green-power-shut"
     GREEN_POWER_LENGTH = "green-power-length"
@@ -83,6 +84,7 @@ REASONS: dict[Rule, str] = {
     Rule.FAILED_EXCHANGE: "It owes a link key of its own and did not prove one in time.",
     Rule.IDENTITY_CHANGE: "It says something else of itself than it did, or than its entry expects.",
     Rule.HOST_PERMIT: "The network opens for one device at a time, by an admission, and never for a host application.",
+    Rule.HOST_RESTORE: "A backup brings other keys, and devices that nobody has judged.",
     Rule.NODE_PERMIT: "A node on the air has no say in opening the network.",
     Rule.GREEN_POWER_SHUT: "The policy keeps Green Power commissioning shut.",
     Rule.GREEN_POWER_LENGTH: "Green Power commissioning was asked to stay open for too long.",

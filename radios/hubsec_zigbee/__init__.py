@@ -10,7 +10,6 @@ Nothing of zigpy or bellows is imported before a :class:`Bellows` is asked for.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from hubsec.errors import RadioError
@@ -44,19 +43,16 @@ class NotInstalledError(RadioError, ModuleNotFoundError):
         self.name = name
 
 
-# They bring zigpy in, which not everybody needs.
-_HOMES = {"Bellows": "bellows", "Survey": "surveying", "survey": "surveying"}
-
-
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
+    if name not in ("Bellows", "Survey", "survey"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        found: object = getattr(import_module(f"{__name__}.{home}"), name)
+        # They bring zigpy in, which not everybody needs.
+        from hubsec_zigbee import bellows, surveying  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         library = (missing.name or "").partition(".")[0]
         if library not in _LIBRARIES:
             raise
         raise NotInstalledError(library) from missing
+    found: object = getattr(bellows if name == "Bellows" else surveying, name)
     return found

@@ -22,8 +22,9 @@ from hubsec_zigbee.canaries import refuse_canary
 from hubsec_zigbee.guard import Guard
 from hubsec_zigbee.ncp import identity_from
 
-GUARDED: Final = ("permit", "permit_with_link_key", "permit_gp", "permit_ncp")
-"""The methods of a bellows application that open its network; zigpy before 2.4 has no `permit_gp`."""
+GUARDED: Final = ("permit", "permit_with_link_key", "permit_gp", "permit_ncp", "write_network_info")
+"""The methods of a bellows application that open its network, or put another in its place; zigpy before 2.4 has no
+`permit_gp`."""
 HOST_EXCHANGE_LIMIT: Final = 30.0
 """Seconds; EmberZNet's slowest measured exchange ends 10 s after the join."""
 _PUBLIC_KEY: Final = Secret(b"ZigBeeAlliance09")
@@ -109,3 +110,9 @@ class HostCalls:
         if self.stands and time_s:
             await self._ask(OpenKind.PERMIT, time_s)
         return await self._originals["permit_ncp"](time_s)
+
+    async def write_network_info(self, *args: Any, **settings: Any) -> None:
+        """As zigpy's `write_network_info`: what restoring a backup ends in."""
+        if self.stands:
+            await self._ask(OpenKind.RESTORE, 0)
+        await self._originals["write_network_info"](*args, **settings)

@@ -22,6 +22,7 @@ from hubsec.requests import (
     JoinKind,
     JoinRequest,
     LinkKeyState,
+    OpenKind,
     OpenRequest,
     PresenceRequest,
     Request,
@@ -102,6 +103,8 @@ class ScriptedAuthority:
             case PresenceRequest():
                 self.standings[request.device] = Standing.QUARANTINED
                 return Quarantine("without-entry", "Nobody let it in.")
+            case OpenRequest(kind=OpenKind.RESTORE):
+                return Deny("host-restore", "A backup brings other keys.")
             case OpenRequest():
                 return Deny("host-permit", "Nothing opens the network but an admission.")
 

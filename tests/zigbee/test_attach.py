@@ -64,7 +64,7 @@ async def attached(authority: ScriptedAuthority | None = None, **options: Any) -
 def insides(app: ControllerApplication) -> dict[str, Any]:
     """Everything that an attached guard could have changed."""
     ezsp = app._ezsp
-    opening = ("permit", "permit_with_link_key", "permit_gp", "permit_ncp", "connect")
+    opening = ("permit", "permit_with_link_key", "permit_gp", "permit_ncp", "write_network_info", "connect")
     return {
         "app": {name: value for name, value in vars(app).items() if name in opening},
         "methods": {name: getattr(app, name, None) for name in opening},
@@ -156,6 +156,29 @@ async def test_a_refusal_reaches_the_caller(call: str) -> None:
         assert world.authority.of(OpenRefused)[0].enforced
         assert (await world.radio.posture()).closed
         assert open_transient_keys(world) == []
+
+
+async def test_a_backup_is_not_restored_over_a_guarded_network() -> None:
+    async with attached() as world:
+        app = world.radio.app
+        backup = await app.backups.create_backup()
+        before = world.house.coordinator.keys.all()
+        with pytest.raises(Refused) as refusal:
+            await app.backups.restore_backup(backup)
+        assert refusal.value.rule == "host-restore"
+        assert [event.kind for event in world.authority.of(OpenRefused)] == [OpenKind.RESTORE]
+        assert world.house.coordinator.keys.all() == before
+        assert (await world.radio.posture()).closed
+
+
+async def test_observing_a_backup_is_restored_and_told_of() -> None:
+    async with attached(ScriptedAuthority(Mode.OBSERVE)) as world:
+        app = world.radio.app
+        backup = await app.backups.create_backup()
+        await app.backups.restore_backup(backup)
+        told = world.authority.of(OpenRefused)
+        assert OpenKind.RESTORE in [event.kind for event in told]
+        assert not any(event.enforced for event in told)
 
 
 class HostsOwnError(Exception):
