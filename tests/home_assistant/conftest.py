@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +22,7 @@ import zha_house
 from homeassistant.core import Context, HomeAssistant
 from pytest_homeassistant_custom_component.common import MockUser
 from zha_house import Zha
+from zigpy.application import ControllerApplication
 
 from hubsec_emulated.house import House
 
@@ -62,17 +63,21 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _unsent_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fetch what bellows' own task for a frame raises when the connection ends under it. Nobody else does, and Home
-    Assistant would be told of an exception that nobody fetched."""
-    begin = bellows.ash.create_eager_task
+def _unfetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fetch what two kinds of tasks raise when the connection ends under them: bellows' own for a frame, and the one
+    that changes the policy back after a window. Nobody else does, and Home Assistant would be told of an exception that
+    nobody fetched, or not, depending on the moment."""
 
-    def begun(*args: Any, **kwargs: Any) -> asyncio.Task[Any]:
-        task = begin(*args, **kwargs)
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return task
+    def fetched(begin: Callable[..., asyncio.Task[Any]]) -> Callable[..., asyncio.Task[Any]]:
+        def begun(*args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+            task = begin(*args, **kwargs)
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            return task
 
-    monkeypatch.setattr(bellows.ash, "create_eager_task", begun)
+        return begun
+
+    for place, name in ((bellows.ash, "create_eager_task"), (ControllerApplication, "create_task")):
+        monkeypatch.setattr(place, name, fetched(getattr(place, name)))
 
 
 @pytest.fixture

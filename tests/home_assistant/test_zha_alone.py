@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,19 +38,18 @@ async def by_service(zha: Zha, _websocket: MockHAClientWebSocket, admin: Context
     await zha.permit(WINDOW, context=admin)
 
 
-async def by_add_device_page(_zha: Zha, websocket: MockHAClientWebSocket, _admin: Context) -> None:
-    await websocket.send_json_auto_id({"type": "zha/devices/permit", "duration": WINDOW})
-    answer = await websocket.receive_json()
+async def by_page(zha: Zha, websocket: MockHAClientWebSocket, _admin: Context) -> None:
+    answer = await zha.permit_on_page(websocket, WINDOW)
     assert answer["success"], answer
 
 
 @pytest.mark.zigbee_house(record=True)
-@pytest.mark.parametrize("opened", [by_service, by_add_device_page])
+@pytest.mark.parametrize("opened", [by_service, by_page])
 async def test_a_stranger_gets_the_network_key_while_zha_permits(
     zha: Zha,
     hass_ws_client: WebSocketGenerator,
     admin: Context,
-    opened: Callable[[Zha, MockHAClientWebSocket, Context], Any],
+    opened: Callable[[Zha, MockHAClientWebSocket, Context], Awaitable[None]],
 ) -> None:
     stranger = zha.house.stranger()
     await opened(zha, await hass_ws_client(zha.hass), admin)
@@ -61,6 +61,15 @@ async def test_a_stranger_gets_the_network_key_while_zha_permits(
         key
     )  # nor does it take a stranger: whoever listens with the public key has it
     await until(lambda: zha.device_entry(stranger), "The stranger's place in Home Assistant")
+
+
+async def test_a_stranger_comes_in_by_a_router_that_alone_was_opened(zha: Zha) -> None:
+    lamp = zha.house.lamp()
+    await zha.admitted(lamp)
+    await zha.permit(WINDOW, ieee=ieee(lamp))
+    stranger = zha.house.stranger(parent=lamp)
+    stranger.power_on()
+    await until(lambda: stranger.loot, "The stranger's loot")
 
 
 async def test_a_stranger_finds_no_open_network_before_zha_permits(zha: Zha) -> None:
@@ -143,6 +152,20 @@ async def test_a_removed_device_is_off_the_network_and_out_of_home_assistant(zha
 
 
 # What becomes of the network
+
+
+async def test_a_stick_that_bellows_serves_in_a_thread_of_its_own(house: House, hass: HomeAssistant) -> None:
+    # That is how ZHA runs every stick but those behind socket://.
+    zha = Zha(hass, house, zha_entry(house.url))
+    zha.entry.add_to_hass(hass)
+    await zha.started()
+    try:
+        assert "bellows.thread_0" in {thread.name for thread in threading.enumerate()}
+        lamp = house.lamp()
+        await zha.admitted(lamp)
+        await working(zha, lamp)
+    finally:
+        await zha.stop()
 
 
 async def working(zha: Zha, lamp: Any) -> None:

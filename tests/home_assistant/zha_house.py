@@ -28,6 +28,7 @@ from homeassistant.helpers import restore_state
 from homeassistant.setup import async_setup_component
 from homeassistant.util.async_ import _SHUTDOWN_RUN_CALLBACK_THREADSAFE
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_test_home_assistant
+from pytest_homeassistant_custom_component.typing import MockHAClientWebSocket
 from zigpy.application import ControllerApplication
 from zigpy.types import EUI64
 
@@ -108,10 +109,13 @@ class Zha:
     # The entry's life
 
     async def start(self) -> None:
-        """Set ZHA up, for the first time in this Home Assistant: on a blank stick it forms a network."""
+        """Set ZHA up, for the first time in this Home Assistant: on a blank stick it forms a network.
+
+        To be called before the first websocket client is made: with that, the harness lets no component add web pages.
+        """
         # A channel, so that zigpy doesn't form a network for its energy scan first; and no index of updates is fetched.
         config = {DOMAIN: {"zigpy_config": {"network": {"channel": CHANNEL}, "ota": {"enabled": False}}}}
-        await async_setup_component(self.hass, DOMAIN, config)
+        assert await async_setup_component(self.hass, DOMAIN, config)
 
     async def started(self) -> None:
         """Set ZHA up, and wait until it is loaded."""
@@ -183,6 +187,17 @@ class Zha:
         await self.hass.services.async_call(
             DOMAIN, "permit", {"duration": duration, **more}, blocking=True, context=context
         )
+
+    async def permit_on_page(
+        self, websocket: MockHAClientWebSocket, duration: int = 60, **more: Any
+    ) -> dict[str, Any]:
+        """Open the network as the page "Add device" does. What comes back is the answer, with or without success; what
+        the page shows of ZHA's log in the meantime is left out."""
+        await websocket.send_json_auto_id({"type": "zha/devices/permit", "duration": duration, **more})
+        while True:
+            answer: dict[str, Any] = await websocket.receive_json(timeout=PATIENCE)
+            if answer["type"] == "result":
+                return answer
 
     async def remove(self, device: Device) -> None:
         """Remove a device by ZHA's service."""
