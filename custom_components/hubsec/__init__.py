@@ -12,6 +12,7 @@ from homeassistant.helpers.typing import ConfigType
 
 from .const import DOMAIN, PLATFORMS
 from .network import HubsecConfigEntry, ProtectedNetwork, home_of
+from .notices import notify_of_refusals
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -26,6 +27,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HubsecConfigEntry) -> bo
     network = entry.runtime_data = ProtectedNetwork(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_options_changed))
+    entry.async_on_unload(notify_of_refusals(network))
     await network.start()
     return True
 
