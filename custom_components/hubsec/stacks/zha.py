@@ -22,6 +22,16 @@ _PERMIT: Final = "permit"
 _DURATION: Final = "duration"
 _CANARY_SECONDS: Final = 1
 """What a canary asks for: the least that opens anything."""
+_STICKS: Final = {
+    "bellows": "Silicon Labs stick (EZSP)",
+    "znp": "Texas Instruments stick (Z-Stack)",
+    "deconz": "ConBee or RaspBee (deCONZ)",
+    "xbee": "Digi XBee",
+    "zigate": "ZiGate",
+    "zboss": "Nordic stick (ZBOSS)",
+    "blz": "Bouffalo Lab stick (BLZ)",
+}
+"""What people call them, by radio library. Any other goes by its library's name."""
 
 
 class Zha:
@@ -48,15 +58,21 @@ class Zha:
         seen = surveying.survey(app)
         return Found(
             network_id=seen.network_id,
-            radio=seen.capabilities.library,
+            radio=_STICKS.get(seen.capabilities.library, seen.capabilities.library),
             capabilities=seen.capabilities,
             devices=seen.devices,
         )
 
     async def radio(self, hass: HomeAssistant, running: object, *, name: str, refusal: Refusal) -> Radio:
-        """A guard on that application."""
-        bellows = await async_import_module(hass, "hubsec_zigbee.bellows")
-        radio: Radio = bellows.Bellows.attach(running, name=name, refusal=refusal)
+        """A guard on that application; on a radio that can't be enforced on, one that only watches."""
+        surveying = await async_import_module(hass, "hubsec_zigbee.surveying")
+        radio: Radio
+        if surveying.survey(running).capabilities.enforced:
+            bellows = await async_import_module(hass, "hubsec_zigbee.bellows")
+            radio = bellows.Bellows.attach(running, name=name, refusal=refusal)
+        else:
+            observed = await async_import_module(hass, "hubsec_zigbee.observed")
+            radio = observed.Observed.attach(running, name=name, refusal=refusal)
         return radio
 
     async def sing(self, hass: HomeAssistant) -> bool:
