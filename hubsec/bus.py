@@ -40,7 +40,7 @@ from typing import Any
 
 from hubsec._sanitize import clean
 from hubsec.events import Event, SubscriberFailed, SubscriberSlow
-from hubsec.streams import STREAM_CAPACITY, EventStream, Overflow, Overflowed, SubscriptionError
+from hubsec.streams import STREAM_CAPACITY, EventStream, Overflow, Overflowed, Shorten, SubscriptionError
 
 __all__ = [
     "CASCADE_LIMIT",
@@ -74,15 +74,37 @@ _CHECKED: dict[type, _Calls] = {}  # debug mode: each event is looked at first
 
 
 class _Subscription:
-    """One subscriber. `call` is an object that no other subscription has, so that it tells who failed."""
+    """One subscriber. `call` is what is called: its `callback`, or a shortcut to what that would do.
 
-    __slots__ = ("alive", "call", "kind", "name")
+    Neither is an object that another subscription has, so that `call` tells who failed. `places` is where it stands in
+    every list that may be on its way.
+    """
 
-    def __init__(self, kind: type[Event], call: Callable[[Any], object], name: str) -> None:
+    __slots__ = ("alive", "call", "callback", "kind", "name", "places")
+
+    def __init__(self, kind: type[Event], callback: Callable[[Any], object], name: str) -> None:
         self.kind = kind
-        self.call = call
+        self.callback = callback
+        self.call = callback
         self.name = name
         self.alive = True
+        self.places: list[tuple[_Calls, int]] = []
+
+    def shorten(self, shortcut: Callable[[Any], object] | None) -> None:
+        """Call `shortcut` instead of the callback from now on, until this is called with None or `shortcut` raises.
+
+        An event at which it raises goes to the callback. One that is on its way takes the new way as well.
+        """
+        self.call = call = shortcut or self.callback
+        for calls, place in self.places:
+            calls[place] = call
+
+    def end(self) -> None:
+        """Call nobody from now on, not even with an event that is on its way."""
+        self.alive = False
+        for calls, place in self.places:
+            calls[place] = _ignore
+        self.places.clear()
 
 
 class _Calls(list[Callable[[Any], object]]):
@@ -93,6 +115,8 @@ class _Calls(list[Callable[[Any], object]]):
     def __init__(self, subscriptions: list[_Subscription]) -> None:
         super().__init__(subscription.call for subscription in subscriptions)
         self.subscriptions = subscriptions
+        for place, subscription in enumerate(subscriptions):
+            subscription.places.append((self, place))
 
 
 class Bus:
@@ -105,7 +129,6 @@ class Bus:
         "_clock",
         "_closed",
         "_idle",
-        "_known",
         "_live",
         "_loop",
         "_pending",
@@ -125,9 +148,6 @@ class Bus:
         self._table: dict[type, _Calls] = {}
         self._idle = _CHECKED if _debugging(self._loop) else self._table
         self._live = self._idle
-        self._known: list[
-            _Calls
-        ] = []  # every list that may be on its way, so that unsubscribing reaches them all
         self._pending: deque[Event] = deque()
 
     # Subscribing
@@ -145,7 +165,7 @@ class Bus:
                 f"{_name_of(callback)} is asynchronous, and nobody would await it. Read the events in a task of"
                 f" your own: async with bus.events({_name_of(kind)}) as stream."
             )
-        return self._subscribe(kind, callback, _name_of(callback))
+        return functools.partial(self._unsubscribe, self._subscribe(kind, callback, _name_of(callback)))
 
     def events[E: Event](
         self,
@@ -184,49 +204,44 @@ class Bus:
         for subscription in tuple(self._subscriptions):
             self._unsubscribe(subscription)
 
-    def _attach(self, radio: str | None, stream: EventStream[Any]) -> Callable[[], None]:
+    def _attach(self, radio: str | None, stream: EventStream[Any]) -> tuple[Callable[[], None], Shorten]:
         def put_own(event: Event) -> None:
             if event.radio == radio:
                 stream.put(event)
 
         put = stream.put if radio is None else put_own
-        unsubscribe = self._subscribe(stream.kind, put, stream.name)
+        subscription = self._subscribe(stream.kind, put, stream.name)
         self._streams.add(stream)
 
         def detach() -> None:
             self._streams.discard(stream)
-            unsubscribe()
+            self._unsubscribe(subscription)
 
-        return detach
+        return detach, subscription.shorten if radio is None else _ignore
 
     def _slow(self, stream: EventStream[Any]) -> None:
         self.publish(SubscriberSlow(time=self._clock(), subscriber=stream.name, dropped=stream.dropped))
 
-    def _subscribe(
-        self, kind: type[Event], callback: Callable[[Any], object], name: str
-    ) -> Callable[[], None]:
+    def _subscribe(self, kind: type[Event], callback: Callable[[Any], object], name: str) -> _Subscription:
         _check_kind(kind)
         if not self._at_home():
             raise SubscriptionError("Subscribe in the thread of the bus, with loop.call_soon_threadsafe.")
         if self._closed:
             raise SubscriptionError("The bus is closed.")
-        if any(callback is other.call for other in self._subscriptions):
+        if any(callback is other.callback for other in self._subscriptions):
             callback = functools.partial(callback)
         subscription = _Subscription(kind, callback, name)
         self._subscriptions.append(subscription)
         self._table.clear()
-        return functools.partial(self._unsubscribe, subscription)
+        return subscription
 
     def _unsubscribe(self, subscription: _Subscription) -> None:
         if not subscription.alive:
             return
         if not self._at_home():
             raise SubscriptionError("Unsubscribe in the thread of the bus, with loop.call_soon_threadsafe.")
-        subscription.alive = False
         self._subscriptions.remove(subscription)
-        for calls in self._known:
-            if subscription in calls.subscriptions:
-                calls[calls.subscriptions.index(subscription)] = _ignore
+        subscription.end()
         self._table.clear()
 
     # Publishing
@@ -308,9 +323,9 @@ class Bus:
         if kind in self._table:
             return self._table[kind]
         if not self._table:
-            self._known.clear()
+            for subscription in self._subscriptions:
+                subscription.places.clear()
         calls = _Calls([one for one in self._subscriptions if issubclass(kind, one.kind)])
-        self._known.append(calls)
         self._table[kind] = calls
         return calls
 
@@ -322,17 +337,29 @@ class Bus:
             self._leave_for_later()
             raise error
         behind = itertools.dropwhile(lambda one: one.call is not call, calls.subscriptions)
-        self._failed(next(behind), event, error)
-        for subscription in behind:
-            if not subscription.alive:
-                continue
-            try:
-                subscription.call(event)
-            except _FAILURES as another:
-                self._failed(subscription, event, another)
-            except BaseException:
-                self._leave_for_later()
-                raise
+        try:
+            self._raised(next(behind), event, error)
+            for subscription in behind:
+                if not subscription.alive:
+                    continue
+                try:
+                    subscription.call(event)
+                except _FAILURES as another:
+                    self._raised(subscription, event, another)
+        except BaseException:
+            self._leave_for_later()
+            raise
+
+    def _raised(self, subscription: _Subscription, event: Event, error: BaseException) -> None:
+        """A shortcut that can't take `event` leaves it to the callback; a callback has failed."""
+        if subscription.call is subscription.callback:
+            self._failed(subscription, event, error)
+            return
+        subscription.shorten(None)
+        try:
+            subscription.callback(event)
+        except _FAILURES as another:
+            self._failed(subscription, event, another)
 
     def _failed(self, subscription: _Subscription, event: Event, error: BaseException) -> None:
         kind = type(event)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import functools
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from hubsec.errors import HubsecError
 from hubsec.events import Event, SubscriberSlow
@@ -19,6 +20,10 @@ STREAM_CAPACITY = 256
 """Events in a mailbox, unless the subscriber says otherwise. Judgement: 100 devices that come back after a power cut
 make two events each."""
 
+
+type Shorten = Callable[[Callable[[Any], object] | None], object]
+"""Gives the bus what to call for a mailbox instead of its :meth:`EventStream.put`, until that raises, or until it is
+given None. It may decline, and go on calling :meth:`~EventStream.put`."""
 
 # A full deque refuses to insert, where on append it would lose its oldest item: the cheapest bounded append there is.
 _AT_THE_END = sys.maxsize
@@ -63,6 +68,7 @@ class EventStream[E: Event]:
         "_insert",
         "_overflow",
         "_queue",
+        "_shorten",
         "_slow",
         "_told",
         "_waiter",
@@ -78,10 +84,13 @@ class EventStream[E: Event]:
         capacity: int,
         overflow: Overflow,
         name: str,
-        attach: Callable[[EventStream[E]], Callable[[], None]],
+        attach: Callable[[EventStream[E]], tuple[Callable[[], None], Shorten]],
         slow: Callable[[EventStream[E]], None],
     ) -> None:
-        """`attach` makes :meth:`put` hear events and returns what ends that; `slow` is called when events were lost."""
+        """`attach` makes :meth:`put` hear events and returns what ends that, and what shortens the way.
+
+        `slow` is called when events were lost.
+        """
         self.kind = kind
         self.name = name
         self.dropped = 0
@@ -90,8 +99,9 @@ class EventStream[E: Event]:
         self._attach = attach
         self._slow = slow
         self._detach: Callable[[], None] | None = None
+        self._shorten: Shorten
         self._queue: deque[E] = deque(maxlen=capacity)
-        self._insert = self._queue.insert
+        self._insert = functools.partial(self._queue.insert, _AT_THE_END)
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
         self._told = 0
@@ -99,7 +109,7 @@ class EventStream[E: Event]:
     async def __aenter__(self) -> Self:
         if self._detach is not None or self._ended:
             raise SubscriptionError("A stream is entered once; ask the bus for another.")
-        self._detach = self._attach(self)
+        self._detach, self._shorten = self._attach(self)
         return self
 
     async def __aexit__(
@@ -121,8 +131,8 @@ class EventStream[E: Event]:
 
     async def __anext__(self) -> E:
         """The oldest unread event, when there is one. Raises :class:`Overflowed` at the end that an overflow made."""
-        if not self._queue:
-            await self._fill()
+        while not self._queue:
+            await self._wait()
         return self._queue.popleft()
 
     def batches(self) -> AsyncIterator[list[E]]:
@@ -130,38 +140,35 @@ class EventStream[E: Event]:
         return _Batches(self)
 
     async def _take(self) -> list[E]:
-        if not self._queue:
-            await self._fill()
+        while not self._queue:
+            await self._wait()
         events = list(self._queue)
         self._queue.clear()
         return events
 
-    async def _fill(self) -> None:
-        """Wait until there is something to read."""
-        while not self._queue:
-            if self._ended:
-                if self._overflow is Overflow.CLOSE and self.dropped:
-                    raise Overflowed(self.dropped)
-                raise StopAsyncIteration
-            if self._detach is None:
-                raise SubscriptionError("Read a stream inside its block: async with bus.events(…) as stream.")
-            if self._waiter is not None:
-                raise SubscriptionError("One task reads a stream; ask the bus for one more.")
-            waiter = self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await waiter
-            finally:
-                if self._waiter is waiter:
-                    self._waiter = None
+    def _wait(self) -> asyncio.Future[None]:
+        """The mailbox is empty: what is done when there may be something to read. Raises at the end of the stream."""
+        if self._ended:
+            if self._overflow is Overflow.CLOSE and self.dropped:
+                raise Overflowed(self.dropped)
+            raise StopAsyncIteration
+        if self._detach is None:
+            raise SubscriptionError("Read a stream inside its block: async with bus.events(…) as stream.")
+        if self._waiter is not None and not self._waiter.done():
+            raise SubscriptionError("One task reads a stream; ask the bus for one more.")
+        self._shorten(None)
+        self._waiter = asyncio.get_running_loop().create_future()
+        return self._waiter
 
     def put(self, event: E) -> None:
-        """Take in one event. The bus calls this."""
+        """Take in one event. The bus calls this, and while nobody waits for an event, what needs no more than room."""
         try:
-            self._insert(_AT_THE_END, event)
+            self._insert(event)
         except IndexError:
             self._overflow_with(event)
         if self._waiter is not None:
             self._wake(self._waiter)
+            self._shorten(self._insert)
 
     def _wake(self, waiter: asyncio.Future[None]) -> None:
         self._waiter = None
