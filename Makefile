@@ -5,7 +5,7 @@ READY := .venv/ready
 GROUPS := test lint docs bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit hosts older test-ha lint format docs bench generate ci clean
+.PHONY: help demo test unit hosts older test-ha types-ha lint format docs pictures bench generate ci clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,7 +36,7 @@ HA := .venv-ha/bin
 HA_WHEEL_SOURCES := $(shell find hubsec radios policies -not -name "*.pyc" -not -name __pycache__)
 
 .venv-ha/ready: constraints-ha.txt .ci/venv
-	@PYTHON="$(or $(PYTHON),python3.13)" .ci/venv .venv-ha --no-deps -r constraints-ha.txt
+	@PYTHON="$(or $(PYTHON),python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3))" .ci/venv .venv-ha --no-deps -r constraints-ha.txt
 	@touch $@
 
 .venv-ha/wheel: .venv-ha/ready pyproject.toml README.md LICENSE NOTICE $(HA_WHEEL_SOURCES)
@@ -47,6 +47,9 @@ HA_WHEEL_SOURCES := $(shell find hubsec radios policies -not -name "*.pyc" -not 
 
 test-ha: .venv-ha/wheel  ## Run the tests on Home Assistant with its own ZHA
 	@$(HA)/pytest -c tests/home_assistant/pytest.ini $(if $(findstring tests/,$(ARGS)),,tests/home_assistant) $(ARGS)
+
+types-ha: .venv-ha/ready  ## Check the types of what runs in Home Assistant
+	@$(HA)/mypy --python-version 3.13 -p custom_components.hubsec
 
 lint: $(READY)  ## Check style, types, architecture and dead code
 	@$(BIN)/ruff check
@@ -61,6 +64,16 @@ format: $(READY)  ## Mend what can be mended by itself
 
 docs: $(READY)  ## Build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "docs: site/index.html"
+
+# A browser's driver, on top of the environment of `make test-ha`.
+PICTURES := tests/home_assistant/pictures
+.venv-pictures/ready: .venv-ha/ready $(PICTURES)/requirements.txt
+	@PYTHON="$(CURDIR)/$(HA)/python" .ci/venv .venv-pictures --no-deps -r $(PICTURES)/requirements.txt
+	@$(HA)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" >"$$(.venv-pictures/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/home-assistant.pth"
+	@touch $@
+
+pictures: .venv-pictures/ready .venv-ha/wheel  ## Take the pictures of the documentation, in a real Home Assistant; needs Chromium
+	@cd tests/home_assistant && $(CURDIR)/.venv-pictures/bin/python -m pictures $(ARGS)
 
 generate: $(READY)  ## Write the parts of docs/ that come from the code
 	@$(BIN)/python -m hubsec.events_schema docs/events.schema.json

@@ -32,10 +32,13 @@ class Found:
 class Stack(Protocol):
     """One integration. Everything here may be called at any time, and answers for what is loaded then."""
 
-    domain: str
-    """Of its config entries."""
-    name: str
-    """For a person."""
+    @property
+    def domain(self) -> str:
+        """Of its config entries."""
+
+    @property
+    def name(self) -> str:
+        """For a person."""
 
     async def look(self, hass: HomeAssistant, entry: ConfigEntry) -> Found:
         """The network that `entry` runs. Raises :class:`hubsec.RadioError` when it runs none now."""
