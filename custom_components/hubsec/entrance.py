@@ -10,8 +10,8 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from homeassistant.core import callback
-from hubsec import Admission, Device, Hub, HubsecError, Refused
-from hubsec.events import AdmissionClosed, Event, Knocked, ListeningClosed, ListeningOpened
+from hubsec import Admission, AdmissionEnded, Device, Hub, HubsecError, Outcome, Refused
+from hubsec.events import AdmissionClosed, AdmissionOpened, Event, Knocked, ListeningClosed, ListeningOpened
 
 from .const import DOMAIN
 
@@ -24,7 +24,9 @@ class Entrance:
 
     def __init__(self, network: ProtectedNetwork) -> None:
         self._network = network
-        self._open: set[str] = set()
+        self._open: dict[str, float] = {}
+        self._waiting: dict[str, asyncio.Future[Device]] = {}
+        self._ears: asyncio.Task[None] | None = None
         self.knocks: dict[str, Knocked] = {}
         self.listening_until: float | None = None
         network.on_event(self._hear)
@@ -33,6 +35,12 @@ class Entrance:
     def open_to(self) -> tuple[str, ...]:
         """The devices that may join now."""
         return tuple(sorted(self._open))
+
+    @property
+    def open_until(self) -> float | None:
+        """When the last of these windows ends, in seconds since the epoch; None while all is shut."""
+        ends = [*self._open.values(), *([] if self.listening_until is None else [self.listening_until])]
+        return max(ends, default=None)
 
     async def admit(self, sticker: str, **how: Any) -> Device:
         """Open for the device of that sticker until it is in. Takes what :meth:`hubsec.Hub.admit` takes.
@@ -45,8 +53,10 @@ class Entrance:
         """Hear knocks for so long (the policy's longest by default); they are events, and in `knocks`. Returns at once,
         with the time at which it ends, in seconds since the epoch."""
         opened: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._beside(self._listen(self._hub, seconds, by, opened), "listens")
-        return await opened
+        ears = self._beside(self._listen(self._hub, seconds, by, opened), "listens")
+        closes_at = await opened
+        self._ears = ears
+        return closes_at
 
     async def approve(self, device: str, *, name: str, by: str) -> float:
         """Let the device in that knocked, at its next try. Returns at once, with the time at which the window ends.
@@ -60,9 +70,16 @@ class Entrance:
         admission = self._hub.approve(knock, name=name, by=by)
         opened: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._beside(self._approved(admission, opened), f"lets {device} in")
-        closes_at = await opened
-        self.knocks.pop(device, None)
-        return closes_at
+        return await opened
+
+    async def close(self) -> None:
+        """End the listening window and every admission. A device that has the key already goes on to its exchange."""
+        for waiting in tuple(self._waiting.values()):
+            waiting.cancel()
+        ears, self._ears = self._ears, None
+        if ears is not None:
+            ears.cancel()
+            await asyncio.wait([ears])
 
     @callback
     def forget(self) -> None:
@@ -85,11 +102,16 @@ class Entrance:
         async with admission:
             if opened is not None and not opened.done() and admission.closes_at is not None:
                 opened.set_result(admission.closes_at)
-            self._open.add(admission.device)
+            waiting = self._waiting[admission.device] = asyncio.ensure_future(admission.joined())
             try:
-                return await admission.joined()
+                return await waiting
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise
+                raise AdmissionEnded("Somebody closed it.", outcome=Outcome.CANCELLED) from None
             finally:
-                self._open.discard(admission.device)
+                del self._waiting[admission.device]
 
     async def _approved(self, admission: Admission, opened: asyncio.Future[float]) -> None:
         try:
@@ -109,8 +131,8 @@ class Entrance:
             if not opened.done():
                 opened.set_exception(error)
 
-    def _beside(self, work: Coroutine[Any, Any, None], what: str) -> None:
-        self._network.entry.async_create_background_task(self._network.hass, work, f"{DOMAIN} {what}")
+    def _beside(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
+        return self._network.entry.async_create_background_task(self._network.hass, work, f"{DOMAIN} {what}")
 
     @callback
     def _hear(self, event: Event) -> None:
@@ -121,7 +143,10 @@ class Entrance:
                 self.listening_until = event.closes_at
             case ListeningClosed():
                 self.listening_until = None
+            case AdmissionOpened(device=str(device)):
+                self.knocks.pop(device, None)  # That is the answer.
+                self._open[device] = event.closes_at
             case AdmissionClosed(device=str(device)):
-                self._open.discard(device)
+                self._open.pop(device, None)
             case _:
                 pass

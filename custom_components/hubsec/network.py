@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import enum
 import logging
+from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -31,6 +32,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from hubsec import Hub, HubsecError, Mode, NotEnforceable, Posture, Refused
 from hubsec.events import Drifted, Event, RadioLost
+from hubsec.radio import SeenDevice
 
 from .const import CONF_ADOPT, CONF_MODE, CONF_POLICY, CONF_STACK, CONF_STACK_ENTRY, DOMAIN
 from .entrance import Entrance
@@ -48,6 +50,8 @@ HOME_FOLDER = DOMAIN
 POLICY_FOLDER = "policies"
 """In that folder: a user's own policies, as YAML."""
 POLICY_SUFFIXES = (".yaml", ".yml")
+EVENTS_KEPT = 50
+"""The latest events, for the diagnostics."""
 
 
 class Standing(enum.StrEnum):
@@ -92,17 +96,23 @@ def home_of(hass: HomeAssistant, network_id: str) -> Path:
     return Path(hass.config.path(HOME_FOLDER, network_id))
 
 
+def policy_folder(hass: HomeAssistant) -> Path:
+    """Where a user's own policies are."""
+    return Path(hass.config.path(HOME_FOLDER, POLICY_FOLDER))
+
+
 def policy_of(hass: HomeAssistant, chosen: str) -> str | Path:
     """What `chosen` in an entry's options stands for: a ready policy by its name, a user's own by its file's."""
     if chosen.endswith(POLICY_SUFFIXES):
-        return Path(hass.config.path(HOME_FOLDER, POLICY_FOLDER, Path(chosen).name))
+        return policy_folder(hass) / Path(chosen).name
     return chosen
 
 
 class ProtectedNetwork:
     """One entry's network. `standing` and `problem` say how the guard stands, and why if it doesn't.
 
-    `hub` is there while the guard is attached. Listeners are called after each change and each event.
+    `hub` is there while the guard is attached, `posture` and `seen` (the devices that the stack knows, the coordinator
+    left out) since it was last looked at, `recent` for good. Listeners are called after each change and each event.
     """
 
     def __init__(self, hass: HomeAssistant, entry: HubsecConfigEntry) -> None:
@@ -113,6 +123,8 @@ class ProtectedNetwork:
         self.problem = ""
         self.hub: Hub | None = None
         self.posture: Posture | None = None
+        self.seen: tuple[SeenDevice, ...] = ()
+        self.recent: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self._made_of = _choices(entry)
         self._running: object | None = None
         self._attached: AsyncExitStack | None = None
@@ -182,6 +194,7 @@ class ProtectedNetwork:
 
     @callback
     def _hear(self, event: Event) -> None:
+        self.recent.append(event)
         for listener in tuple(self._heard):
             listener(event)
         if isinstance(event, (Drifted, RadioLost)):
@@ -239,11 +252,19 @@ class ProtectedNetwork:
             except HubsecError as error:
                 await self._detach(Standing.FAILED, str(error))
 
+    async def attach_anew(self) -> None:
+        """Detach, and attach again, even where all seems well."""
+        async with self._turn:
+            self._running = None
+        await self.follow()
+
     async def _attach(self, there: ConfigEntry, running: object) -> None:
         found = await self.stack.look(self.hass, there)
         if found.network_id != self.network_id:
             self._stand(Standing.OTHER_NETWORK, found.network_id)
             return
+        if not found.capabilities.enforced:
+            raise NotEnforceable(f"hubsec can't guard a {found.radio} yet", capability="attach")
         radio = await self.stack.radio(
             self.hass, running, name=self.stack.domain, refusal=refusals(self.entry.title)
         )
@@ -272,6 +293,7 @@ class ProtectedNetwork:
     async def _detach(self, standing: Standing, problem: str = "") -> None:
         attached, self._attached = self._attached, None
         self.hub = self.posture = self._running = None
+        self.seen = ()
         self.entrance.forget()
         try:
             if attached is not None:
@@ -282,10 +304,14 @@ class ProtectedNetwork:
             self._stand(standing, problem)
 
     async def look(self) -> None:
-        """Read the posture back from the radio."""
-        if self.hub is not None:
-            with contextlib.suppress(HubsecError):
-                self.posture = await self.hub.posture()
+        """Read the posture back from the radio, and who is there from the stack."""
+        hub, there = self.hub, self.stack_entry
+        if hub is None or there is None:
+            return
+        with contextlib.suppress(HubsecError):
+            posture, found = await hub.posture(), await self.stack.look(self.hass, there)
+            if self.hub is hub:
+                self.posture, self.seen = posture, found.devices
                 self._tell()
 
     @callback

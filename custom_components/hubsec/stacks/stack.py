@@ -52,6 +52,12 @@ class Stack(Protocol):
         Raises :class:`hubsec.RadioError`; :class:`hubsec.NotEnforceable` where hubsec can't enforce on it.
         """
 
+    async def close(self, hass: HomeAssistant) -> None:
+        """Close the network by the integration's own public way. Nothing happens where it runs none."""
+
+    def secrets(self, running: object) -> tuple[bytes, ...]:
+        """Every key that `running` holds, so that none of them is shown. Raises nothing."""
+
     async def sing(self, hass: HomeAssistant) -> bool:
         """Ask by the integration's own public way to open the network, with a canary. Whether the guard refused it.
 

@@ -75,6 +75,21 @@ class Zha:
             radio = observed.Observed.attach(running, name=name, refusal=refusal)
         return radio
 
+    async def close(self, hass: HomeAssistant) -> None:
+        """By the service `zha.permit`, for no time."""
+        if hass.services.has_service(self.domain, _PERMIT):
+            await hass.services.async_call(self.domain, _PERMIT, {_DURATION: 0}, blocking=True)
+
+    def secrets(self, running: Any) -> tuple[bytes, ...]:
+        """What zigpy knows of the network, now and in its backups."""
+        infos = [running.state.network_info, *(backup.network_info for backup in running.backups.backups)]
+        keys = [key for info in infos for key in (info.network_key, info.tc_link_key, *info.key_table)]
+        hashed = [info.stack_specific.get("ezsp", {}).get("hashed_tclk") for info in infos]
+        return (
+            *(key.key.serialize() for key in keys if key is not None),
+            *(bytes.fromhex(one) for one in hashed if one),
+        )
+
     async def sing(self, hass: HomeAssistant) -> bool:
         """A canary through the service `zha.permit`."""
         canaries = await async_import_module(hass, "hubsec_zigbee.canaries")
@@ -88,5 +103,5 @@ class Zha:
             refused.append(getattr(error, "rule", ""))
         if refused == [canaries.CANARY]:
             return True
-        await hass.services.async_call(self.domain, _PERMIT, {_DURATION: 0}, blocking=True)
+        await self.close(hass)
         return False

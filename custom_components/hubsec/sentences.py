@@ -1,0 +1,304 @@
+"""What happened, for a person: a sentence for each kind of event.
+
+A sentence begins in lower case, as it stands in the logbook behind the network's name; :func:`capitalized` is for where
+it stands alone. What devices say of themselves is in it, cleaned and cut by hubsec; no secret is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from homeassistant.util import dt as dt_util
+from hubsec import CredentialKind, Identity, Mark
+from hubsec.events import (
+    AdmissionClosed,
+    AdmissionOpened,
+    AdoptionConfirmed,
+    AdoptionListed,
+    Denied,
+    Drifted,
+    Event,
+    Evicted,
+    Exposed,
+    GuardAttached,
+    GuardDetached,
+    IdentityChanged,
+    IdentityPinned,
+    Joined,
+    KeySent,
+    Knocked,
+    Left,
+    ListeningClosed,
+    ListeningOpened,
+    Malformed,
+    Marked,
+    OpenRefused,
+    Quarantined,
+    RadioLost,
+    Rejoined,
+    Released,
+    RogueOpening,
+    Steered,
+    StoreAlarm,
+    StoreRecovered,
+    SubscriberFailed,
+    SubscriberSlow,
+)
+from hubsec.requests import JoinKind, LinkKeyState, OpenKind
+
+type Called = Callable[[Identity | None], str]
+"""What a person calls a device."""
+
+_BY: Final = {
+    CredentialKind.INSTALL_CODE: "by its install code",
+    CredentialKind.APPROVAL: "by approval",
+    CredentialKind.ADOPTED: "as one of the baseline",
+}
+_LINK_KEYS: Final = {
+    LinkKeyState.VERIFIED: "it holds a link key of its own",
+    LinkKeyState.FAILED: "its link key exchange failed",
+    LinkKeyState.MISSING: "it has no link key of its own",
+}
+_OPENINGS: Final = {
+    OpenKind.PERMIT: "to open the network for whoever comes",
+    OpenKind.PERMIT_LINK_KEY: "to open the network for one device",
+    OpenKind.GREEN_POWER: "to open Green Power commissioning",
+    OpenKind.RESTORE: "to restore a backup of the network",
+}
+_BEGINNINGS: Final = frozenset({"A", "An", "Devices", "It", "Its", "Nobody", "That", "The", "This", "Too"})
+"""Words that begin a reason and are no names: behind a colon they are small."""
+
+
+def sentence(event: Event, called: Called) -> str:
+    """What `event` says. Raises :class:`KeyError` for a type that has no sentence; a test holds that there is none."""
+    return _SENTENCES[type(event)](event, called)
+
+
+def capitalized(text: str) -> str:
+    """`text` with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def with_sentence() -> frozenset[type[Event]]:
+    """The types of events that have a sentence."""
+    return frozenset(_SENTENCES)
+
+
+# Pieces
+
+
+def _because(reason: str) -> str:
+    first, blank, rest = reason.rstrip(".").partition(" ")
+    return f": {first.lower() if first in _BEGINNINGS else first}{blank}{rest}" if reason else ""
+
+
+def _done(what: str, reason: str, *, enforced: bool) -> str:
+    return f"{what if enforced else f'would have {what} if it enforced'}{_because(reason)}"
+
+
+def _clock(time: float) -> str:
+    return dt_util.as_local(dt_util.utc_from_timestamp(time)).strftime("%H:%M:%S")
+
+
+def _through(parent: Identity | None, called: Called) -> str:
+    return f" through {called(parent)}" if parent is not None else ""
+
+
+def _devices(count: int) -> str:
+    return "one device" if count == 1 else f"{count} devices"
+
+
+def _words(names: Sequence[str]) -> str:
+    return ", ".join(name.replace("-", " ") for name in names)
+
+
+# Joining
+
+
+def _admission_opened(event: AdmissionOpened, called: Called) -> str:
+    opened = f"lets {called(event.device)} in {_BY[event.credential]} until {_clock(event.closes_at)}"
+    return f"{opened}; whoever listens then has the network key" if event.exposed else opened
+
+
+def _admission_closed(event: AdmissionClosed, called: Called) -> str:
+    return f"is closed again for {called(event.device)}{_because(event.reason)}"
+
+
+def _denied(event: Denied, called: Called) -> str:
+    asked = "" if event.kind is JoinKind.JOIN else " when it asked to come back"
+    who = f"{called(event.device)}{_through(event.parent, called)}{asked}"
+    return _done(f"refused {who}", event.reason, enforced=event.enforced)
+
+
+def _knocked(event: Knocked, called: Called) -> str:
+    return f"heard a knock: {called(event.device)} asks to join{_through(event.parent, called)}"
+
+
+def _key_sent(event: KeySent, called: Called) -> str:
+    under = "under a public key: whoever listened has it" if event.exposed else "under its install code"
+    return f"sent {called(event.device)} the network key {under}"
+
+
+def _joined(event: Joined, called: Called) -> str:
+    return f"let {called(event.device)} in {_BY[event.credential]}: {_LINK_KEYS[event.link_key]}"
+
+
+def _rejoined(event: Rejoined, called: Called) -> str:
+    return f"has {called(event.device)} back{_through(event.parent, called)}"
+
+
+def _left(event: Left, called: Called) -> str:
+    return f"heard {called(event.device)} say that it leaves"
+
+
+# Devices
+
+
+def _marked(event: Marked, called: Called) -> str:
+    word = "exposed" if event.mark is Mark.EXPOSED else "weak"
+    return f"marked {called(event.device)} as {word}{_because(event.reason)}"
+
+
+def _quarantined(event: Quarantined, called: Called) -> str:
+    return _done(f"quarantined {called(event.device)}", event.reason, enforced=event.enforced)
+
+
+def _released(event: Released, called: Called) -> str:
+    return f"lets {called(event.device)} stay and be used, on {event.by}'s word"
+
+
+def _evicted(event: Evicted, called: Called) -> str:
+    done = _done(f"evicted {called(event.device)}", event.reason, enforced=event.enforced)
+    if not event.enforced:
+        return done
+    went = "it left" if event.confirmed else "it has not said that it left"
+    key = "; it still holds the network key" if event.still_holds_network_key else ""
+    return f"{done}; {went}{key}"
+
+
+def _identity_pinned(event: IdentityPinned, called: Called) -> str:
+    said = [part for part in (event.device_class, event.manufacturer, event.model) if part]
+    return f"wrote down what {called(event.device)} says it is: {', '.join(said) or 'nothing'}"
+
+
+def _identity_changed(event: IdentityChanged, called: Called) -> str:
+    field = event.field.replace("_", " ")
+    return (
+        f"found that {called(event.device)} says another {field} than before: "
+        f"{event.seen or 'nothing'}, not {event.pinned or 'nothing'}"
+    )
+
+
+# The network
+
+
+def _guard_attached(event: GuardAttached, _: Called) -> str:
+    return f"is guarded{'; not held here: ' + _words(event.gaps) if event.gaps else ''}"
+
+
+def _guard_detached(event: GuardDetached, _: Called) -> str:
+    left = "all is as it was before" if event.restored else "not all could be put back as it was before"
+    return f"is guarded no more{_because(event.reason)}; {left}"
+
+
+def _open_refused(event: OpenRefused, called: Called) -> str:
+    what = _OPENINGS[event.kind] + (f", {called(event.device)}" if event.device is not None else "")
+    asker = "the host" if event.asker == "host" else event.asker
+    return _done(f"refused {asker} {what}", event.reason, enforced=event.enforced)
+
+
+def _opening(event: RogueOpening | Steered, called: Called) -> str:
+    closed = "they were told to close again" if event.closed else "they were not told to close again"
+    why = ", as new routers do" if isinstance(event, Steered) else ""
+    who = called(event.device) if event.device is not None else "an unknown node"
+    return f"heard {who} tell the routers to open for {event.seconds} s{why}; {closed}"
+
+
+def _listening_opened(event: ListeningOpened, _: Called) -> str:
+    return f"listens for knocks until {_clock(event.closes_at)}, as {event.by} asked"
+
+
+def _listening_closed(event: ListeningClosed, _: Called) -> str:
+    return f"listens for knocks no more{_because(event.reason)}"
+
+
+def _drifted(event: Drifted, _: Called) -> str:
+    mended = "it was put right" if event.restored else "it could not be put right"
+    return f"found {event.setting} at {event.found} instead of {event.expected}; {mended}"
+
+
+def _exposed(event: Exposed, _: Called) -> str:
+    return f"has a network key that must be taken to be known{_because(event.reason)}"
+
+
+def _adoption_listed(event: AdoptionListed, _: Called) -> str:
+    return f"has {_devices(len(event.devices))} that nobody has confirmed yet"
+
+
+def _adoption_confirmed(event: AdoptionConfirmed, _: Called) -> str:
+    return f"has {_devices(len(event.devices))} as its baseline, on {event.by}'s word"
+
+
+def _malformed(event: Malformed, called: Called) -> str:
+    sender = f" from {called(event.device)}" if event.device is not None else ""
+    return f"got something that makes no sense{sender} ({event.count} so far, {event.layer}){_because(event.reason)}"
+
+
+def _radio_lost(event: RadioLost, _: Called) -> str:
+    left = "it was last refusing all joins" if event.left_refusing else "whether it refuses joins is not known"
+    return f"lost its radio{_because(event.reason)}; {left}"
+
+
+# hubsec itself
+
+
+def _store_alarm(event: StoreAlarm, _: Called) -> str:
+    return f"can record nothing, so nobody joins{_because(event.reason)}"
+
+
+def _store_recovered(_event: StoreRecovered, _: Called) -> str:
+    return "can record again"
+
+
+def _subscriber_failed(event: SubscriberFailed, _: Called) -> str:
+    return f"told {event.subscriber} of {event.during}, which raised {event.error}"
+
+
+def _subscriber_slow(event: SubscriberSlow, _: Called) -> str:
+    return f"lost {event.dropped} events for {event.subscriber}, which is too slow"
+
+
+_SENTENCES: Final[dict[type[Event], Callable[[Any, Called], str]]] = {
+    AdmissionOpened: _admission_opened,
+    AdmissionClosed: _admission_closed,
+    Denied: _denied,
+    Knocked: _knocked,
+    KeySent: _key_sent,
+    Joined: _joined,
+    Rejoined: _rejoined,
+    Left: _left,
+    Marked: _marked,
+    Quarantined: _quarantined,
+    Released: _released,
+    Evicted: _evicted,
+    IdentityPinned: _identity_pinned,
+    IdentityChanged: _identity_changed,
+    GuardAttached: _guard_attached,
+    GuardDetached: _guard_detached,
+    OpenRefused: _open_refused,
+    RogueOpening: _opening,
+    Steered: _opening,
+    ListeningOpened: _listening_opened,
+    ListeningClosed: _listening_closed,
+    Drifted: _drifted,
+    Exposed: _exposed,
+    AdoptionListed: _adoption_listed,
+    AdoptionConfirmed: _adoption_confirmed,
+    Malformed: _malformed,
+    RadioLost: _radio_lost,
+    StoreAlarm: _store_alarm,
+    StoreRecovered: _store_recovered,
+    SubscriberFailed: _subscriber_failed,
+    SubscriberSlow: _subscriber_slow,
+}

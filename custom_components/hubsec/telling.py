@@ -1,0 +1,145 @@
+"""Everything that hubsec says, on Home Assistant's bus: one `hubsec_event` for each of its events.
+
+What is in each: `type` (hubsec's own word for it), `network` and `entry_id`, `device` (its address, or None) with `name`
+and `device_id` (Home Assistant's own id of it, where it has one), `entity_id` (the network's event entity, so that the
+logbook finds it), and `sentence`; and the fields that this type of event has. All of it is JSON, none of it is a secret,
+and nothing is told for each frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from homeassistant.components.event import DOMAIN as EVENT_DOMAIN
+from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
+from hubsec import Identity, Mode
+from hubsec.events import Event
+from hubsec.events_json import event_types
+from hubsec_zigbee.makers import maker_of
+
+from .const import DOMAIN, EVENT_HUBSEC
+from .network import ProtectedNetwork
+from .sentences import capitalized, sentence
+
+ATTR_DEVICE: Final = "device"
+ATTR_ENTRY_ID: Final = "entry_id"
+ATTR_NETWORK: Final = "network"
+ATTR_SENTENCE: Final = "sentence"
+ATTR_TYPE: Final = "type"
+
+MODE_CHANGED: Final = "mode_changed"
+"""The one type that is told of a change in Home Assistant instead of one in hubsec."""
+_TAG: Final = "event"
+EVENTS_KEY: Final = "events"
+"""The key of each network's event entity."""
+
+
+def type_of(event: type[Event] | Event) -> str:
+    """What an event's type is called in Home Assistant: hubsec's own word, with underscores."""
+    return str(event.__struct_config__.tag).replace("-", "_")
+
+
+def types() -> frozenset[str]:
+    """Every type that can be told."""
+    return frozenset({MODE_CHANGED, *map(type_of, event_types())})
+
+
+@callback
+def tell(network: ProtectedNetwork) -> CALLBACK_TYPE:
+    """Put each of the network's events on the bus. What comes back ends that."""
+
+    @callback
+    def hear(event: Event) -> None:
+        network.hass.bus.async_fire(EVENT_HUBSEC, told(network, event))
+
+    return network.on_event(hear)
+
+
+@callback
+def told(network: ProtectedNetwork, event: Event) -> dict[str, Any]:
+    """What the bus gets to know of `event`."""
+    fields: dict[str, Any] = msgspec.to_builtins(event)
+    del fields[_TAG]
+    said = capitalized(sentence(event, lambda device: called(network, device)))
+    return {**_about(network, type_of(event), event.device), **fields, ATTR_SENTENCE: said}
+
+
+@callback
+def tell_mode(network: ProtectedNetwork, mode: Mode, *, by: str, context: Context | None) -> None:
+    """Tell that `by` chose another mode. `context` is that of their asking."""
+    said = "Enforces its policy" if mode is Mode.ENFORCE else "Only observes"
+    network.hass.bus.async_fire(
+        EVENT_HUBSEC,
+        {
+            **_about(network, MODE_CHANGED, None),
+            "mode": mode.value,
+            "by": by,
+            ATTR_SENTENCE: f"{said} from now on, on {by}'s word",
+        },
+        context=context,
+    )
+
+
+# Who is who
+
+
+@callback
+def registered(hass: HomeAssistant, stack_entry_id: str) -> Mapping[str, dr.DeviceEntry]:
+    """Home Assistant's own entries for the devices of the stack's entry, by identity."""
+    return {
+        address: device
+        for device in dr.async_entries_for_config_entry(dr.async_get(hass), stack_entry_id)
+        for kind, address in device.connections
+        if kind == dr.CONNECTION_ZIGBEE
+    }
+
+
+@callback
+def registered_device(network: ProtectedNetwork, device: str | None) -> dr.DeviceEntry | None:
+    """Home Assistant's own entry for that device of the network; None where it has none."""
+    if device is None or network.stack_entry is None:
+        return None
+    return registered(network.hass, network.stack_entry.entry_id).get(device)
+
+
+@callback
+def name_of(network: ProtectedNetwork, device: str) -> str | None:
+    """What the device is called: by the user, on the allowlist, by the stack; None where nobody has named it."""
+    there = registered_device(network, device)
+    if there is not None and there.name_by_user:
+        return there.name_by_user
+    entry = network.hub.allowlist.get(Identity(device)) if network.hub is not None else None
+    if entry is not None and entry.label != device:
+        return entry.label
+    return there.name if there is not None else None
+
+
+@callback
+def called(network: ProtectedNetwork, device: str | None) -> str:
+    """What a sentence calls the device: its name; where it has none, its address and whose address block that is in."""
+    if device is None:
+        return "a device"
+    name = name_of(network, device)
+    if name is not None:
+        return name
+    maker = maker_of(Identity(device))
+    return f"{device} (address block of {maker})" if maker is not None else device
+
+
+@callback
+def _about(network: ProtectedNetwork, kind: str, device: str | None) -> dict[str, Any]:
+    there = registered_device(network, device)
+    unique_id = f"{network.network_id}-{EVENTS_KEY}"
+    return {
+        ATTR_TYPE: kind,
+        ATTR_NETWORK: network.entry.title,
+        ATTR_ENTRY_ID: network.entry.entry_id,
+        ATTR_DEVICE: device,
+        "device_id": there.id if there is not None else None,
+        "name": name_of(network, device) if device is not None else None,
+        "entity_id": er.async_get(network.hass).async_get_entity_id(EVENT_DOMAIN, DOMAIN, unique_id),
+    }
