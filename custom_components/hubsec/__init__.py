@@ -11,6 +11,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
 from .const import DOMAIN, PLATFORMS
+from .issues import Issues, forget
 from .network import HubsecConfigEntry, ProtectedNetwork, home_of
 from .notices import notify_of_refusals
 
@@ -25,6 +26,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 async def async_setup_entry(hass: HomeAssistant, entry: HubsecConfigEntry) -> bool:
     """Protect a network. Whether its stack is there yet makes no difference."""
     network = entry.runtime_data = ProtectedNetwork(hass, entry)
+    Issues(network)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_options_changed))
     entry.async_on_unload(notify_of_refusals(network))
@@ -42,6 +44,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: HubsecConfigEntry) -> b
 
 async def async_remove_entry(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Forget the network: its allowlist, its records and their key."""
+    forget(hass, entry.entry_id)
     home = home_of(hass, str(entry.unique_id))
     await hass.async_add_executor_job(_forget, home)
 

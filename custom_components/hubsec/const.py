@@ -15,6 +15,8 @@ CONF_STACK_ENTRY: Final = "stack_entry_id"
 """Its config entry."""
 CONF_ADOPT: Final = "adopt"
 """The devices that a user has confirmed, until the hub has written them down."""
+CONF_UNDERSTOOD: Final = "understood"
+"""What a user was told and can't mend, once they have said that they know."""
 
 # What a user chooses.
 CONF_POLICY: Final = "policy"

@@ -1,0 +1,253 @@
+"""What mends an issue: one flow for each kind, as Home Assistant's repairs ask for it.
+
+A flow asks the network anew at each step: between two of them ZHA may have gone, or the device. What could not be done
+is a sentence, and the issue stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import voluptuous as vol
+from homeassistant.components.repairs import RepairsFlow
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import AbortFlow, FlowResult
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.selector import TextSelector
+from homeassistant.util import dt as dt_util
+
+from hubsec import HubsecError, Mode
+
+from .adopting import adopt, unconfirmed
+from .choices import names, plain, which_devices
+from .const import CONF_ADOPT, CONF_MODE, CONF_STACK_ENTRY, CONF_UNDERSTOOD, DOMAIN
+from .issues import DEVICE, ENTRY, KIND, Kind
+from .network import ProtectedNetwork, Standing
+from .who import who
+
+CONF_NAME = "name"
+_STILL = "It is still so."
+_NOTHING_ASKED = vol.Schema({})
+
+type _Input = dict[str, Any] | None
+
+
+class _Flow(RepairsFlow):
+    """One issue's. It ends by itself where the entry is gone or not loaded."""
+
+    def __init__(self, entry_id: str, device: str) -> None:
+        self._entry_id = entry_id
+        self._device = device
+
+    @property
+    def _entry(self) -> ConfigEntry:
+        entry = self.hass.config_entries.async_get_entry(self._entry_id)
+        if entry is None or entry.state is not ConfigEntryState.LOADED:
+            raise AbortFlow("not_loaded")
+        return entry
+
+    @property
+    def _network(self) -> ProtectedNetwork:
+        network: ProtectedNetwork = self._entry.runtime_data
+        return network
+
+    def _page(
+        self,
+        step: str,
+        schema: vol.Schema = _NOTHING_ASKED,
+        *,
+        problem: str = "",
+        **placeholders: str,
+    ) -> FlowResult:
+        """A page. `problem` is why the last try failed, which is said on it."""
+        return self.async_show_form(
+            step_id=step,
+            data_schema=schema,
+            errors={"base": "failed"} if problem else None,
+            description_placeholders={**self._told(), "problem": plain(problem), **placeholders},
+        )
+
+    def _told(self) -> Mapping[str, str]:
+        """What the issue says."""
+        issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
+        return (issue.translation_placeholders if issue is not None else None) or {}
+
+    def _mended(self) -> FlowResult:
+        return self.async_create_entry(data={})
+
+    def _naming(self, default: str) -> vol.Schema:
+        return vol.Schema({vol.Required(CONF_NAME, default=default): TextSelector()})
+
+
+class StrangerFlow(_Flow):
+    """A device is on the network that nobody let in: it may stay, or it must leave."""
+
+    async def async_step_init(self, _: _Input = None) -> FlowResult:
+        """Which of the two. Where hubsec only observes, it makes nobody leave."""
+        enforcing = self._network.mode is Mode.ENFORCE
+        return self.async_show_menu(
+            step_id="init" if enforcing else "observing",
+            menu_options=["allow", "evict"] if enforcing else ["allow"],
+            description_placeholders=self._told(),
+        )
+
+    async def async_step_allow(self, user_input: _Input = None) -> FlowResult:
+        """It may stay, under this name."""
+        called = names(self.hass, self._entry.data[CONF_STACK_ENTRY]).get(self._device, self._device)
+        if user_input is None:
+            return self._page("allow", self._naming(called))
+        name = user_input[CONF_NAME]
+        try:
+            await self._network.guarded().allow(self._device, name=name, by=who())
+        except HubsecError as error:
+            return self._page("allow", self._naming(name), problem=str(error))
+        return self._mended()
+
+    async def async_step_evict(self, user_input: _Input = None) -> FlowResult:
+        """It must leave."""
+        if user_input is None:
+            return self._page("evict")
+        try:
+            eviction = await self._network.guarded().evict(self._device, by=who())
+        except HubsecError as error:
+            return self._page("evict", problem=str(error))
+        return self._page("evicted" if eviction.confirmed else "unconfirmed", detail=plain(eviction.detail))
+
+    async def async_step_evicted(self, _: _Input = None) -> FlowResult:
+        """It said that it left."""
+        return self._mended()
+
+    async def async_step_unconfirmed(self, _: _Input = None) -> FlowResult:
+        """It was told to leave, and did not say that it did."""
+        return self._mended()
+
+
+class KnockFlow(_Flow):
+    """A device knocked: it gets in at its next try, if its name is given here."""
+
+    async def async_step_init(self, user_input: _Input = None) -> FlowResult:
+        """What that costs, and what it is to be called."""
+        maker = getattr(self._network.entrance.knocks.get(self._device), "maker", None)
+        if user_input is None:
+            return self._page("init", self._naming(maker or self._device))
+        name = user_input[CONF_NAME]
+        try:
+            closes_at = await self._network.entrance.approve(self._device, name=name, by=who())
+        except HubsecError as error:
+            return self._page("init", self._naming(name), problem=str(error))
+        closes = dt_util.as_local(dt_util.utc_from_timestamp(closes_at))
+        return self._page("approved", name=plain(name), device=self._device, until=f"{closes:%H:%M:%S}")
+
+    async def async_step_approved(self, _: _Input = None) -> FlowResult:
+        """What is to be done at the device."""
+        return self._mended()
+
+
+class BaselineFlow(_Flow):
+    """The devices that the network has wait to be confirmed."""
+
+    async def async_step_init(self, user_input: _Input = None) -> FlowResult:
+        """Which of them belong here."""
+        network = self._network
+        try:
+            if user_input is not None:
+                await adopt(network, user_input.get(CONF_ADOPT, []), by=who())
+                return self._mended()
+            waiting = await unconfirmed(network)
+        except HubsecError as error:
+            return self.async_abort(
+                reason="failed", description_placeholders={**self._told(), "problem": plain(str(error))}
+            )
+        if waiting is None:
+            return self._mended()  # Somebody was quicker.
+        return self._page("init", which_devices(waiting)) if waiting else self._page("nobody")
+
+    async def async_step_nobody(self, _: _Input = None) -> FlowResult:
+        """There is none, and that is what is confirmed."""
+        return await self.async_step_init({CONF_ADOPT: []})
+
+
+class GuardFlow(_Flow):
+    """The guard does not stand: attach it anew, and try it."""
+
+    async def async_step_init(self, _: _Input = None) -> FlowResult:
+        """What was found."""
+        return self._found(self._network)
+
+    async def async_step_failed(self, _: _Input = None) -> FlowResult:
+        """Try again."""
+        network = self._network
+        await network.attach_anew()
+        return self._found(network, again=True)
+
+    async def async_step_silent(self, _: _Input = None) -> FlowResult:
+        """Try again."""
+        return await self.async_step_failed()
+
+    def _found(self, network: ProtectedNetwork, *, again: bool = False) -> FlowResult:
+        match network.standing:
+            case Standing.STANDS:
+                return self._mended()
+            case Standing.SILENT:
+                return self._page("silent", problem=_STILL if again else "")
+            case Standing.FAILED:
+                return self._page("failed", problem=network.problem if again else "")
+            case _:
+                return self.async_abort(reason="changed", description_placeholders=self._told())
+
+
+class UnenforceableFlow(_Flow):
+    """hubsec can't enforce on this stick, and was told to: it only observes, or it goes."""
+
+    async def async_step_init(self, _: _Input = None) -> FlowResult:
+        """Which of the two."""
+        return self.async_show_menu(
+            step_id="init", menu_options=["observe", "remove"], description_placeholders=self._told()
+        )
+
+    async def async_step_observe(self, _: _Input = None) -> FlowResult:
+        """Only observe from now on."""
+        entry = self._entry
+        options = {**entry.options, CONF_MODE: Mode.OBSERVE.value}
+        self.hass.config_entries.async_update_entry(entry, options=options)
+        return self._mended()
+
+    async def async_step_remove(self, user_input: _Input = None) -> FlowResult:
+        """Protect this network no more."""
+        if user_input is None:
+            return self._page("remove")
+        await self.hass.config_entries.async_remove(self._entry.entry_id)
+        return self._mended()
+
+
+class NoticeFlow(_Flow):
+    """Something that hubsec can't mend, and that a user should know."""
+
+    async def async_step_init(self, user_input: _Input = None) -> FlowResult:
+        """It is understood, and is not said again."""
+        if user_input is None:
+            return self._page("init")
+        entry = self._entry
+        told = sorted({*entry.data.get(CONF_UNDERSTOOD, ()), Kind.ZHA_DIAGNOSTICS.value})
+        self.hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_UNDERSTOOD: told})
+        return self._mended()
+
+
+_FLOWS: Mapping[Kind, type[_Flow]] = {
+    Kind.UNAPPROVED_DEVICE: StrangerFlow,
+    Kind.KNOCK: KnockFlow,
+    Kind.NOT_ADOPTED: BaselineFlow,
+    Kind.GUARD_DETACHED: GuardFlow,
+    Kind.CANNOT_ENFORCE: UnenforceableFlow,
+    Kind.ZHA_DIAGNOSTICS: NoticeFlow,
+}
+
+
+async def async_create_fix_flow(
+    hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
+) -> RepairsFlow:
+    """The flow that mends that issue."""
+    about = data or {}
+    return _FLOWS[Kind(str(about[KIND]))](str(about[ENTRY]), str(about[DEVICE] or ""))
