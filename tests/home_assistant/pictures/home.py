@@ -32,6 +32,8 @@ STICK = "Zigbee stick"
 """What the user has called ZHA's entry."""
 USER = "Ada"
 SEED = 7
+LOG = "home-assistant.log"
+"""What Home Assistant writes down of its troubles, in its folder."""
 
 
 def _free_port() -> int:
@@ -82,11 +84,6 @@ class Home:
     url: str
     tokens: dict[str, Any]
 
-    @property
-    def log(self) -> Path:
-        """What Home Assistant wrote down of its troubles."""
-        return Path(self.hass.config.path("home-assistant.log"))
-
 
 async def _log_in(hass: HomeAssistant, url: str) -> dict[str, Any]:
     user = await hass.auth.async_create_user(USER, group_ids=[GROUP_ID_ADMIN])
@@ -114,15 +111,15 @@ async def home(folder: Path) -> AsyncIterator[Home]:
     async with House(seed=SEED, record=False) as house:
         hass = await async_setup_hass(RuntimeConfig(config_dir=str(folder), skip_pip=True))
         if hass is None or hass.config.recovery_mode:
-            raise RuntimeError(f"Home Assistant did not start; its log is {folder / 'home-assistant.log'}")
+            raise RuntimeError(f"Home Assistant did not start; its log is {folder / LOG}")
         await hass.async_start()
         entry = zha_entry(socket_url(house))
         zha = Zha(hass, house, entry)
         try:
             await hass.config_entries.async_add(entry)
+            hass.config_entries.async_update_entry(entry, title=STICK)
             await zha.loaded()
             yield Home(hass, house, zha, url, await _log_in(hass, url))
         finally:
-            await zha.stop()
             await hass.async_stop(force=True)
             await end_radio_tasks()

@@ -21,7 +21,9 @@ MARGIN = 12
 """Pixels around what a picture is of."""
 STILL = 0.4
 """Seconds after the last text has come, for what moves to come to rest."""
-UNTRANSLATED = re.compile(r"component\.hubsec\.\S+|\b(?:config|options|issues|entity|services|exceptions)\.[a-z_]+\.[a-z_.]+")
+UNTRANSLATED = re.compile(
+    r"component\.hubsec\.\S+|\b(?:config|options|issues|entity|services|exceptions)\.[a-z_]+\.[a-z_.]+"
+)
 """What the user interface shows where a text is missing."""
 
 # All that can be read on the page, through all shadow roots, without what is hidden.
@@ -46,7 +48,8 @@ class NotSeen(Exception):
     """The page does not show what it is to show. `seen` is a picture of what it shows."""
 
     def __init__(self, message: str, seen: Path) -> None:
-        super().__init__(f"{message} What was seen: {seen}")
+        super().__init__(message)
+        self.seen = seen
 
 
 class Stage:
@@ -57,6 +60,10 @@ class Stage:
         self._url = url
         self._pictures = pictures
         self._troubles = troubles
+
+    async def tall(self, height: int = WINDOW["height"]) -> None:
+        """Make the window that high; without an argument, as high as it was in the beginning."""
+        await self.page.set_viewport_size({**WINDOW, "height": height})
 
     async def visit(self, path: str) -> None:
         """Open a page of Home Assistant."""
@@ -94,8 +101,9 @@ class Stage:
         if box is None:
             raise NotSeen("What the picture is to be of is not there.", await self.keep_trouble())
         left, top = max(box["x"] - MARGIN, 0), max(box["y"] - MARGIN, 0)
-        right = min(box["x"] + box["width"] + MARGIN, WINDOW["width"])
-        bottom = min(box["y"] + box["height"] + MARGIN, WINDOW["height"])
+        window = self.page.viewport_size or WINDOW
+        right = min(box["x"] + box["width"] + MARGIN, window["width"])
+        bottom = min(box["y"] + box["height"] + MARGIN, window["height"])
         return {"x": left, "y": top, "width": right - left, "height": bottom - top}
 
     async def _keep(self, png: bytes, path: Path) -> Path:
