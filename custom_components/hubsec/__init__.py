@@ -14,12 +14,16 @@ from .const import DOMAIN, PLATFORMS
 from .issues import Issues, forget
 from .network import HubsecConfigEntry, ProtectedNetwork, home_of
 from .notices import notify_of_refusals
+from .services import async_setup_services
+from .telling import tell
+from .watching import watch
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Set up what all entries share."""
+    async_setup_services(hass)
     return True
 
 
@@ -29,7 +33,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: HubsecConfigEntry) -> bo
     Issues(network)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_options_changed))
-    entry.async_on_unload(notify_of_refusals(network))
+    for follow in (notify_of_refusals, tell, watch):
+        entry.async_on_unload(follow(network))
     await network.start()
     return True
 

@@ -25,4 +25,10 @@ CONF_MODE: Final = "mode"
 EVENT_HUBSEC: Final = "hubsec_event"
 """The event on Home Assistant's bus."""
 
-PLATFORMS: Final = [Platform.BINARY_SENSOR]
+PLATFORMS: Final = [
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.EVENT,
+    Platform.SENSOR,
+    Platform.SWITCH,
+]

@@ -11,14 +11,20 @@ from .network import ProtectedNetwork
 
 
 class NetworkEntity(Entity):
-    """One of a network's. It is written anew whenever something changed there."""
+    """One of a network's. It is written anew whenever something changed there.
+
+    `guarded` entities know nothing while the guard is not attached, and are unavailable then.
+    """
 
     _attr_has_entity_name = True
     _attr_should_poll = False
 
-    def __init__(self, network: ProtectedNetwork, description: EntityDescription) -> None:
+    def __init__(
+        self, network: ProtectedNetwork, description: EntityDescription, *, guarded: bool = True
+    ) -> None:
         self.network = network
         self.entity_description = description
+        self._guarded = guarded
         self._attr_unique_id = f"{network.network_id}-{description.key}"
         self._attr_device_info = DeviceInfo(
             entry_type=DeviceEntryType.SERVICE,
@@ -27,6 +33,11 @@ class NetworkEntity(Entity):
             manufacturer="hubsec",
             model=f"Guard on {network.stack.name}",
         )
+
+    @property
+    def available(self) -> bool:
+        """Whether it can be said."""
+        return not self._guarded or self.network.hub is not None
 
     async def async_added_to_hass(self) -> None:
         """Follow the network."""

@@ -166,6 +166,10 @@ class ProtectedNetwork:
         """The entry of what runs the network; None when it is gone."""
         return self.hass.config_entries.async_get_entry(self.entry.data[CONF_STACK_ENTRY])
 
+    def secrets(self) -> tuple[bytes, ...]:
+        """Every key that the stack holds, so that none of them is shown; none while the guard is not attached."""
+        return self.stack.secrets(self._running) if self._running is not None else ()
+
     def guarded(self) -> Hub:
         """The hub. Raises :class:`hubsec.Refused`, saying what to do, while the guard is not attached."""
         if self.hub is None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from homeassistant.util import dt as dt_util
+
 from hubsec import CredentialKind, Identity, Mark
 from hubsec.events import (
     AdmissionClosed,
@@ -246,7 +247,9 @@ def _malformed(event: Malformed, called: Called) -> str:
 
 
 def _radio_lost(event: RadioLost, _: Called) -> str:
-    left = "it was last refusing all joins" if event.left_refusing else "whether it refuses joins is not known"
+    left = (
+        "it was last refusing all joins" if event.left_refusing else "whether it refuses joins is not known"
+    )
     return f"lost its radio{_because(event.reason)}; {left}"
 
 

@@ -1,9 +1,9 @@
 """Everything that hubsec says, on Home Assistant's bus: one `hubsec_event` for each of its events.
 
-What is in each: `type` (hubsec's own word for it), `network` and `entry_id`, `device` (its address, or None) with `name`
-and `device_id` (Home Assistant's own id of it, where it has one), `entity_id` (the network's event entity, so that the
-logbook finds it), and `sentence`; and the fields that this type of event has. All of it is JSON, none of it is a secret,
-and nothing is told for each frame.
+What is in each: `type` (hubsec's own word for it), `network` and `entry_id`, `device` (its address, or None) with
+`name` and `device_id` (Home Assistant's own id of it, where it has one), `entity_id` (the network's event entity, so
+that the logbook finds it), and `sentence`; and the fields that this type of event has. All of it is JSON, none of it is
+a secret, and nothing is told for each frame.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from homeassistant.components.event import DOMAIN as EVENT_DOMAIN
 from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
+
 from hubsec import Identity, Mode
 from hubsec.events import Event
 from hubsec.events_json import event_types

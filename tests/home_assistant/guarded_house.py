@@ -1,0 +1,74 @@
+"""A house whose ZHA is guarded by hubsec, and what is asked of it there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from zha_house import Zha, ieee
+
+from hubsec_emulated.devices.device import Device
+
+DOMAIN = "hubsec"
+
+
+class Guarded:
+    """hubsec on `zha`. `entry` is its entry."""
+
+    def __init__(self, zha: Zha, entry: ConfigEntry) -> None:
+        self.zha = zha
+        self.hass: HomeAssistant = zha.hass
+        self.entry = entry
+        self.network = entry.runtime_data
+
+    def entity_id(self, domain: str, key: str) -> str:
+        """The network's entity of that key."""
+        registry = er.async_get(self.hass)
+        found = registry.async_get_entity_id(domain, DOMAIN, f"{self.entry.unique_id}-{key}")
+        assert found is not None, (domain, key)
+        return found
+
+    def state(self, domain: str, key: str) -> str:
+        """The state of that entity."""
+        state = self.hass.states.get(self.entity_id(domain, key))
+        assert state is not None
+        return state.state
+
+    def attributes(self, domain: str, key: str) -> dict[str, Any]:
+        """The attributes of that entity."""
+        state = self.hass.states.get(self.entity_id(domain, key))
+        assert state is not None
+        return dict(state.attributes)
+
+    async def call(self, action: str, *, context: Context | None = None, **data: Any) -> dict[str, Any]:
+        """What that action of hubsec answers."""
+        answer = await self.hass.services.async_call(
+            DOMAIN, action, data, blocking=True, return_response=True, context=context
+        )
+        assert isinstance(answer, dict)
+        return answer
+
+    async def admitted(self, device: Device, name: str) -> dict[str, Any]:
+        """Let the device in by its sticker."""
+        device.power_on()
+        answer = await self.call("admit", sticker=device.sticker, name=name)
+        await self.zha.joined(device)
+        return answer
+
+
+async def guarded(zha: Zha, mode: str = "enforce", *, adopt: tuple[Device, ...] | None = ()) -> Guarded:
+    """Set hubsec up on `zha`, on which `adopt` is confirmed as the baseline; nothing is, where that is None."""
+    network_id = str(zha.app.state.network_info.extended_pan_id).replace(":", "").lower()
+    data: dict[str, Any] = {"stack": "zha", "stack_entry_id": zha.entry.entry_id}
+    if adopt is not None:
+        data["adopt"] = [ieee(device) for device in adopt]
+    entry = MockConfigEntry(
+        domain=DOMAIN, title="Stick", unique_id=network_id, data=data, options={"mode": mode, "policy": "home"}
+    )
+    entry.add_to_hass(zha.hass)
+    assert await zha.hass.config_entries.async_setup(entry.entry_id)
+    await zha.hass.async_block_till_done()
+    return Guarded(zha, entry)
