@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.programs import run
+
 pytestmark = pytest.mark.slow
 
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
@@ -18,6 +20,7 @@ filterwarnings = error
 
 BAD = """
 import asyncio, logging, threading, time, warnings
+import bellows.ash
 import pytest
 
 RELEASE = threading.Event()
@@ -53,6 +56,25 @@ async def test_error_that_nobody_fetched():
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     del task
+
+async def left_behind(coroutine):
+    task = asyncio.create_task(coroutine)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    del task
+
+class AshProtocol:
+    async def _send_data_frame(self, frame):
+        raise RuntimeError("Connection has been closed")
+
+async def test_host_leftover_is_clean():
+    await left_behind(bellows.ash.AshProtocol._send_data_frame(None, None))
+
+async def test_ours_with_the_name_of_a_host_leftover():
+    await left_behind(AshProtocol()._send_data_frame(None))
+
+async def test_another_task_of_the_host():
+    await left_behind(bellows.ash.AshProtocol.send_data(None, None))
 
 async def test_callback_that_raises():
     asyncio.get_running_loop().call_soon(lambda: 1 / 0)
@@ -147,6 +169,26 @@ def test_skips(
     guarded.makepyfile(test_some=SKIPS, test_module="import pytest; pytest.importorskip('no_such_module')")
     result = guarded.runpytest_inprocess("-p", "no:xdist", "--continue-on-collection-errors")
     assert result.parseoutcomes() == expected
+
+
+STRAY = """
+import asyncio
+
+class AshProtocol:
+    async def _send_data_frame(self):
+        raise RuntimeError("Connection has been closed")
+
+async def main():
+    asyncio.create_task(AshProtocol()._send_data_frame())
+    await asyncio.sleep(0.01)
+
+asyncio.run(main())
+"""
+
+
+def test_a_program_s_own_task_is_not_taken_for_a_host_leftover(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="Task exception was never retrieved"):
+        run(STRAY, tmp_path)
 
 
 def _tests(text: str) -> list[str]:
