@@ -12,7 +12,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -40,31 +39,30 @@ type Given = list[Left] | type[Exception] | None
 class Model:
     """What a mailbox is to do, in the plainest words."""
 
-    capacity: int
-    overflow: Overflow
-    radio: str | None
+    setup: Setup
     unread: list[Left] = field(default_factory=list)
     dropped: int = 0
     ended: bool = False
     slow: list[int] = field(default_factory=list)
 
     def put(self, event: Left) -> None:
-        if self.ended or self.radio not in {None, event.radio}:
+        capacity, overflow, radio = self.setup
+        if self.ended or radio not in {None, event.radio}:
             return
-        if len(self.unread) < self.capacity:
+        if len(self.unread) < capacity:
             self.unread.append(event)
             return
         self.dropped += 1
         if self.dropped >= 2 * sum(self.slow[-1:]):
             self.slow.append(self.dropped)
-        if self.overflow is Overflow.DROP_OLDEST:
+        if overflow is Overflow.DROP_OLDEST:
             self.unread = [*self.unread[1:], event]
-        elif self.overflow is Overflow.CLOSE:
+        elif overflow is Overflow.CLOSE:
             self.ended = True
 
     def read(self, *, batch: bool) -> Given:
         if not self.unread:
-            ending = Overflowed if self.overflow is Overflow.CLOSE and self.dropped else StopAsyncIteration
+            ending = Overflowed if self.setup[1] is Overflow.CLOSE and self.dropped else StopAsyncIteration
             return ending if self.ended else None
         count = len(self.unread) if batch else 1
         given, self.unread = self.unread[:count], self.unread[count:]
@@ -137,7 +135,7 @@ class Mailboxes(RuleBasedStateMachine):
         stream = self.bus.events(
             Left, capacity=capacity, overflow=overflow, radio=radio, name=str(self.opened)
         )
-        return await stream.__aenter__(), Model(capacity, overflow, radio)
+        return await stream.__aenter__(), Model(setup)
 
     def _in_front(self, event: Left) -> None:
         self.heard.append(("in front", event))
@@ -185,10 +183,16 @@ class Mailboxes(RuleBasedStateMachine):
 
     @rule(number=streams, batch=st.booleans(), following=st.booleans())
     def begin_to_read(self, number: int, batch: bool, following: bool) -> None:
+        """A stream that has ended is read to its end first, and another takes its place."""
         self._turn()
-        if number not in self.readers:
-            self.run(self._begin(number, batch=batch, following=following))
-            self._turn()
+        if number in self.readers:
+            return
+        model = self.models[number]
+        if model.ended:
+            self._read_to_the_end(number)
+            self.streams[number], self.models[number] = self.run(self._open_one(model.setup))
+        self.run(self._begin(number, batch=batch, following=following))
+        self._turn()
 
     async def _begin(self, number: int, *, batch: bool, following: bool) -> None:
         self.readers[number] = Reader(self.streams[number], batch=batch, following=following)
@@ -204,15 +208,6 @@ class Mailboxes(RuleBasedStateMachine):
     def close(self, number: int) -> None:
         self.streams[number].close()
         self.models[number].ended = True
-
-    @precondition(lambda self: any(model.ended for model in self.models))
-    @rule(setup=setups)
-    def open_another(self, setup: Setup) -> None:
-        """In the place of one that has ended: after all that it held."""
-        self._turn()
-        number = next(number for number, model in enumerate(self.models) if model.ended)
-        self._read_to_the_end(number)
-        self.streams[number], self.models[number] = self.run(self._open_one(setup))
 
     @invariant()
     def all_is_as_in_the_model(self) -> None:
