@@ -267,8 +267,6 @@ class ProtectedNetwork:
         if found.network_id != self.network_id:
             self._stand(Standing.OTHER_NETWORK, found.network_id)
             return
-        if not found.capabilities.enforced:
-            raise NotEnforceable(f"hubsec can't guard a {found.radio} yet", capability="attach")
         radio = await self.stack.radio(
             self.hass, running, name=self.stack.domain, refusal=refusals(self.entry.title)
         )
