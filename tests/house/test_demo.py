@@ -12,6 +12,8 @@ import pytest
 
 from hubsec import __version__
 from hubsec.events_json import from_json
+from hubsec_emulated.capture.pcap import read_capture
+from hubsec_emulated.wire.mac import MacFrame, MacType
 from tests.oracles.tshark import second_opinion
 
 ROOT = Path(__file__).parents[2]
@@ -37,12 +39,37 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _hostile(folder: Path) -> set[int]:
+def _hostile(folder: Path) -> dict[int, str]:
     content = (folder / "hostile.json").read_bytes()
     rows = msgspec.json.decode(content)
     assert all(set(row) == {"frame", "sender"} for row in rows)
     assert content.count(b"\n") == len(rows) + 2
-    return {row["frame"] for row in rows}
+    return {row["frame"]: row["sender"] for row in rows}
+
+
+def _keys(folder: Path) -> dict[str, bytes]:
+    """By their labels."""
+    lines = [line.split('"') for line in (folder / "keys.txt").read_text(encoding="utf-8").splitlines()]
+    return {line[5]: bytes.fromhex(line[1]) for line in lines}
+
+
+def _senders(folder: Path) -> dict[int, tuple[int, bool] | None]:
+    """Who sent each frame, by what is on the air: its address, and whether that is an EUI64.
+
+    An acknowledgement names nobody: it comes from whom the frame with its sequence number before it was for. None
+    for a beacon request, which says nothing of who sent it.
+    """
+    senders: dict[int, tuple[int, bool] | None] = {}
+    addressed: dict[int, tuple[int, bool]] = {}
+    for number, captured in enumerate(read_capture(folder / "zigbee.pcap"), start=1):
+        frame = MacFrame.decode(captured.psdu)
+        if frame.type is MacType.ACK:
+            senders[number] = addressed[frame.seq]
+            continue
+        senders[number] = None if frame.src is None else (frame.src, frame.src_long)
+        if frame.ack_request and frame.dst is not None:
+            addressed[frame.seq] = (frame.dst, frame.dst_long)
+    return senders
 
 
 def test_it_leaves_its_records(folder: Path) -> None:
@@ -64,11 +91,10 @@ def test_it_leaves_its_records(folder: Path) -> None:
         assert f"`{name}`" in report
     last = rf"\*\*All went as told\.\*\* hubsec {re.escape(__version__)}, \d{{4}}-\d\d-\d\d, seed 2026\."
     assert re.fullmatch(last, report.splitlines()[-1])
-    labels = [line.split('"')[5] for line in (folder / "keys.txt").read_text(encoding="utf-8").splitlines()]
-    assert {"well-known", "ZLL", "network key 0", "install code of lamp 1", "link key of lamp 1"} <= set(
-        labels
-    )
-    assert len(set(labels)) == len(labels)
+    expected = {"well-known", "ZLL", "network key 0", "install code of lamp 1", "link key of lamp 1"}
+    keys = _keys(folder)
+    assert expected <= set(keys)
+    assert len(keys) == (folder / "keys.txt").read_bytes().count(b"\n")
 
 
 def test_the_console_has_sentences_and_the_report_has_registers(folder: Path) -> None:
@@ -81,20 +107,44 @@ def test_the_console_has_sentences_and_the_report_has_registers(folder: Path) ->
 
 
 def test_tshark_opens_all_but_what_is_listed_as_hostile(folder: Path) -> None:
-    keys = [bytes.fromhex(line.split('"')[1]) for line in (folder / "keys.txt").read_text().splitlines()]
-    opinion = second_opinion(folder / "zigbee.pcap", keys)
+    opinion = second_opinion(folder / "zigbee.pcap", _keys(folder).values())
     assert opinion.zigbee > 0
     assert not opinion.malformed
-    assert set(opinion.shut) <= _hostile(folder)
+    assert set(opinion.shut) <= set(_hostile(folder))
+
+
+def test_tshark_opens_as_much_by_what_it_learns_from_the_keys_before_the_joins(folder: Path) -> None:
+    keys = _keys(folder)
+    before = {
+        key
+        for label, key in keys.items()
+        if label in {"well-known", "ZLL"} or label.startswith("install code of ")
+    }
+    opinion = second_opinion(folder / "zigbee.pcap", before)
+    assert opinion.zigbee > 0
+    assert not opinion.malformed
+    assert set(opinion.shut) <= set(_hostile(folder))
+    assert not before & opinion.learnt
+    assert before | opinion.learnt == set(keys.values())
+
+
+def test_nothing_that_an_honest_device_sent_is_listed_as_hostile(folder: Path) -> None:
+    hostile, senders = _hostile(folder), _senders(folder)
+    listed = {sender for number, sender in senders.items() if sender is not None and number in hostile}
+    others = {sender for number, sender in senders.items() if sender is not None and number not in hostile}
+    assert listed
+    assert others
+    assert not listed & others
+    assert {name.split()[0] for name in hostile.values()} == {"stranger", "insider"}
 
 
 def test_with_the_public_keys_alone_it_does_not(folder: Path) -> None:
-    assert not set(second_opinion(folder / "zigbee.pcap").shut) <= _hostile(folder)
+    assert not set(second_opinion(folder / "zigbee.pcap").shut) <= set(_hostile(folder))
 
 
 def test_no_key_is_in_what_it_tells(folder: Path) -> None:
-    keys = [line.split('"')[1] for line in (folder / "keys.txt").read_text().splitlines()]
+    keys = _keys(folder).values()
     for name in ("events.jsonl", "report.md", "hostile.json"):
         text = (folder / name).read_text(encoding="utf-8").lower()
-        assert not [key for key in keys if key in text]
-        assert not [key for key in keys if str(list(bytes.fromhex(key)))[1:-1] in text]
+        assert not [key for key in keys if key.hex() in text]
+        assert not [key for key in keys if str(list(key))[1:-1] in text]
