@@ -118,6 +118,9 @@ class Mailboxes(RuleBasedStateMachine):
     @initialize(some=st.tuples(*[setups] * STREAMS))
     def open(self, some: tuple[Setup, ...]) -> None:
         self.run(self._open(some))
+        for number in range(STREAMS):
+            self.run(self._begin(number, batch=number > 0, following=True))
+        self._turn()
 
     async def _open(self, some: tuple[Setup, ...]) -> None:
         self.bus.on(Left, self._in_front)
