@@ -19,8 +19,11 @@ import homeassistant.components.zha.radio_manager
 import pytest
 import pytest_socket
 import zha_house
+from frontend import Frontend
 from homeassistant.core import Context, HomeAssistant
+from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockUser
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 from zha_house import Zha
 from zigpy.application import ControllerApplication
 
@@ -107,6 +110,16 @@ async def zha(unstarted_zha: Zha) -> Zha:
     """ZHA, loaded, on a network that it formed."""
     await unstarted_zha.started()
     return unstarted_zha
+
+
+@pytest.fixture
+async def frontend(
+    zha: Zha, hass_client: ClientSessionGenerator, hass_ws_client: WebSocketGenerator
+) -> Frontend:
+    """The pages of Home Assistant, in an administrator's browser."""
+    for page in ("websocket_api", "config", "repairs"):
+        assert await async_setup_component(zha.hass, page, {})
+    return Frontend(zha.hass, await hass_client(), await hass_ws_client(zha.hass))
 
 
 @pytest.fixture
