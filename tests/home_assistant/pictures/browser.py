@@ -10,9 +10,10 @@ import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, ViewportSize, async_playwright
+from playwright.async_api import Browser, Page, Route, ViewportSize, async_playwright
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 """What the program is called, here and there."""
@@ -31,6 +32,12 @@ FLAGS = (
 WINDOW: ViewportSize = {"width": 1280, "height": 800}
 PATIENCE_MS = 30_000
 THEME = {"theme": "default", "dark": False}
+
+
+BRANDS = "https://brands.home-assistant.io/**"
+"""Where the pages of this Home Assistant look for icons; later ones find hubsec's in its folder."""
+OUR_BRAND = Path(__file__).parents[3] / "custom_components" / "hubsec" / "brand"
+NOTHING = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
 
 
 def chromium() -> str:
@@ -63,6 +70,16 @@ async def logged_in(started: Browser, tokens: dict[str, Any]) -> Page:
         for key, value in kept.items()
     ]
     await context.add_init_script("\n".join(lines))
+    await context.route(BRANDS, _brand)
     page = await context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     return page
+
+
+async def _brand(route: Route) -> None:
+    """hubsec's own icons from its folder, and nothing for all others."""
+    folder, name = route.request.url.rsplit("/", 2)[1:]
+    if folder == "hubsec" and (OUR_BRAND / name).is_file():
+        await route.fulfill(path=OUR_BRAND / name)
+    else:
+        await route.fulfill(body=NOTHING, content_type="image/svg+xml")

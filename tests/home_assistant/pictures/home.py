@@ -1,7 +1,7 @@
 """A whole Home Assistant, as a user starts it, in an emulated house.
 
-Not the tests' harness: real pages on a port of this machine, a real database, ZHA and hubsec from their folders. Nothing
-in it asks anybody outside this machine: what would is not set up.
+Not the tests' harness: real pages on a port of this machine, a real database, ZHA and hubsec from their folders.
+Nothing in it asks anybody outside this machine: what would is not set up.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _configuration(port: int) -> dict[str, Any]:
 
 
 def _furnish(folder: Path, port: int) -> None:
-    """Write what Home Assistant finds in its folder: its configuration, hubsec, and that somebody lives here already."""
+    """Write what Home Assistant finds in its folder: its configuration, hubsec, and that somebody lives here."""
     (folder / "configuration.yaml").write_text(yaml.safe_dump(_configuration(port)))
     parts = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "custom_components", folder / "custom_components", ignore=parts)
@@ -76,7 +76,8 @@ def _furnish(folder: Path, port: int) -> None:
 
 @dataclass(frozen=True)
 class Home:
-    """A running Home Assistant at `url`, with ZHA on the house's stick. `tokens` is what a browser that has logged in keeps."""
+    """A running Home Assistant at `url`, with ZHA on the house's stick. `tokens` is what a browser that has logged in
+    keeps."""
 
     hass: HomeAssistant
     house: House

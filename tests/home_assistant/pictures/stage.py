@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ MARGIN = 12
 STILL = 0.4
 """Seconds after the last text has come, for what moves to come to rest."""
 UNTRANSLATED = re.compile(
-    r"component\.hubsec\.\S+|\b(?:config|options|issues|entity|services|exceptions)\.[a-z_]+\.[a-z_.]+"
+    r"component\.hubsec\.\S+|\bNone\b|\b(?:config|options|issues|entity|services|exceptions)\.[a-z_]+\.[a-z_.]+"
 )
 """What the user interface shows where a text is missing."""
 
@@ -31,15 +32,16 @@ _READ = """
 () => {
   const lines = [];
   const walk = (node) => {
-    if (node.nodeType === Node.TEXT_NODE) { if (node.textContent.trim()) lines.push(node.textContent.trim()); return; }
-    if (node.nodeType !== Node.ELEMENT_NODE && node.nodeType !== Node.DOCUMENT_FRAGMENT_NODE) return;
-    if (node.tagName === "STYLE" || node.tagName === "SCRIPT") return;
-    if (node.nodeType === Node.ELEMENT_NODE && getComputedStyle(node).display === "none") return;
-    if (node.shadowRoot) walk(node.shadowRoot);
-    if (node.tagName === "SLOT") node.assignedNodes().forEach(walk); else if (!node.shadowRoot) node.childNodes.forEach(walk);
+    if (node instanceof Text) {
+      lines.push(node.textContent.trim());
+    } else if (node instanceof HTMLSlotElement) {
+      node.assignedNodes().forEach(walk);
+    } else if (!(node instanceof Element) || getComputedStyle(node).display !== "none") {
+      (node.shadowRoot ?? node).childNodes.forEach(walk);
+    }
   };
   walk(document.body);
-  return lines.join("\\n");
+  return lines.filter((line) => line).join("\\n");
 }
 """
 
@@ -86,15 +88,20 @@ class Stage:
         """Keep a picture of whatever there is to be seen."""
         return await self._keep(await self.page.screenshot(), self._troubles / "seen.png")
 
-    async def picture(self, name: str, of: Locator | None = None, *, shows: Sequence[str]) -> None:
-        """Take a picture of a part of the page (default: of all that the window shows), once it shows those texts."""
+    async def picture(
+        self, name: str, of: Locator | None = None, *, top: int | None = None, shows: Sequence[str]
+    ) -> None:
+        """Take a picture once the page shows those texts: of a part of it, or of the window's `top` pixels (default:
+        all)."""
         await self.sees(*shows)
         await asyncio.sleep(STILL)
         if raw := UNTRANSLATED.search(await self.reads()):
             raise NotSeen(f"A text has no words: {raw[0]}.", await self.keep_trouble())
-        clip = None if of is None else await self._around(of)
+        window = self.page.viewport_size or WINDOW
+        whole: FloatRect = {"x": 0, "y": 0, "width": window["width"], "height": top or window["height"]}
+        clip = whole if of is None else await self._around(of)
         path = await self._keep(await self.page.screenshot(clip=clip), self._pictures / f"{name}.png")
-        print(f"{path.relative_to(self._pictures.parents[1])}  {path.stat().st_size // 1000} kB")
+        sys.stdout.write(f"{path.relative_to(self._pictures.parents[1])}  {path.stat().st_size // 1000} kB\n")
 
     async def _around(self, of: Locator) -> FloatRect:
         box = await of.bounding_box()

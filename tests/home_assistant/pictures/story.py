@@ -1,12 +1,11 @@
 """The story that the pictures tell, in the order in which a user lives it.
 
-What a user does on a page is done by clicks there. What happens elsewhere, such as a device that is switched on, is done
-in the house.
+What a user does on a page is done by clicks there. What happens elsewhere, such as a device that is switched on, is
+done in the house.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -23,8 +22,14 @@ from .stage import Stage
 
 DOMAIN: Final = "hubsec"
 FLOW: Final = "dialog-data-entry-flow .mdc-dialog__surface"
-TALL: Final = 1150
-"""Pixels of a window that is high enough for the longest page of the set-up."""
+TALL: Final = 1000
+"""Pixels of a window that is high enough for the longest page of the set-up,"""
+NETWORK_TALL: Final = 1240
+"""for the page of a network,"""
+ACTION_TALL: Final = 1340
+"""for an action with its answer."""
+SHORT: Final = 400
+"""Pixels of a picture of something short."""
 
 
 class Story:
@@ -71,37 +76,81 @@ class Story:
 
     async def observe(self) -> None:
         """Nothing has changed: ZHA still opens its network, and hubsec says what it would have done."""
-        house, zha = self._home.house, self._home.zha
+        zha, stranger = self._home.zha, self._home.house.stranger()
         await zha.permit()
-        stranger = house.stranger()
         stranger.power_on()
-        await until(lambda: stranger.joined, "The stranger's joining")
+        await zha.joined(stranger)
         await zha.close()
-        await self._home.hass.async_block_till_done()
         await self._stage.visit("/logbook")
-        await self._stage.picture("logbook", shows=["would have refused"])
+        await self._stage.picture(
+            "observing",
+            shows=["would have refused the host", "would have quarantined", "2 devices as its baseline"],
+        )
+        stranger.power_off()
 
     async def enforce(self) -> None:
         """Turn the switch on."""
         await self._stage.visit(f"/config/devices/device/{self._device.id}")
-        await self._page.locator(f"ha-entity-toggle[aria-label*=Enforce], ha-entity-toggle").first.click()
-        await self._stage.picture("network", shows=["Protected"])
+        await self._page.locator("ha-entity-toggle").click()
+        await self._stage.sees("Protected turned on")
+        await self._stage.tall(NETWORK_TALL)
+        await self._stage.picture("network", shows=["Enforcement", "Close joining now", "Unapproved devices"])
+        await self._stage.tall()
 
     async def refuse(self) -> None:
-        """ZHA's own page opens nothing any more."""
+        """ZHA's own page opens nothing any more, and does not say so; a notification does."""
         await self._stage.visit("/config/zha/add")
         await self._stage.sees("Searching for Zigbee devices")
         await self._page.locator("home-assistant-main").dispatch_event("hass-show-notifications")
-        await self._stage.picture("refused", shows=[f"hubsec kept {STICK} closed"])
+        await self._stage.picture(
+            "refused",
+            top=SHORT,
+            shows=[f"hubsec kept {STICK} closed", "hubsec.admit"],
+        )
 
     async def admit(self) -> None:
         """Let a plug in by its sticker."""
+        plug = self._home.house.plug()
+        await self._stage.tall(ACTION_TALL)
+        await self._stage.visit(f"/developer-tools/action?service={DOMAIN}.admit")
+        await self._field("The text of the install code").fill(plug.sticker)
+        await self._field("What the device is to be called").fill("Coffee machine")
+        await self._press("Perform action")
+        await until(lambda: self._states("joining", "on"), "The opening of the network")
+        plug.power_on()
+        await self._stage.picture("admit", shows=["Coffee machine", "joined by install code"])
+        await self._stage.tall()
 
     async def approve(self) -> None:
-        """Let an old lamp in that knocks."""
+        """Let an old lamp in that has no install code: listen, hear it knock, and approve it."""
+        lamp = self._home.house.lamp(install_code=None)
+        await self._stage.visit(f"/developer-tools/action?service={DOMAIN}.listen")
+        await self._press("Perform action")
+        await self._stage.sees("closes_at")
+        lamp.power_on()
+        await self._stage.visit("/config/repairs")
+        await self._stage.picture("repairs", self._page.locator("ha-card"), shows=["A device asks to join"])
+        await self._page.get_by_text("A device asks to join").click()
+        await self._page.locator(FLOW).get_by_role("textbox").fill("Old lamp")
+        await self._stage.picture(
+            "knock", self._flow, shows=["Let the device in?", ieee(lamp), "Whoever listens"]
+        )
+        await self._press("Submit")
+        await self._stage.picture("approved", self._flow, shows=["Switch it on again", "Old lamp"])
+        await self._press("Submit")
+        await self._home.zha.joined(lamp)
 
     async def look_back(self) -> None:
         """What the logbook tells of all this."""
+        await self._stage.visit("/logbook")
+        await self._stage.picture(
+            "logbook",
+            shows=[
+                "let Coffee machine in by its install code",
+                "heard a knock",
+                "let Old lamp in by approval",
+            ],
+        )
 
     # Pieces
 
@@ -115,6 +164,17 @@ class Story:
         registry = dr.async_get(self._home.hass)
         (device,) = dr.async_entries_for_config_entry(registry, entry.entry_id)
         return device
+
+    def _states(self, key: str, state: str) -> bool:
+        """Whether the network's entity of that key is in that state."""
+        hass = self._home.hass
+        entities = er.async_entries_for_device(er.async_get(hass), self._device.id)
+        (entity,) = (entity for entity in entities if entity.unique_id.endswith(f"-{key}"))
+        return hass.states.is_state(entity.entity_id, state)
+
+    def _field(self, described: str) -> Locator:
+        """The field of an action with that description."""
+        return self._page.locator("ha-settings-row").filter(has_text=described).locator("input")
 
     async def _press(self, button: str) -> None:
         await self._page.get_by_role("button", name=button, exact=True).click()
