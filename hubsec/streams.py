@@ -14,7 +14,7 @@ from typing import Any, Self
 from hubsec.errors import HubsecError
 from hubsec.events import Event, SubscriberSlow
 
-__all__ = ["STREAM_CAPACITY", "EventStream", "Overflow", "Overflowed", "SubscriptionError"]
+__all__ = ["STREAM_CAPACITY", "EventStream", "Overflow", "Overflowed", "Shorten", "SubscriptionError"]
 
 STREAM_CAPACITY = 256
 """Events in a mailbox, unless the subscriber says otherwise. Judgement: 100 devices that come back after a power cut

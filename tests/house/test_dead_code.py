@@ -18,6 +18,7 @@ FROM_OUTSIDE = {
     "device_joined": "zigpy, of an application's listener",
     "general_command": "zigpy, of a cluster's listener",
     "handle_message": "zigpy, of an application's listener",
+    "teardown": "hypothesis, of a state machine",
 }
 KINDS = {"class", "function", "method", "property"}
 DECORATORS = [
@@ -28,6 +29,9 @@ DECORATORS = [
     "@pytest.fixture*",
     "@pytest.hookimpl*",
     "@given*",
+    "@initialize*",
+    "@invariant*",
+    "@rule*",
     "@callback",
 ]
 HOOKS = ["pytest_*", "test_*", "visit_*"]
