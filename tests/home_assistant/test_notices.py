@@ -12,10 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 from zha_house import Zha
 
-
-@pytest.fixture(autouse=True)
-def _hubsec_is_found(enable_custom_integrations: None) -> None:
-    """Home Assistant looks for custom integrations."""
+pytestmark = pytest.mark.usefixtures("enable_custom_integrations")
 
 
 async def _guarded(zha: Zha, mode: str) -> MockConfigEntry:

@@ -25,7 +25,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.runner import RuntimeConfig
 from zha_house import CHANNEL, Zha, end_radio_tasks, socket_url, zha_entry
 
-from hubsec_emulated.house import LOOPBACK, House
+from hubsec_emulated.house import House
+from hubsec_emulated.ncp.server import LOOPBACK
 
 ROOT = Path(__file__).parents[3]
 STICK = "Zigbee stick"
