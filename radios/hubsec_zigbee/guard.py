@@ -397,7 +397,8 @@ class Guard:
                 self.desk.spawn(self.reconcile(), "the network is up again")
         elif status in _NETWORK_DOWN:
             self.gate.network_is(up=False)
-        elif status in _NETWORK_OPENED and self.ready and self._wanted().permit.shut:
+        elif status in _NETWORK_OPENED and self.ready and self.enforcing and self._wanted().permit.shut:
+            # While it observes, that was the host, and has been told.
             self.openings.opened(None, COORDINATOR, 0)
 
     # What the receive path and the joining notice

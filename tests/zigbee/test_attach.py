@@ -13,7 +13,16 @@ from zigpy.types import EUI64, KeyData
 
 from hubsec.decisions import Allow
 from hubsec.errors import RadioError, Refused
-from hubsec.events import Denied, GuardAttached, GuardDetached, Joined, ListeningClosed, OpenRefused
+from hubsec.events import (
+    Denied,
+    GuardAttached,
+    GuardDetached,
+    Joined,
+    ListeningClosed,
+    OpenRefused,
+    RogueOpening,
+    RadioLost,
+)
 from hubsec.identity import Mode
 from hubsec.requests import IdentifyRequest, OpenKind, OpenRequest
 from hubsec_emulated.house import House
@@ -290,6 +299,7 @@ async def test_observing_it_only_says() -> None:
         await world.until(lambda: authority.asked(IdentifyRequest), "the host's interview")
         assert authority.of(Denied)
         assert not authority.of(Denied)[0].enforced
+        assert authority.of(RogueOpening) == []  # It was the host, and has been told.
         with pytest.raises(RadioError, match="observes"):
             await world.admit(world.house.lamp())
 
@@ -332,6 +342,21 @@ async def test_it_survives_a_reconnect_of_the_same_application() -> None:
         await world.admit(lamp)
         lamp.power_on()
         await world.until(lambda: world.authority.of(Joined), "the join")
+
+
+async def test_a_host_that_disconnects_by_itself_has_lost_nothing() -> None:
+    async with attached() as world:
+        await world.radio.app.disconnect()
+        assert not world.authority.of(RadioLost)
+
+
+async def test_a_host_whose_connection_is_closed_has_lost_its_radio() -> None:
+    async with attached() as world:
+        await world.house.server.close()
+        await world.until(lambda: world.authority.of(RadioLost), "the loss")
+        (lost,) = world.authority.of(RadioLost)
+        assert lost.left_refusing
+        assert lost.reason != "NoneType"
 
 
 async def test_what_is_no_running_bellows_is_refused() -> None:
