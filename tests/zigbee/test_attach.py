@@ -20,8 +20,8 @@ from hubsec.events import (
     Joined,
     ListeningClosed,
     OpenRefused,
-    RogueOpening,
     RadioLost,
+    RogueOpening,
 )
 from hubsec.identity import Mode
 from hubsec.requests import IdentifyRequest, OpenKind, OpenRequest
