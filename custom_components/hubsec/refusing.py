@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import ServiceValidationError
+
 from hubsec import Refused
 
 from .const import DOMAIN
 
 _ADVICE: Final = {
     "host-permit": "refused_host_permit",
+    "host-restore": "refused_restore",
     "green-power-shut": "refused_green_power",
     "quarantine": "refused_quarantined",
     "raw-command": "refused_raw_command",
@@ -19,8 +21,11 @@ _ADVICE: Final = {
 """By the rule that refused: the sentence that says what to do. All others get `refused`."""
 
 
-class JoiningRefused(HomeAssistantError):
-    """The guard stood in the way. `rule` is the rule's name; the text says why, and what to do."""
+class JoiningRefused(ServiceValidationError):
+    """The guard stood in the way. `rule` is the rule's name; the text says why, and what to do.
+
+    Home Assistant logs this kind of error in one line, without a traceback.
+    """
 
     def __init__(self, refused: Refused, *, network: str) -> None:
         super().__init__(
@@ -31,10 +36,10 @@ class JoiningRefused(HomeAssistantError):
         self.rule = refused.rule
 
 
-def refusals(network: str) -> Callable[[Refused], HomeAssistantError]:
+def refusals(network: str) -> Callable[[Refused], JoiningRefused]:
     """Makes the errors for the network of that name."""
 
-    def refusal(refused: Refused) -> HomeAssistantError:
+    def refusal(refused: Refused) -> JoiningRefused:
         return JoiningRefused(refused, network=network)
 
     return refusal

@@ -57,8 +57,15 @@ class Hosting:
     device_reinterviewed = device_initialized
 
     def connection_lost(self, error: object) -> None:
-        """The radio is gone."""
-        self._lost(type(error).__name__)
+        """The connection ended. bellows says so too when it closes the connection itself; that is no loss."""
+        if error is not None:
+            self._lost(type(error).__name__)
+        elif not self._stopped():
+            self._lost("the other end closed the connection")
+
+    def _stopped(self) -> bool:
+        """Whether this is a bellows that has stopped its EZSP, as it does first when it disconnects."""
+        return hasattr(self.app, "_ezsp") and (self.app._ezsp is None or not self.app._ezsp.is_ezsp_running)
 
     def hear(self) -> None:
         """Listen to zigpy from now on."""

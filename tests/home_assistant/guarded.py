@@ -1,0 +1,185 @@
+"""A network of ZHA's that hubsec protects: what Home Assistant shows of it, and what the stick itself holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import pytest
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from zha_house import Zha, ieee, until
+
+from hubsec.events import Event
+from hubsec.identity import Mode
+from hubsec_emulated.devices.device import Device
+from hubsec_emulated.house import House
+
+DOMAIN = "hubsec"
+TITLE = "Emulated stick"
+SETTLED = 2.2
+"""Seconds after which bellows' own task of each start has changed the policy (it sleeps for two)."""
+REFUSAL = (
+    f"hubsec keeps {TITLE} closed. The network opens for one device at a time, by an admission, and never for a host "
+    "application. To let a device in, use the action hubsec.admit with its install code, or hubsec.listen, then "
+    "switch the device on and approve it under Repairs"
+)
+"""What a user reads whom the policy of homes refuses. Home Assistant takes the last period off."""
+
+
+class Stick(NamedTuple):
+    """What decides on the stick who gets in, read in the emulation itself. `transient` are addresses."""
+
+    trust_center: int
+    key_requests: int
+    transient: tuple[int, ...]
+    permits: bool
+
+
+SHUT = Stick(0x00, 0x50, (), permits=False)
+"""A trust center that refuses everybody."""
+ZHAS = Stick(0x01, 0x51, (0xFFFFFFFFFFFFFFFF,), permits=False)
+"""How ZHA leaves it two seconds after a start, until the key for everybody runs out."""
+
+
+def stick(house: House) -> Stick:
+    """As it is now."""
+    trust_center = house.server.ncp.trust_center
+    return Stick(
+        trust_center=int(trust_center.policy),
+        key_requests=int(trust_center.key_requests),
+        transient=tuple(entry.eui64 for entry in trust_center.transient),
+        permits=bool(house.coordinator.parenting.permit),
+    )
+
+
+class Guarded:
+    """hubsec's entry for `zha`, set up by `set_up()`."""
+
+    def __init__(self, zha: Zha, entry: ConfigEntry) -> None:
+        self.zha = zha
+        self.entry = entry
+
+    @classmethod
+    def of(
+        cls, zha: Zha, *, network_id: str, mode: Mode = Mode.ENFORCE, adopt: Iterable[Device] = ()
+    ) -> Guarded:
+        """An entry as hubsec's config flow makes it, with the devices that were confirmed."""
+        data = {
+            "stack": "zha",
+            "stack_entry_id": zha.entry.entry_id,
+            "adopt": [ieee(device) for device in adopt],
+        }
+        entry = MockConfigEntry(
+            domain=DOMAIN, title=TITLE, unique_id=network_id, data=data, options={"mode": mode.value}
+        )
+        entry.add_to_hass(zha.hass)
+        return cls(zha, entry)
+
+    @property
+    def hass(self) -> HomeAssistant:
+        """Home Assistant."""
+        return self.zha.hass
+
+    @property
+    def house(self) -> House:
+        """The house."""
+        return self.zha.house
+
+    @property
+    def network(self) -> Any:
+        """The component's `ProtectedNetwork`; another one after each reload of the entry."""
+        return self.entry.runtime_data
+
+    # The entry's life
+
+    async def set_up(self) -> None:
+        """Set the entry up."""
+        assert await self.hass.config_entries.async_setup(self.entry.entry_id)
+
+    async def unload(self) -> None:
+        """Unload the entry."""
+        assert await self.hass.config_entries.async_unload(self.entry.entry_id)
+
+    async def reload(self) -> None:
+        """Reload the entry."""
+        assert await self.hass.config_entries.async_reload(self.entry.entry_id)
+
+    async def remove(self) -> None:
+        """Remove the entry, as a user does who has had enough."""
+        await self.hass.config_entries.async_remove(self.entry.entry_id)
+
+    async def choose(self, mode: Mode) -> None:
+        """Choose another mode, as the options do, and wait until the guard was made anew."""
+        before = self.network
+        options = {**self.entry.options, "mode": mode.value}
+        self.hass.config_entries.async_update_entry(self.entry, options=options)
+        await until(lambda: self._made_anew(before), "The entry's reload")
+        await self.hass.async_block_till_done()
+
+    def _made_anew(self, before: object) -> bool:
+        return self.entry.state is ConfigEntryState.LOADED and self.network is not before
+
+    # What can be seen
+
+    def entity(self, key: str, domain: str = "binary_sensor") -> str | None:
+        """The state of an entity of the network, None when there is none."""
+        unique_id = f"{self.entry.unique_id}-{key}"
+        name = er.async_get(self.hass).async_get_entity_id(domain, DOMAIN, unique_id)
+        state = None if name is None else self.hass.states.get(name)
+        return None if state is None else state.state
+
+    @property
+    def standing(self) -> str:
+        """How the guard stands."""
+        return str(self.network.standing.value)
+
+    def heard[E: Event](self, kind: type[E]) -> list[E]:
+        """The latest events of that type since the entry was set up."""
+        return [event for event in self.network.recent if isinstance(event, kind)]
+
+    async def is_now(self, standing: str) -> None:
+        """Wait until the guard stands so, and Home Assistant shows it."""
+        await until(lambda: self.standing == standing, f"Standing {standing}")
+        await self.hass.async_block_till_done()
+        assert self.standing == standing
+        protected = standing == "stands" and self.network.mode is Mode.ENFORCE
+        assert self.entity("protected") == ("on" if protected else "off")
+
+    async def stands(self) -> None:
+        """Wait until the guard stands; it is read back, on the stick itself as well, and refuses ZHA's service."""
+        await self.is_now("stands")
+        (network,) = self.network.posture.networks
+        assert network.state.closed
+        assert network.state.running
+        assert network.adopted
+        assert stick(self.house) == SHUT
+        assert self.entity("joining") == "off"
+        with pytest.raises(ServiceValidationError) as refused:
+            await self.zha.permit()
+        assert str(refused.value) == REFUSAL
+        assert stick(self.house) == SHUT
+
+    async def works(self, lamp: Any) -> None:
+        """Switch the lamp over through Home Assistant."""
+        light, before = await self.zha.entity(lamp, "light"), lamp.is_on
+        await until(lambda: self.hass.states.get(light).state in ("on", "off"), "The light's state")
+        await self.hass.services.async_call(
+            "light", "turn_off" if before else "turn_on", {"entity_id": light}, blocking=True
+        )
+        assert lamp.is_on is not before
+
+
+def network_id(zha: Zha) -> str:
+    """What names the network that ZHA runs now."""
+    return str(zha.app.state.network_info.extended_pan_id).replace(":", "").lower()
+
+
+async def guarded(zha: Zha, mode: Mode = Mode.ENFORCE, adopt: Iterable[Device] = ()) -> Guarded:
+    """hubsec, set up on a ZHA that is loaded."""
+    made = Guarded.of(zha, network_id=network_id(zha), mode=mode, adopt=adopt)
+    await made.set_up()
+    return made
