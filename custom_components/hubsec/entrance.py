@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from homeassistant.core import callback
+
 from hubsec import Admission, AdmissionEnded, Device, Hub, HubsecError, Outcome, Refused
 from hubsec.events import AdmissionClosed, AdmissionOpened, Event, Knocked, ListeningClosed, ListeningOpened
 
@@ -17,6 +18,8 @@ from .const import DOMAIN
 
 if TYPE_CHECKING:
     from .network import ProtectedNetwork
+
+_CLOSED: Final = "Somebody closed it."
 
 
 class Entrance:
@@ -27,6 +30,7 @@ class Entrance:
         self._open: dict[str, float] = {}
         self._waiting: dict[str, asyncio.Future[Device]] = {}
         self._ears: asyncio.Task[None] | None = None
+        self._closings = 0
         self.knocks: dict[str, Knocked] = {}
         self.listening_until: float | None = None
         network.on_event(self._hear)
@@ -74,6 +78,7 @@ class Entrance:
 
     async def close(self) -> None:
         """End the listening window and every admission. A device that has the key already goes on to its exchange."""
+        self._closings += 1
         for waiting in tuple(self._waiting.values()):
             waiting.cancel()
         ears, self._ears = self._ears, None
@@ -99,7 +104,10 @@ class Entrance:
         return self._network.stack.domain
 
     async def _through(self, admission: Admission, opened: asyncio.Future[float] | None = None) -> Device:
+        closings = self._closings
         async with admission:
+            if closings != self._closings:
+                raise AdmissionEnded(_CLOSED, outcome=Outcome.CANCELLED)
             if opened is not None and not opened.done() and admission.closes_at is not None:
                 opened.set_result(admission.closes_at)
             waiting = self._waiting[admission.device] = asyncio.ensure_future(admission.joined())
@@ -109,7 +117,7 @@ class Entrance:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
                     raise
-                raise AdmissionEnded("Somebody closed it.", outcome=Outcome.CANCELLED) from None
+                raise AdmissionEnded(_CLOSED, outcome=Outcome.CANCELLED) from None
             finally:
                 del self._waiting[admission.device]
 

@@ -30,6 +30,7 @@ from homeassistant.config_entries import (
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
+
 from hubsec import Hub, HubsecError, Mode, NotEnforceable, Posture, Refused
 from hubsec.events import Drifted, Event, RadioLost
 from hubsec.radio import SeenDevice

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from homeassistant.components import persistent_notification
 from homeassistant.core import CALLBACK_TYPE, callback
+
 from hubsec import Refused
 from hubsec.events import Event, OpenRefused
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
+
 from hubsec import Refused
 from hubsec.radio import Capabilities, Radio, SeenDevice
 
