@@ -20,7 +20,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
-from hubsec import Identity
+from hubsec import Identity, Mode
 from hubsec.device import device_of
 
 from .entity import NetworkEntity
@@ -43,8 +43,8 @@ class _Description(BinarySensorEntityDescription):
 def _joining(network: ProtectedNetwork) -> bool | None:
     if network.entrance.open_until is not None:
         return True
-    if network.posture is None:
-        return None
+    if network.posture is None or network.posture.mode is Mode.OBSERVE:
+        return None  # Who joins is up to the stack there, and its trust center refuses nobody.
     return any(one.state.open_to or not one.state.closed for one in network.posture.networks)
 
 

@@ -66,7 +66,11 @@ async def guarded(zha: Zha, mode: str = "enforce", *, adopt: tuple[Device, ...] 
     if adopt is not None:
         data["adopt"] = [ieee(device) for device in adopt]
     entry = MockConfigEntry(
-        domain=DOMAIN, title="Stick", unique_id=network_id, data=data, options={"mode": mode, "policy": "home"}
+        domain=DOMAIN,
+        title="Stick",
+        unique_id=network_id,
+        data=data,
+        options={"mode": mode, "policy": "home"},
     )
     entry.add_to_hass(zha.hass)
     assert await zha.hass.config_entries.async_setup(entry.entry_id)
