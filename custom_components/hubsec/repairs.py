@@ -7,7 +7,7 @@ is a sentence, and the issue stays.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import voluptuous as vol
 from homeassistant.components.repairs import RepairsFlow
@@ -27,19 +27,25 @@ from .issues import DEVICE, ENTRY, KIND, Kind
 from .network import ProtectedNetwork, Standing
 from .who import who
 
-CONF_NAME = "name"
-_STILL = "It is still so."
-_NOTHING_ASKED = vol.Schema({})
+CONF_NAME: Final = "name"
+MAX_NAME: Final = 64
+"""Characters. What is longer is no name, and Home Assistant's lists are narrow."""
+_STILL: Final = "It is still so."
+_NOTHING_ASKED: Final = vol.Schema({})
 
 type _Input = dict[str, Any] | None
 
 
 class _Flow(RepairsFlow):
-    """One issue's. It ends by itself where the entry is gone or not loaded."""
+    """One issue's. It ends by itself where the entry is gone or not loaded.
+
+    Its first step, `init`, is given the issue's id as its input: it only shows what comes next.
+    """
 
     def __init__(self, entry_id: str, device: str) -> None:
         self._entry_id = entry_id
         self._device = device
+        self._said: Mapping[str, str] = {}
 
     @property
     def _entry(self) -> ConfigEntry:
@@ -58,27 +64,33 @@ class _Flow(RepairsFlow):
         step: str,
         schema: vol.Schema = _NOTHING_ASKED,
         *,
-        problem: str = "",
+        failure: str = "",
         **placeholders: str,
     ) -> FlowResult:
-        """A page. `problem` is why the last try failed, which is said on it."""
+        """A page. `failure` is why the last try was for nothing, which is said on it."""
         return self.async_show_form(
             step_id=step,
             data_schema=schema,
-            errors={"base": "failed"} if problem else None,
-            description_placeholders={**self._told(), "problem": plain(problem), **placeholders},
+            errors={"base": "failed"} if failure else None,
+            description_placeholders={**self._told(), "failure": plain(failure), **placeholders},
         )
 
     def _told(self) -> Mapping[str, str]:
-        """What the issue says."""
+        """What the issue says; once it is mended, what it said."""
         issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
-        return (issue.translation_placeholders if issue is not None else None) or {}
+        self._said = (issue.translation_placeholders if issue is not None else None) or self._said
+        return self._said
 
     def _mended(self) -> FlowResult:
         return self.async_create_entry(data={})
 
     def _naming(self, default: str) -> vol.Schema:
         return vol.Schema({vol.Required(CONF_NAME, default=default): TextSelector()})
+
+    def _named(self, user_input: Mapping[str, Any]) -> str:
+        """What the user calls the device, fit for a list; its address where nothing is left of that."""
+        typed = "".join(one for one in user_input[CONF_NAME] if one.isprintable())
+        return typed.strip()[:MAX_NAME] or self._device
 
 
 class StrangerFlow(_Flow):
@@ -93,16 +105,20 @@ class StrangerFlow(_Flow):
             description_placeholders=self._told(),
         )
 
+    async def async_step_observing(self, _: _Input = None) -> FlowResult:
+        """The same, where there is nothing else to choose."""
+        return await self.async_step_init()
+
     async def async_step_allow(self, user_input: _Input = None) -> FlowResult:
         """It may stay, under this name."""
         called = names(self.hass, self._entry.data[CONF_STACK_ENTRY]).get(self._device, self._device)
         if user_input is None:
             return self._page("allow", self._naming(called))
-        name = user_input[CONF_NAME]
+        name = self._named(user_input)
         try:
             await self._network.guarded().allow(self._device, name=name, by=who())
         except HubsecError as error:
-            return self._page("allow", self._naming(name), problem=str(error))
+            return self._page("allow", self._naming(name), failure=str(error))
         return self._mended()
 
     async def async_step_evict(self, user_input: _Input = None) -> FlowResult:
@@ -112,7 +128,7 @@ class StrangerFlow(_Flow):
         try:
             eviction = await self._network.guarded().evict(self._device, by=who())
         except HubsecError as error:
-            return self._page("evict", problem=str(error))
+            return self._page("evict", failure=str(error))
         return self._page("evicted" if eviction.confirmed else "unconfirmed", detail=plain(eviction.detail))
 
     async def async_step_evicted(self, _: _Input = None) -> FlowResult:
@@ -127,16 +143,20 @@ class StrangerFlow(_Flow):
 class KnockFlow(_Flow):
     """A device knocked: it gets in at its next try, if its name is given here."""
 
-    async def async_step_init(self, user_input: _Input = None) -> FlowResult:
+    async def async_step_init(self, _: _Input = None) -> FlowResult:
+        """Begin."""
+        return await self.async_step_approve()
+
+    async def async_step_approve(self, user_input: _Input = None) -> FlowResult:
         """What that costs, and what it is to be called."""
         maker = getattr(self._network.entrance.knocks.get(self._device), "maker", None)
         if user_input is None:
-            return self._page("init", self._naming(maker or self._device))
-        name = user_input[CONF_NAME]
+            return self._page("approve", self._naming(maker or self._device))
+        name = self._named(user_input)
         try:
             closes_at = await self._network.entrance.approve(self._device, name=name, by=who())
         except HubsecError as error:
-            return self._page("init", self._naming(name), problem=str(error))
+            return self._page("approve", self._naming(name), failure=str(error))
         closes = dt_util.as_local(dt_util.utc_from_timestamp(closes_at))
         return self._page("approved", name=plain(name), device=self._device, until=f"{closes:%H:%M:%S}")
 
@@ -148,7 +168,11 @@ class KnockFlow(_Flow):
 class BaselineFlow(_Flow):
     """The devices that the network has wait to be confirmed."""
 
-    async def async_step_init(self, user_input: _Input = None) -> FlowResult:
+    async def async_step_init(self, _: _Input = None) -> FlowResult:
+        """Begin."""
+        return await self.async_step_adopt()
+
+    async def async_step_adopt(self, user_input: _Input = None) -> FlowResult:
         """Which of them belong here."""
         network = self._network
         try:
@@ -158,15 +182,15 @@ class BaselineFlow(_Flow):
             waiting = await unconfirmed(network)
         except HubsecError as error:
             return self.async_abort(
-                reason="failed", description_placeholders={**self._told(), "problem": plain(str(error))}
+                reason="failed", description_placeholders={**self._told(), "failure": plain(str(error))}
             )
         if waiting is None:
             return self._mended()  # Somebody was quicker.
-        return self._page("init", which_devices(waiting)) if waiting else self._page("nobody")
+        return self._page("adopt", which_devices(waiting)) if waiting else self._page("nobody")
 
     async def async_step_nobody(self, _: _Input = None) -> FlowResult:
         """There is none, and that is what is confirmed."""
-        return await self.async_step_init({CONF_ADOPT: []})
+        return await self.async_step_adopt({CONF_ADOPT: []})
 
 
 class GuardFlow(_Flow):
@@ -191,9 +215,9 @@ class GuardFlow(_Flow):
             case Standing.STANDS:
                 return self._mended()
             case Standing.SILENT:
-                return self._page("silent", problem=_STILL if again else "")
+                return self._page("silent", failure=_STILL if again else "")
             case Standing.FAILED:
-                return self._page("failed", problem=network.problem if again else "")
+                return self._page("failed", failure=network.problem if again else "")
             case _:
                 return self.async_abort(reason="changed", description_placeholders=self._told())
 
@@ -225,10 +249,12 @@ class UnenforceableFlow(_Flow):
 class NoticeFlow(_Flow):
     """Something that hubsec can't mend, and that a user should know."""
 
-    async def async_step_init(self, user_input: _Input = None) -> FlowResult:
-        """It is understood, and is not said again."""
-        if user_input is None:
-            return self._page("init")
+    async def async_step_init(self, _: _Input = None) -> FlowResult:
+        """What it is."""
+        return self._page("understood")
+
+    async def async_step_understood(self, _: _Input = None) -> FlowResult:
+        """It is not said again."""
         entry = self._entry
         told = sorted({*entry.data.get(CONF_UNDERSTOOD, ()), Kind.ZHA_DIAGNOSTICS.value})
         self.hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_UNDERSTOOD: told})

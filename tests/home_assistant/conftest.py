@@ -117,7 +117,7 @@ async def frontend(
     zha: Zha, hass_client: ClientSessionGenerator, hass_ws_client: WebSocketGenerator
 ) -> Frontend:
     """The pages of Home Assistant, in an administrator's browser."""
-    for page in ("websocket_api", "config", "repairs"):
+    for page in ("websocket_api", "config", "repairs", "diagnostics"):
         assert await async_setup_component(zha.hass, page, {})
     return Frontend(zha.hass, await hass_client(), await hass_ws_client(zha.hass))
 

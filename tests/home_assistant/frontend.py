@@ -43,7 +43,8 @@ class Page:
         self.reason: str | None = answer.get("reason")
         self.errors: dict[str, str] = answer.get("errors") or {}
         self.menu: list[str] = answer.get("menu_options", [])
-        self.fields = {field["name"]: field for field in answer.get("data_schema") or []}
+        asked = answer["data_schema"] if self.type == FORM else []
+        self.fields: dict[str, Any] = {field["name"]: field for field in asked}
         self.text = "" if self.type == "create_entry" else self._read()
 
     def choices(self, field: str) -> dict[str, str]:
