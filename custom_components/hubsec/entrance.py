@@ -1,6 +1,6 @@
 """The ways in that a user opens: by a sticker, or by a knock that is approved.
 
-Whatever is open ends with its window, with the hub, or with the entry; nothing is left open by a browser that is closed.
+Whatever is open ends with its window, with the hub, or with the entry; nothing is left open by a browser that is shut.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Entrance:
         self._waiting: dict[str, asyncio.Future[Device]] = {}
         self._ears: asyncio.Task[None] | None = None
         self._closings = 0
+        self._passing: set[asyncio.Future[None]] = set()
         self.knocks: dict[str, Knocked] = {}
         self.listening_until: float | None = None
         network.on_event(self._hear)
@@ -84,7 +85,9 @@ class Entrance:
         ears, self._ears = self._ears, None
         if ears is not None:
             ears.cancel()
-            await asyncio.wait([ears])
+        ending = [*self._passing, *([] if ears is None else [ears])]
+        if ending:
+            await asyncio.wait(ending)
 
     @callback
     def forget(self) -> None:
@@ -104,6 +107,15 @@ class Entrance:
         return self._network.stack.domain
 
     async def _through(self, admission: Admission, opened: asyncio.Future[float] | None = None) -> Device:
+        passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._passing.add(passed)
+        try:
+            return await self._waited(admission, opened)
+        finally:
+            self._passing.discard(passed)
+            passed.set_result(None)
+
+    async def _waited(self, admission: Admission, opened: asyncio.Future[float] | None) -> Device:
         closings = self._closings
         async with admission:
             if closings != self._closings:

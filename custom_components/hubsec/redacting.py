@@ -91,6 +91,7 @@ def _forms(secret: bytes) -> Iterable[str]:
         yield secret.hex(separator)
     yield base64.b64encode(secret).decode().rstrip("=")
     yield base64.urlsafe_b64encode(secret).decode().rstrip("=")
-    yield str(list(secret))[1:-1]
+    for separator in (", ", ","):
+        yield separator.join(map(str, secret))
     if secret.isascii() and secret.decode("ascii").isprintable():
         yield secret.decode("ascii")

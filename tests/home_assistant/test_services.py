@@ -236,7 +236,7 @@ async def test_a_sticker_is_seen_by_nobody_but_the_guard(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     hass, seen = zha.hass, []
-    home = await guarded(zha)
+    await guarded(zha)
     caplog.set_level(logging.DEBUG)
     # The web server's own log of what it receives is no part of this; it is told in the action's docstring.
     for noisy in ("homeassistant.components.websocket_api.http.connection", "aiohttp"):
