@@ -4,7 +4,8 @@ The rules:
 
 1. The guard is attached whenever the stack's entry is loaded, and to what runs then: a reload makes another object.
 2. When the stack goes away under the guard (unloaded, reloaded, failed, Home Assistant stops), nothing is given back:
-   the trust center is left refusing until the stack is there again. When this entry goes away, it is left as it was found.
+   the trust center is left refusing until the stack is there again. When this entry goes away, it is left as it was
+   found.
 3. It stands only once a canary, asked by the stack's own public way, was refused. Otherwise it says that it does not.
 4. One thing at a time: attaching and detaching wait for each other, and the last word counts.
 5. What goes wrong is a state that can be seen, never a failed set-up: ZHA may be absent, late or broken for days.
@@ -167,6 +168,11 @@ class ProtectedNetwork:
         """The entry of what runs the network; None when it is gone."""
         return self.hass.config_entries.async_get_entry(self.entry.data[CONF_STACK_ENTRY])
 
+    @property
+    def _stack_loaded(self) -> bool:
+        there = self.stack_entry
+        return there is not None and there.state is ConfigEntryState.LOADED
+
     def secrets(self) -> tuple[bytes, ...]:
         """Every key that the stack holds, so that none of them is shown; none while the guard is not attached."""
         return self.stack.secrets(self._running) if self._running is not None else ()
@@ -199,6 +205,8 @@ class ProtectedNetwork:
 
     @callback
     def _hear(self, event: Event) -> None:
+        if isinstance(event, RadioLost) and not self._stack_loaded:
+            return  # The stack was unloaded while the guard was being put on. It has lost nothing.
         self.recent.append(event)
         for listener in tuple(self._heard):
             listener(event)
@@ -243,7 +251,7 @@ class ProtectedNetwork:
             if self._stopped:
                 return
             there = self.stack_entry
-            if there is None or there.state is not ConfigEntryState.LOADED:
+            if there is None or not self._stack_loaded:
                 await self._detach(Standing.WAITING)
                 return
             try:
@@ -255,7 +263,10 @@ class ProtectedNetwork:
             except NotEnforceable as error:
                 await self._detach(Standing.UNENFORCEABLE, str(error))
             except HubsecError as error:
-                await self._detach(Standing.FAILED, str(error))
+                if self._stack_loaded:
+                    await self._detach(Standing.FAILED, str(error))
+                else:  # It went away meanwhile.
+                    await self._detach(Standing.WAITING)
 
     async def attach_anew(self) -> None:
         """Detach, and attach again, even where all seems well."""

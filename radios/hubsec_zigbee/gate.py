@@ -23,6 +23,7 @@ from bellows.ezsp.protocol import ProtocolHandler
 from hubsec.errors import Quarantined, RadioError, Refused
 from hubsec.identity import Identity
 from hubsec.requests import OpenKind
+from hubsec_zigbee.canaries import refuse_canary
 from hubsec_zigbee.frames import (
     GREEN_POWER_CLUSTER,
     MGMT_PERMIT_JOINING_REQ,
@@ -313,6 +314,7 @@ class Gate:
             answer = await send(name, *args, **kwargs)
             self._up = self._up or int(answer[0]) == 0
             return answer
+        refuse_canary()  # It came past the application's own methods; this is where it ends.
         try:
             feigned = await self._judge(rule, name, fields)
         except MalformedFrame as error:

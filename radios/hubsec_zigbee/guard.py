@@ -38,7 +38,7 @@ _NETWORK_OPENED: Final = frozenset({0x0C18, 0x9C})
 RETRY_AFTER: Final = 1.0
 """Seconds until what the NCP did not take is tried again, before the next read-back would."""
 _MODE_POLL: Final = 1.0
-"""Seconds in which a change from observing to enforcing is noticed."""
+"""Seconds in which a change from observing to enforcing is noticed, and a stranger on the host's list."""
 
 
 def _as_it_is(refused: Refused) -> Refused:
@@ -160,13 +160,14 @@ class Guard:
         self.desk.spawn(self.reconcile(), "a time that is over")
 
     async def _watch(self) -> None:
-        """Read back, now and then; notice a change of mode at once."""
+        """Read back, now and then; notice a change of mode, and who is there unknown, at once."""
         desk, since = self.desk, 0.0
         enforced = desk.enforcing
         pause = min(_MODE_POLL, desk.limits.watch_interval)
         while True:
             await asyncio.sleep(pause)
             since += pause
+            self._ask_about_strangers()
             if desk.enforcing is enforced and since < desk.limits.watch_interval:
                 continue
             changed, enforcing, since = desk.enforcing is not enforced, desk.enforcing, 0.0
@@ -181,6 +182,12 @@ class Guard:
                 self._lost, enforced = False, enforcing
             except RadioError as error:
                 self.lost(str(error))
+
+    def _ask_about_strangers(self) -> None:
+        """Who came while no guard stood is judged now, and not only once it speaks."""
+        for device, _ in self._host().places():
+            if self.desk.standing(device) is Standing.UNKNOWN and device not in self.receiving.shut:
+                self.receiving.ask(device)
 
     async def _look(self, *, begins: bool) -> None:
         if not self.gate.intact():

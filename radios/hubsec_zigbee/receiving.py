@@ -253,9 +253,13 @@ class ReceivePath:
             self.dropped += 1
         return False
 
+    def _just_refused(self, device: Identity) -> bool:
+        """Whether the last answer was no, and is fresh."""
+        return self._refused.get(device, float("-inf")) + self._desk.limits.lookup_pause > self._desk.now()
+
     def _question(self, device: Identity, args: Any) -> None:
         """Hold a frame until it is known how `device` stands; drop it where the last answer was no, and fresh."""
-        if self._refused.get(device, float("-inf")) + self._desk.limits.lookup_pause > self._desk.now():
+        if self._just_refused(device):
             self.dropped += 1
         elif device not in self._held and not self._judging.take(self._desk.now()):
             self.dropped += 1  # Each answer is written to disk; who makes up addresses has to wait.
@@ -263,9 +267,10 @@ class ReceivePath:
             self._desk.spawn(self._ask(device), f"ask about {device}")
 
     def ask(self, device: Identity) -> None:
-        """Put the question how `device` stands, unless it is being asked."""
+        """Put the question how `device` stands, unless it is being asked, or was answered just now."""
         if (
             device not in self._held
+            and not self._just_refused(device)
             and len(self._held) < HELD_DEVICES
             and self._judging.take(self._desk.now())
         ):

@@ -23,8 +23,8 @@ from hubsec.events import (
     RadioLost,
     RogueOpening,
 )
-from hubsec.identity import Mode
-from hubsec.requests import IdentifyRequest, OpenKind, OpenRequest
+from hubsec.identity import Mode, Standing
+from hubsec.requests import IdentifyRequest, OpenKind, OpenRequest, PresenceRequest
 from hubsec_emulated.house import House
 from hubsec_emulated.wire.crypto import install_code_key
 from hubsec_zigbee import CANARY, Bellows, canary
@@ -234,6 +234,44 @@ async def test_a_canary_is_refused_in_every_mode_and_opens_nothing(mode: Mode) -
             assert refused.value.rule == CANARY
         assert len(authority.requests) == before
         assert not guarded.house.coordinator.parenting.permit
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_a_canary_that_comes_past_the_applications_methods_is_refused_by_the_gate(mode: Mode) -> None:
+    async with attached(ScriptedAuthority(mode=mode)) as guarded:
+        app, house = guarded.radio.app, guarded.house
+        await app.permit(0)
+        asked, before = len(guarded.authority.requests), policies(house)
+        ways = (
+            lambda: ControllerApplication.permit(app, 60),
+            lambda: ControllerApplication.permit_ncp(app, 60),
+            lambda: app.get_device(nwk=0).zdo.permit(60),
+            lambda: app._ezsp.permitJoining(60),
+        )
+        for way in ways:
+            with canary(), pytest.raises(Refused) as refused:
+                await way()
+            assert refused.value.rule == CANARY
+        assert len(guarded.authority.requests) == asked
+        assert policies(house) == before
+        assert not house.coordinator.parenting.permit
+
+
+async def test_who_came_before_the_guard_is_judged_without_having_spoken() -> None:
+    async with House(seed=1, scale=SCALE) as house, somebody_s(house) as app:
+        plug = house.plug(install_code=None)
+        await app.permit(60)
+        plug.power_on()
+        await house.wait_until(lambda: plug.trust_center_link_key_verified)
+        await app.permit(0)
+        plug.power_off()
+        radio, authority = Bellows.attach(app, limits=FAST), ScriptedAuthority()
+        authority.default_standing = Standing.UNKNOWN
+        await radio.open(authority)
+        await house.wait_until(lambda: authority.asked(PresenceRequest), what="the question")
+        await asyncio.sleep(5 * FAST.watch_interval)
+        assert [request.device for request in authority.asked(PresenceRequest)] == [identity(plug)]
+        await radio.close()
 
 
 async def test_a_canary_on_an_unguarded_host_sings() -> None:

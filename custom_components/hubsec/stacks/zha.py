@@ -1,11 +1,12 @@
 """Zigbee networks that ZHA runs.
 
-ZHA has no interface for others. What is used here (its helper for the gateway, the gateway's application controller, its
-service `permit`) is what other integrations that attach to it use as well, and is tested on the real ZHA.
+ZHA has no interface for others. What is used here (its helper for the gateway, the gateway's application controller,
+its service `permit`) is what other integrations that attach to it use as well, and is tested on the real ZHA.
 """
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry
@@ -14,7 +15,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.importlib import async_import_module
 
 from hubsec import RadioError
-from hubsec.radio import Radio
+from hubsec.radio import Radio, answering
 
 from .stack import Found, Refusal
 
@@ -95,14 +96,16 @@ class Zha:
         """A canary through the service `zha.permit`."""
         canaries = await async_import_module(hass, "hubsec_zigbee.canaries")
         refused: list[str] = []
-        try:
-            with canaries.canary():
+        # Whatever else is raised is no refusal, and may have opened.
+        with contextlib.suppress(RadioError), answering(self.name), canaries.canary():
+            try:
                 await hass.services.async_call(
                     self.domain, _PERMIT, {_DURATION: _CANARY_SECONDS}, blocking=True
                 )
-        except HomeAssistantError as error:
-            refused.append(getattr(error, "rule", ""))
+            except HomeAssistantError as error:
+                refused.append(getattr(error, "rule", ""))
         if refused == [canaries.CANARY]:
             return True
-        await self.close(hass)
+        with contextlib.suppress(RadioError), answering(self.name):
+            await self.close(hass)
         return False
