@@ -92,7 +92,8 @@ async def test_enforce_is_refused_on_such_a_stick(
     page = await page.submit()
     assert page.type == CREATED
     await frontend.hass.async_block_till_done()
-    assert entry_of(frontend.hass).runtime_data.standing == "unenforceable"
+    network = entry_of(frontend.hass).runtime_data
+    assert (network.standing, network.protected) == ("stands", False)  # It watches.
     assert "cannot_enforce" not in await frontend.repairs()
 
 
