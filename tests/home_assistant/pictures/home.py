@@ -33,6 +33,9 @@ STICK = "Zigbee stick"
 """What the user has called ZHA's entry."""
 USER = "Ada"
 SEED = 7
+SCALE = 4.0
+"""Simulated seconds per second. hubsec, in there, opens windows by the clock on the wall, and the house's stick closes
+them by its own: what is open for a minute stays so for as long as the story needs to get through."""
 LOG = "home-assistant.log"
 """What Home Assistant writes down of its troubles, in its folder."""
 
@@ -110,7 +113,7 @@ async def home(folder: Path) -> AsyncIterator[Home]:
     port = _free_port()
     _furnish(folder, port)
     url = f"http://{LOOPBACK}:{port}"
-    async with House(seed=SEED, record=False) as house:
+    async with House(seed=SEED, scale=SCALE, record=False) as house:
         hass = await async_setup_hass(RuntimeConfig(config_dir=str(folder), skip_pip=True))
         if hass is None or hass.config.recovery_mode:
             raise RuntimeError(f"Home Assistant did not start; its log is {folder / LOG}")

@@ -21,7 +21,7 @@ from .home import STICK, Home
 from .stage import Stage
 
 DOMAIN: Final = "hubsec"
-FLOW: Final = "dialog-data-entry-flow .mdc-dialog__surface"
+FLOW: Final = "dialog-data-entry-flow"
 TALL: Final = 1000
 """Pixels of a window that is high enough for the longest page of the set-up,"""
 NETWORK_TALL: Final = 1240
@@ -131,13 +131,15 @@ class Story:
         await self._stage.visit("/config/repairs")
         await self._stage.picture("repairs", self._page.locator("ha-card"), shows=["A device asks to join"])
         await self._page.get_by_text("A device asks to join").click()
-        await self._page.locator(FLOW).get_by_role("textbox").fill("Old lamp")
+        await self._page.locator(f"{FLOW} input").fill("Old lamp")
         await self._stage.picture(
             "knock", self._flow, shows=["Let the device in?", ieee(lamp), "Whoever listens"]
         )
         await self._press("Submit")
         await self._stage.picture("approved", self._flow, shows=["Switch it on again", "Old lamp"])
         await self._press("Submit")
+        lamp.power_off()
+        lamp.power_on()
         await self._home.zha.joined(lamp)
 
     async def look_back(self) -> None:
@@ -156,7 +158,7 @@ class Story:
 
     @property
     def _flow(self) -> Locator:
-        return self._page.locator(FLOW)
+        return self._page.locator(f"{FLOW} .mdc-dialog__surface")
 
     @property
     def _device(self) -> dr.DeviceEntry:
