@@ -10,14 +10,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from bellows.ezsp.protocol import ProtocolHandler
 from guarded import REFUSAL, SHUT, Guarded, guarded, stick
-from homeassistant.core import Context
+from homeassistant.core import Context, ServiceCall
 from homeassistant.exceptions import ServiceValidationError
 from pytest_homeassistant_custom_component.typing import MockHAClientWebSocket, WebSocketGenerator
 from zha_house import PATIENCE, Zha, ieee, until
 from zigpy.types import EUI64
 
 from hubsec.events import OpenRefused
+from hubsec.identity import Mode
 from hubsec.requests import OpenKind
 from hubsec_emulated.house import House
 
@@ -204,3 +206,61 @@ async def test_a_channel_may_be_changed(setting: Setting, monkeypatch: pytest.Mo
     await asyncio.gather(change, return_exceptions=True)
     assert commands.count("sendBroadcast") == 5
     assert len(setting.guard.heard(OpenRefused)) == refused
+
+
+# The canary
+
+
+async def past_everything(zha: Zha, seconds: int) -> None:
+    """Open the network past application and gate, as nobody does by accident."""
+    await ProtocolHandler.command(zha.app._ezsp._protocol, "permitJoining", seconds)
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_a_service_that_goes_past_the_guard_is_noticed_and_shut(zha: Zha, mode: Mode) -> None:
+    asked: list[int] = []
+
+    async def permit(call: ServiceCall) -> None:
+        asked.append(call.data["duration"])
+        # In the mode that enforces, not even closing by it would close.
+        await past_everything(zha, WINDOW if mode is Mode.ENFORCE else call.data["duration"])
+
+    zha.hass.services.async_register("zha", "permit", permit)
+    guard = await guarded(zha, mode)
+    await guard.is_now("silent")
+    assert asked == [1, 0]
+    await until(lambda: not stick(zha.house).permits, "The closing", patience=WINDOW / 20 / 2)
+    assert guard.entity("protected") == "off"
+    # Once the way leads past the guard again, it can be tried anew.
+    assert await zha.reload()
+    await guard.is_now("stands")
+
+
+async def test_a_service_that_fails_is_no_refusal(zha: Zha) -> None:
+    async def permit(call: ServiceCall) -> None:
+        raise RuntimeError("This is what a radio's library may raise.")
+
+    zha.hass.services.async_register("zha", "permit", permit)
+    guard = await guarded(zha)
+    await guard.is_now("silent")
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_a_wrapper_on_top_leads_to_the_gate(zha: Zha, mode: Mode) -> None:
+    guard = await guarded(zha, mode)
+    await guard.is_now("stands")
+    app = zha.app
+
+    async def wrapper(time_s: int = 60, node: Any = None) -> None:
+        """Somebody else's, who asks nobody."""
+        await type(app).permit(app, time_s=time_s, node=node)
+
+    app.permit = wrapper
+    if mode is Mode.ENFORCE:
+        with pytest.raises(ServiceValidationError, match="hubsec"):
+            await zha.permit()
+        assert stick(zha.house) == SHUT
+    await guard.network.attach_anew()
+    await guard.is_now("stands")
+    await guard.unload()
+    assert app.permit is wrapper
