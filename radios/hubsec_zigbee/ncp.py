@@ -115,6 +115,7 @@ class Ncp:
             KeyError,
             ValueError,
             AssertionError,
+            RuntimeError,  # what bellows has for a frame whose connection was closed under it
         ) as error:
             # Not chained: what bellows says of a failed command may show its arguments, and those may be keys.
             raise RadioError(f"The NCP did not answer {name} ({type(error).__name__}).") from None
