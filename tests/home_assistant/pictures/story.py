@@ -24,7 +24,7 @@ DOMAIN: Final = "hubsec"
 FLOW: Final = "dialog-data-entry-flow"
 TALL: Final = 1000
 """Pixels of a window that is high enough for the longest page of the set-up,"""
-NETWORK_TALL: Final = 1240
+NETWORK_TALL: Final = 1300
 """for the page of a network,"""
 ACTION_TALL: Final = 1340
 """for an action with its answer."""
@@ -48,6 +48,7 @@ class Story:
             self.set_up,
             self.observe,
             self.enforce,
+            self.meet,
             self.refuse,
             self.admit,
             self.approve,
@@ -86,7 +87,6 @@ class Story:
             "observing",
             shows=["would have refused the host", "would have quarantined", "2 devices as its baseline"],
         )
-        stranger.power_off()
 
     async def enforce(self) -> None:
         """Turn the switch on."""
@@ -96,6 +96,16 @@ class Story:
         await self._stage.tall(NETWORK_TALL)
         await self._stage.picture("network", shows=["Enforcement", "Close joining now", "Unapproved devices"])
         await self._stage.tall()
+
+    async def meet(self) -> None:
+        """The stranger that came in while hubsec only observed: whose is it?"""
+        await self._stage.visit("/config/repairs")
+        await self._page.get_by_text("An unapproved device").click()
+        await self._stage.picture("stranger", self._flow, shows=["unapproved", "allow it", "make it leave"])
+        await self._page.get_by_text("It is not mine").click()
+        await self._press("Submit")
+        await self._stage.picture("evicted", self._flow, shows=["still holds the network key"])
+        await self._press("Submit")
 
     async def refuse(self) -> None:
         """ZHA's own page opens nothing any more, and does not say so; a notification does."""
