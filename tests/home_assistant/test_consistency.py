@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import brand
 import pytest
 import yaml
 
@@ -254,6 +255,14 @@ def test_the_logo_is_of_a_size_that_is_taken(name: str, least: int, most: int) -
     width, height = size(COMPONENT / "brand" / f"{name}.png")
     assert least <= min(width, height) <= most
     assert width > height
+
+
+def test_the_pictures_are_those_that_are_drawn() -> None:
+    for name, (shapes, width, height) in brand.drawings().items():
+        assert (COMPONENT / "brand" / f"{name}.svg").read_text() == brand.svg(shapes, width)
+        for suffix, factor in (("", 1), ("@2x", 2)):
+            drawn = brand.png(shapes, width, height * factor)
+            assert size(COMPONENT / "brand" / f"{name}{suffix}.png") == drawn.size
 
 
 # Itself

@@ -6,18 +6,22 @@ import contextlib
 import logging
 import subprocess
 import sys
+from typing import NoReturn
 
 import pytest
+from bellows.ash import NcpFailure
+from bellows.types import NcpResetCode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubsec.errors import NotEnforceable
+from hubsec.errors import NotEnforceable, RadioError
 from hubsec.identity import Identity
 from hubsec.radio import Radio, Support
 from hubsec_zigbee import CAPABILITIES, Bellows, capabilities_of, frames, require
 from hubsec_zigbee.hosting import sanitized
 from hubsec_zigbee.limits import MAX_TEXT
 from hubsec_zigbee.makers import maker_of
+from hubsec_zigbee.ncp import Ncp
 from hubsec_zigbee.quiet import Quiet
 from hubsec_zigbee.roster import MAX_DEVICES, Roster
 
@@ -230,3 +234,21 @@ def test_keys_stay_out_of_the_logs_of_bellows(caplog: pytest.LogCaptureFixture) 
     assert "public" in caplog.text
     assert "from 1.00 to 2.00" in caplog.text
     assert [list(logger.filters) for logger in (protocol, frames_of)] == before
+
+
+class TestCommands:
+    @pytest.mark.parametrize(
+        "error",
+        [
+            NcpFailure(NcpResetCode.RESET_SOFTWARE),
+            OSError,
+            RuntimeError("Connection has been closed"),
+            TimeoutError,
+        ],
+    )
+    async def test_a_command_that_bellows_gives_up_is_a_radio_error(self, error: BaseException) -> None:
+        async def command(*_: object) -> NoReturn:
+            raise error
+
+        with pytest.raises(RadioError, match="The NCP did not answer getPolicy"):
+            await Ncp(command, lambda: 14).policy(0)

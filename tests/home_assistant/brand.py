@@ -1,8 +1,4 @@
-# /// script
-# requires-python = ">=3.12"
-# dependencies = ["pillow"]
-# ///
-"""Draw the brand images of the Home Assistant component: `python docs/brand.py`, with Pillow at hand.
+"""Draw the brand images of the Home Assistant component: `.venv-ha/bin/python tests/home_assistant/brand.py`.
 
 One drawing, written as SVG and as the PNG sizes that Home Assistant asks for (icon 256 and 512 pixels square; logo at
 most 256 and 512 high; transparent, without a margin).
@@ -16,7 +12,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw
 
-BRAND = Path(__file__).parents[1] / "custom_components" / "hubsec" / "brand"
+BRAND = Path(__file__).parents[2] / "custom_components" / "hubsec" / "brand"
 DEEP, SIGNAL, PALE = "#123c5a", "#f2a31b", "#ffffff"
 LEFT = 9.0
 """What is empty beside the shield."""
@@ -130,9 +126,14 @@ def png(shapes: list[Shape], width: float, height: int) -> Image.Image:
     return picture.resize((size[0] // FINER, height), Image.Resampling.BOX)
 
 
+def drawings() -> dict[str, tuple[list[Shape], float, int]]:
+    """What there is to draw: shapes, their width at a height of 100, and the height in pixels."""
+    return {"icon": (icon(), 100.0, 256), "logo": (*logo(), 128)}
+
+
 def main() -> None:
     """Write them all."""
-    for name, (shapes, width), height in (("icon", (icon(), 100.0), 256), ("logo", logo(), 128)):
+    for name, (shapes, width, height) in drawings().items():
         (BRAND / f"{name}.svg").write_text(svg(shapes, width), encoding="utf-8")
         for suffix, factor in (("", 1), ("@2x", 2)):
             png(shapes, width, height * factor).save(BRAND / f"{name}{suffix}.png", optimize=True)
