@@ -127,7 +127,9 @@ async def test_whom_the_user_leaves_out_is_a_stranger(frontend: Frontend, zha: Z
 
 
 async def test_a_device_that_is_not_there_can_not_be_confirmed(frontend: Frontend, zha: Zha) -> None:
-    await zha.admitted(zha.house.lamp())
+    lamp = zha.house.lamp()
+    await zha.admitted(lamp)
+    await zha.entity(lamp, "light")
     page = await (await frontend.add()).submit(policy="home", mode="observe")
     with pytest.raises(AssertionError, match="400"):
         await page.submit(adopt=["00:12:4b:00:01:02:03:04"])
