@@ -29,7 +29,7 @@ FLAGS = (
     "--font-render-hinting=none",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-WINDOW: ViewportSize = {"width": 1280, "height": 800}
+WINDOW: ViewportSize = {"width": 960, "height": 720}
 PATIENCE_MS = 30_000
 THEME = {"theme": "default", "dark": False}
 
