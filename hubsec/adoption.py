@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from hubsec.authority import HubAuthority
-from hubsec.entries import Entry
+from hubsec.entries import LABEL_LIMIT, Entry
 from hubsec.errors import HubsecError, Refused, StickerError, StoreError
 from hubsec.events import AdoptionConfirmed, AdoptionListed
 from hubsec.identity import CredentialKind, Identity, Network, zigbee_identity
@@ -97,7 +97,7 @@ def _entry(seen: SeenDevice, network: Network, *, at: float, by: str) -> Entry:
         device=seen.device,
         network=network,
         credential=CredentialKind.ADOPTED,
-        label=seen.name,
+        label=seen.name[:LABEL_LIMIT],
         approved_by=by,
         approved_at=at,
         joined_at=at,

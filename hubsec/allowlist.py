@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Self, overload
 
 import msgspec
 
-from hubsec.entries import Entry, Use
+from hubsec.entries import LABEL_LIMIT, Entry, Use
 from hubsec.errors import EntryError, StickerError
 from hubsec.identity import CredentialKind, Identity, Network, zigbee_identity
 from hubsec.secret import Secret
@@ -241,6 +241,8 @@ class Allowlist(Mapping[Identity, Entry]):
 def checked_entry(entry: Entry) -> Entry:
     """`entry`, with values of its own types only, and an identity. Raises :class:`~hubsec.errors.EntryError`."""
     try:
+        if len(entry.label) > LABEL_LIMIT:
+            raise EntryError(f"A device's name has at most {LABEL_LIMIT} characters.")
         checked = msgspec.json.decode(msgspec.json.encode(entry), type=Entry)
     except (msgspec.MsgspecError, TypeError, UnicodeError):
         raise EntryError("An entry has a value that does not fit.") from None

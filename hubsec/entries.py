@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import enum
+from typing import Annotated, Final
 
 import msgspec
 
 from hubsec.identity import CredentialKind, Identity, Mark, Network
+
+LABEL_LIMIT: Final = 200
+"""Characters of an entry's label. Judgement: the names of maker and model at their longest (Zigbee Cluster Library
+3.2.2.2.5: 32 bytes each) fit three times over."""
 
 
 class Use(enum.StrEnum):
@@ -36,7 +41,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     device: Identity
     network: Network
     credential: CredentialKind
-    label: str
+    label: Annotated[str, msgspec.Meta(max_length=LABEL_LIMIT)]
     approved_by: str
     approved_at: float
     expires_at: float | None = None

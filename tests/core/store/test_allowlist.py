@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubsec.allowlist import CHANGEABLE, Allowlist
-from hubsec.entries import Entry, Pinned, Use
+from hubsec.entries import LABEL_LIMIT, Entry, Pinned, Use
 from hubsec.errors import EntryError, HubsecError, StoreError
 from hubsec.identity import CredentialKind, Identity, Mark, Network
 from hubsec.secret import Secret
@@ -50,6 +50,11 @@ async def on_disk(store: AsyncStore) -> dict[Identity, Entry]:
         (({"credential": ADOPTED}, None), ({"credential": ADOPTED}, 16), "comes with its link key"),
         (({}, 16), ({}, 15), "16 bytes; this one has 15"),
         (({"label": ""}, 16), ({"label": None}, 16), "does not fit"),
+        (
+            ({"label": "x" * LABEL_LIMIT}, 16),
+            ({"label": "x" * (LABEL_LIMIT + 1)}, 16),
+            "at most 200 characters",
+        ),
         (({"approved_at": 1}, 16), ({"approved_at": "now"}, 16), "does not fit"),
         (({"label": "\U0001f4a1"}, 16), ({"label": "\ud800"}, 16), "does not fit"),
         (
