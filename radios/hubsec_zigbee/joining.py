@@ -365,13 +365,20 @@ class Joining:
 
     async def _kept_out(self, asked: _Try, decision: Decision) -> None:
         """After a no: bound who takes a child slot, and take back what the NCP gave by itself."""
-        # What the NCP sent only the device itself can open: who is in is not put out for a claim of its name.
-        stands = self._desk.standing(asked.device) in (Standing.APPROVED, Standing.ADOPTED)
-        if asked.sent and self._desk.enforcing and not (stands and self._host.knows(asked.device)):
+        if asked.sent and self._desk.enforcing and not self._is_in(asked.device):
             await self._host.put_out(asked.device, decision, self.correlation(asked.device))
         if self.listening and self._strangers.too_many:
             self._stop_listening("Too many strangers came; each takes a place that a device may need.")
             await self._host.reconcile()
+
+    def _is_in(self, device: Identity) -> bool:
+        """What the NCP sent only the device itself can open: who is in is not put out for a claim of its name.
+
+        How a device stands is asked of one that the host has, only: who is asked after counts as heard while adoption
+        waits, and anybody can claim any name.
+        """
+        known = self._host.knows(device)
+        return known and self._desk.standing(device) in (Standing.APPROVED, Standing.ADOPTED)
 
     async def _let_in(self, asked: _Try, decision: Allow) -> Decision:
         """Send the key. What becomes of the Allow: itself, or a Deny where the NCP did not go along."""

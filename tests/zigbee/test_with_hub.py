@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from hubsec import Hub, Mark
-from hubsec.events import Evicted, IdentityPinned
+from hubsec.events import Denied, Evicted, IdentityPinned
 from hubsec_emulated import House
 from hubsec_zigbee import Bellows
 
@@ -35,3 +36,26 @@ async def test_a_lock_joins_and_is_known_as_one(tmp_path: Path) -> None:
         assert not put_out
         assert lock.trust_center_link_key_verified
         await house.settled()
+
+
+@pytest.mark.parametrize(("status", "decision"), [(1, 2), (3, 2), (1, 0)])
+async def test_who_is_refused_while_adoption_waits_is_not_on_the_list_to_confirm(
+    tmp_path: Path, status: int, decision: int
+) -> None:
+    def stick() -> Bellows:
+        return Bellows(house.url, config={"network": {"channel": 15}})
+
+    async with House(seed=1) as house:
+        async with Hub(stick(), policy="home", home=tmp_path / "before"):
+            pass
+        async with Hub(radio := stick(), policy="home", home=tmp_path / "lost") as hub:
+            refused: list[Denied] = []
+            hub.on(Denied, refused.append)
+            somebody = type(radio.app.state.node_info.ieee)([9] * 8)
+            # Nobody needs a key to ask, in whatever name.
+            radio.guard.received("trustCenterJoinHandler", [0x1234, somebody, status, decision, 0])
+            await house.wait_until(lambda: refused, 60)
+            await asyncio.sleep(0.05)  # What follows from it for the device.
+            (network,) = (await hub.posture()).networks
+            assert not network.adopted
+            assert network.unconfirmed == ()
