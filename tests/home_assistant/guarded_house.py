@@ -8,7 +8,7 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
-from zha_house import Zha, ieee
+from zha_house import Zha, ieee, until
 
 from hubsec_emulated.devices.device import Device
 
@@ -55,8 +55,15 @@ class Guarded:
         """Let the device in by its sticker."""
         device.power_on()
         answer = await self.call("admit", sticker=device.sticker, name=name)
-        await self.zha.joined(device)
+        await self.settled(device)
         return answer
+
+    async def settled(self, device: Device) -> None:
+        """Wait until ZHA has done all that it does with a new device: unloaded in the middle of that, it leaves a thread
+        behind."""
+        await self.zha.joined(device)
+        await until(lambda: self.zha.device_entry(device), f"{device.name} in Home Assistant")
+        await self.hass.async_block_till_done()
 
 
 async def guarded(zha: Zha, mode: str = "enforce", *, adopt: tuple[Device, ...] | None = ()) -> Guarded:

@@ -16,7 +16,7 @@ from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import get_system_health_info
 from pytest_homeassistant_custom_component.components.diagnostics import get_diagnostics_for_config_entry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
-from zha_house import Zha, ieee, until
+from zha_house import Zha, ieee
 
 from hubsec.secret import Secret
 
@@ -48,7 +48,6 @@ async def test_no_key_of_the_house_is_in_the_diagnostics(
     await home.call("listen")
     with pytest.raises(HomeAssistantError):
         await zha.permit()
-    await until(lambda: zha.device_entry(lock), "ZHA's device")
 
     await zha.app.backups.create_backup(load_devices=True)
     info = zha.app.state.network_info

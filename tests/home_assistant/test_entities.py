@@ -83,6 +83,7 @@ async def test_joining_is_open_to_one_device_until_it_is_in(zha: Zha) -> None:
     assert shown["until"] is not None
     lamp.power_on()
     assert (await admitting)["name"] == "Hall lamp"
+    await home.settled(lamp)
     await until(lambda: home.state("binary_sensor", "joining") == "off", "Closing")
     assert home.attributes("binary_sensor", "joining")["until"] is None
 
@@ -184,7 +185,7 @@ async def test_the_network_is_exposed_once_an_approval_sent_the_key(zha: Zha) ->
     await until(lambda: home.network.entrance.knocks, "The knock")
     assert home.attributes("event", "events")["event_type"] in ("knocked", "denied")
     await home.call("approve", device=ieee(old), name="Old lamp")
-    await zha.joined(old)
+    await home.settled(old)
     await until(lambda: home.state("binary_sensor", "exposed") == "on", "The mark")
     concern = er.async_get(zha.hass).async_get_entity_id(
         "binary_sensor", "hubsec", f"{home.entry.unique_id}-{ieee(old)}-concern"
@@ -249,7 +250,6 @@ async def test_each_device_has_a_sensor_of_its_own_that_is_off_by_default_and_go
         return registry.async_get_entity_id("binary_sensor", "hubsec", unique_id)
 
     await until(known, "The device's sensor")
-    await until(lambda: zha.device_entry(lamp), "ZHA's device")
     entity_id = known()
     assert entity_id == "binary_sensor.stick_security_of_hall_lamp"
     assert registry.entities[entity_id].disabled_by is er.RegistryEntryDisabler.INTEGRATION
@@ -319,7 +319,7 @@ async def test_a_stranger_is_named_by_its_address_block_and_a_known_device_by_it
     event = next(event for event in told if event.data["type"] == "joined")
     assert event.data["name"] == "Hall lamp"
     assert event.data["sentence"].startswith("Let Hall lamp in by its install code")
-    await until(lambda: zha.device_entry(lamp), "The device in Home Assistant")
+    await home.settled(lamp)
     await home.call("quarantine", device=ieee(lamp), reason="It blinks.")
     event = next(event for event in told if event.data["type"] == "quarantined")
     assert event.data["device_id"] == zha.device_entry(lamp).id

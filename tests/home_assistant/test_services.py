@@ -69,6 +69,7 @@ async def test_admit_lets_in_the_device_of_the_sticker_and_says_how_safe_it_is(
         "name": "Hall lamp",
         "security": "joined by install code; holds a link key of its own",
     }
+    await home.settled(lamp)
     row = listed(await home.call("list"), lamp)
     assert row["approved_by"] == hass_admin_user.name
     assert row["use"] == "single"
@@ -98,17 +99,14 @@ async def test_a_knock_is_approved_at_its_next_try(zha: Zha) -> None:
     await until(lambda: ieee(old) in home.network.entrance.knocks, "The knock")
     answer = await home.call("approve", device=ieee(old).upper(), name="Old lamp")
     assert answer["device"] == ieee(old)
-    await zha.joined(old)
+    await home.settled(old)
     assert "exposed" in listed(await home.call("list"), old)["marks"]
-    await until(lambda: zha.device_entry(old), "ZHA's device")
-    await zha.hass.async_block_till_done()
 
 
 async def test_a_device_is_quarantined_released_and_revoked(zha: Zha) -> None:
     home = await guarded(zha)
     lamp = zha.house.lamp()
     await home.admitted(lamp, "Hall lamp")
-    await until(lambda: zha.device_entry(lamp), "ZHA's device")
     device_id = zha.device_entry(lamp).id
 
     answer = await home.call("quarantine", device_id=device_id, reason="It blinks.")
@@ -236,7 +234,7 @@ async def test_a_sticker_is_seen_by_nobody_but_the_guard(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     hass, seen = zha.hass, []
-    await guarded(zha)
+    home = await guarded(zha)
     caplog.set_level(logging.DEBUG)
     # The web server's own log of what it receives is no part of this; it is told in the action's docstring.
     for noisy in ("homeassistant.components.websocket_api.http.connection", "aiohttp"):
@@ -278,8 +276,8 @@ async def test_a_sticker_is_seen_by_nobody_but_the_guard(
             sticker = lamp.sticker[:-1] + "0" if wrong else lamp.sticker
             lamp.power_on()
             await call(sticker, "Hall lamp")
-            await hass.async_block_till_done()
-            assert zha.knows(lamp) or wrong
+            if not wrong:
+                await home.settled(lamp)
             code = lamp.install_code.hex()
             for text in (*seen, caplog.text, repr(hass.states.async_all())):
                 assert sticker not in text
