@@ -59,7 +59,7 @@ class Guarded:
         return answer
 
     async def settled(self, device: Device) -> None:
-        """Wait until ZHA has done all that it does with a new device: unloaded in the middle of that, it leaves a thread
+        """Wait until ZHA has done all that it does with a new device: unloaded in the middle of it, it leaves a thread
         behind."""
         await self.zha.joined(device)
         await until(lambda: self.zha.device_entry(device), f"{device.name} in Home Assistant")
