@@ -16,6 +16,7 @@ from hubsec.events import Drifted, Evicted, RadioLost
 from hubsec.identity import Identity, Standing
 from hubsec.radio import AdmissionOrder, Authority, Eviction, RadioPosture
 from hubsec.requests import IdentifyRequest, OpenKind
+from hubsec_zigbee.answered import is_answered
 from hubsec_zigbee.desk import Desk
 from hubsec_zigbee.evicting import Evictions
 from hubsec_zigbee.gate import Gate, Refusal
@@ -298,6 +299,8 @@ class Guard:
 
     async def ask_to_open(self, kind: OpenKind, seconds: int, device: Identity | None = None) -> None:
         """The host wants to open."""
+        if self._told:
+            return
         fresh = not self.openings.granted(kind)
         allowed = await self.openings.ask(kind, seconds, device)
         if allowed and fresh and kind is OpenKind.PERMIT and self.enforcing and self.defers:
@@ -305,9 +308,14 @@ class Guard:
             self.joining.listen(min(float(seconds), MAX_LISTENING), "the host")
             await self.reconcile()
 
+    @property
+    def _told(self) -> bool:
+        """Whether what the host sends now is part of an opening that was told, and is not held up: hubsec observes."""
+        return is_answered() and not self.enforcing
+
     def ask_to_pair(self) -> None:
         """The host wants to give a Green Power device's key to its proxies."""
-        if self.openings.granted(OpenKind.GREEN_POWER, slack=PAIRING_SLACK):
+        if self._told or self.openings.granted(OpenKind.GREEN_POWER, slack=PAIRING_SLACK):
             return
         reason = "Green Power commissioning is shut."
         self.openings.say_refused(OpenKind.GREEN_POWER, reason, RAW_COMMAND)
@@ -334,6 +342,8 @@ class Guard:
 
     def refused(self, _command: str, reason: str) -> None:
         """The host sent what it may not; the reason names it."""
+        if self._told:
+            return
         self.openings.say_refused(OpenKind.PERMIT_LINK_KEY, reason, RAW_COMMAND)
 
     def restarted(self, version: int) -> None:

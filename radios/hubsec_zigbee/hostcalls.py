@@ -8,7 +8,6 @@ the host made of it. While hubsec observes, the original runs, and what would ha
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from typing import Any, Final
 
 import zigpy.application
@@ -18,6 +17,7 @@ from hubsec.identity import CredentialKind, Identity
 from hubsec.radio import AdmissionOrder
 from hubsec.requests import OpenKind
 from hubsec.secret import Secret
+from hubsec_zigbee.answered import answered, is_answered
 from hubsec_zigbee.canaries import refuse_canary
 from hubsec_zigbee.guard import Guard
 from hubsec_zigbee.ncp import identity_from
@@ -29,8 +29,6 @@ HOST_EXCHANGE_LIMIT: Final = 30.0
 """Seconds; EmberZNet's slowest measured exchange ends 10 s after the join."""
 _PUBLIC_KEY: Final = Secret(b"ZigBeeAlliance09")
 """The default global trust center link key (Zigbee specification 4.4.3): known to everybody."""
-
-_within_permit: ContextVar[bool] = ContextVar("hubsec permit", default=False)
 
 Original = Callable[..., Awaitable[Any]]
 
@@ -61,14 +59,12 @@ class HostCalls:
         if self.stands and time_s:
             await self._ask(OpenKind.PERMIT, time_s)
         if not (self.stands and guard.enforcing):
-            await self._originals["permit"](time_s, node)
+            with answered():
+                await self._originals["permit"](time_s, node)
             return
         # zigpy's own, past bellows' pre_permit, which imports a key for everybody and opens the trust center.
-        before = _within_permit.set(True)
-        try:
+        with answered():
             await zigpy.application.ControllerApplication.permit(self._app, time_s, node)
-        finally:
-            _within_permit.reset(before)
 
     async def permit_with_link_key(self, node: Any, link_key: Any, time_s: int = 60) -> None:
         """As zigpy's `permit_with_link_key`; what is allowed becomes an admission."""
@@ -76,7 +72,8 @@ class HostCalls:
         if self.stands and time_s:
             await self._ask(OpenKind.PERMIT_LINK_KEY, time_s, device)
         if not (self.stands and guard.enforcing):
-            await self._originals["permit_with_link_key"](node, link_key, time_s)
+            with answered():
+                await self._originals["permit_with_link_key"](node, link_key, time_s)
             return
         key = Secret(bytes(link_key))
         self._orders += 1
@@ -96,23 +93,26 @@ class HostCalls:
         """As zigpy's `permit_gp`. Inside a `permit` that was allowed it stays shut quietly where the policy
         keeps it shut."""
         if self.stands and time_s:
-            if not _within_permit.get():
+            if not is_answered():
                 await self._ask(OpenKind.GREEN_POWER, time_s)
             else:
                 try:
                     await self._guard.ask_to_open(OpenKind.GREEN_POWER, time_s)
                 except Refused:
                     return
-        await self._originals["permit_gp"](time_s)
+        with answered():
+            await self._originals["permit_gp"](time_s)
 
     async def permit_ncp(self, time_s: int = 60) -> Any:
         """As bellows' `permit_ncp`."""
         if self.stands and time_s:
             await self._ask(OpenKind.PERMIT, time_s)
-        return await self._originals["permit_ncp"](time_s)
+        with answered():
+            return await self._originals["permit_ncp"](time_s)
 
     async def write_network_info(self, *args: Any, **settings: Any) -> None:
         """As zigpy's `write_network_info`: what restoring a backup ends in."""
         if self.stands:
             await self._ask(OpenKind.RESTORE, 0)
-        await self._originals["write_network_info"](*args, **settings)
+        with answered():
+            await self._originals["write_network_info"](*args, **settings)

@@ -7,7 +7,6 @@ frames and the keys stay the firmware's own.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextvars import ContextVar
 from typing import Any, Final, Self
 
 from hubsec.errors import HubsecError, NotEnforceable, RadioError, Refused
@@ -15,6 +14,7 @@ from hubsec.events import GuardAttached, GuardDetached, RadioLost
 from hubsec.identity import Identity, Mode, Network, Standing
 from hubsec.radio import AdmissionOrder, Authority, Capabilities, Eviction, RadioPosture, SeenDevice
 from hubsec.requests import OpenKind, PresenceRequest
+from hubsec_zigbee.answered import answered, is_answered
 from hubsec_zigbee.canaries import refuse_canary
 from hubsec_zigbee.desk import Desk
 from hubsec_zigbee.gate import Refusal
@@ -36,9 +36,6 @@ _KINDS: Final = {
 }
 _DEFAULT_SECONDS: Final = 60
 """How long zigpy opens for when its caller does not say."""
-
-# The calls of a library inside each other (zigpy-znp's permit_with_link_key calls permit) are one opening.
-_within: ContextVar[bool] = ContextVar("hubsec opening", default=False)
 
 
 class Observed:
@@ -99,14 +96,11 @@ class Observed:
         original: Callable[..., Awaitable[Any]] = getattr(self._app, method)
 
         async def watched(*args: Any, **more: Any) -> Any:
-            if _within.get():
+            # The calls of a library inside each other, such as zigpy-znp's permit_with_link_key and permit, are one.
+            if not is_answered():
+                await self._ask(kind, args, more)
+            with answered():
                 return await original(*args, **more)
-            await self._ask(kind, args, more)
-            before = _within.set(True)
-            try:
-                return await original(*args, **more)
-            finally:
-                _within.reset(before)
 
         self._before[method] = vars(self._app).get(method)
         self._put[method] = watched

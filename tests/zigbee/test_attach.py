@@ -326,8 +326,9 @@ async def test_observing_it_only_says() -> None:
     async with attached(authority) as world:
         app = world.radio.app
         await app.permit(60)
-        assert [event.enforced for event in authority.of(OpenRefused)][:1] == [False]
         await asyncio.sleep(0.05)
+        told = [(event.kind, event.enforced) for event in authority.of(OpenRefused)]
+        assert told == [(OpenKind.PERMIT, False)]  # Once, however many commands it takes.
         assert policies(world.house)[0] == 0x03
         assert open_transient_keys(world) == [0xFFFFFFFFFFFFFFFF]
         stranger = world.house.stranger()
@@ -340,6 +341,23 @@ async def test_observing_it_only_says() -> None:
         assert authority.of(RogueOpening) == []  # It was the host, and has been told.
         with pytest.raises(RadioError, match="observes"):
             await world.admit(world.house.lamp())
+
+
+@pytest.mark.parametrize("call", ["permit", "permit_ncp", "permit_with_link_key"])
+async def test_observing_each_opening_is_told_once_and_closing_never(call: str) -> None:
+    authority = ScriptedAuthority(Mode.OBSERVE)
+    async with attached(authority) as world:
+        app = world.radio.app
+        await CALLS[call](app)
+        await asyncio.sleep(0.05)
+        assert len(authority.of(OpenRefused)) == 1
+        await app.permit(0)
+        await app.permit_ncp(0)
+        await asyncio.sleep(SETTLED)
+        assert len(authority.of(OpenRefused)) == 1
+        # What the host does past its own calls is told as before.
+        await app._ezsp.permitJoining(60)
+        assert len(authority.of(OpenRefused)) == 2
 
 
 async def test_a_change_to_enforcing_is_noticed() -> None:
