@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from homeassistant.core import Context, HomeAssistant
+from homeassistant.exceptions import Unauthorized, UnknownUser
 
 HOME_ASSISTANT: Final = "Home Assistant"
 """Whoever is no user: an automation, a script, Home Assistant itself."""
@@ -16,3 +17,16 @@ async def asker(hass: HomeAssistant, context: Context | None) -> str:
         return HOME_ASSISTANT
     user = await hass.auth.async_get_user(context.user_id)
     return user.name or HOME_ASSISTANT if user is not None else HOME_ASSISTANT
+
+
+async def administrators_only(hass: HomeAssistant, context: Context | None) -> None:
+    """Raises :class:`homeassistant.exceptions.Unauthorized` for a user who is no administrator, and
+    :class:`homeassistant.exceptions.UnknownUser` for one that is gone. Whoever is no user may: automations are written
+    by administrators."""
+    if context is None or context.user_id is None:
+        return
+    user = await hass.auth.async_get_user(context.user_id)
+    if user is None:
+        raise UnknownUser(context=context)
+    if not user.is_admin:
+        raise Unauthorized(context=context)

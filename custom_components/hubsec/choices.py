@@ -22,6 +22,7 @@ from hubsec import Mode, NotEnforceable, PolicyError, RadioError
 from hubsec.radio import Capabilities, Capability, SeenDevice, Support
 
 from .const import CONF_ADOPT, CONF_MODE, CONF_POLICY, CONF_STACK_ENTRY, DOMAIN
+from .naming import in_one_line
 from .policies import policies, policy
 from .stacks import STACKS, Found
 
@@ -139,7 +140,7 @@ def names(hass: HomeAssistant, stack_entry_id: str) -> dict[str, str]:
         address: name
         for device in dr.async_entries_for_config_entry(registry, stack_entry_id)
         for kind, address in device.connections
-        if kind == dr.CONNECTION_ZIGBEE and (name := device.name_by_user or device.name)
+        if kind == dr.CONNECTION_ZIGBEE and (name := in_one_line(device.name_by_user or device.name))
     }
 
 

@@ -139,10 +139,15 @@ class Entrance:
         except HubsecError as error:
             if not opened.done():
                 opened.set_exception(error)
+        finally:
+            _never(opened)
 
     async def _listen(self, hub: Hub, seconds: float | None, by: str, opened: asyncio.Future[float]) -> None:
+        closings = self._closings
         try:
             async with hub.listen(seconds, by=by, radio=self._radio) as knocks:
+                if closings != self._closings:
+                    return
                 if not opened.done():
                     opened.set_result(self.listening_until or hub.now())
                 async for _ in knocks:
@@ -150,6 +155,8 @@ class Entrance:
         except HubsecError as error:
             if not opened.done():
                 opened.set_exception(error)
+        finally:
+            _never(opened)
 
     def _beside(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
         return self._network.entry.async_create_background_task(self._network.hass, work, f"{DOMAIN} {what}")
@@ -170,3 +177,9 @@ class Entrance:
                 self._open.pop(device, None)
             case _:
                 pass
+
+
+def _never(opened: asyncio.Future[float]) -> None:
+    """Whoever still waits for the opening is told that there will be none: the task that was to open has ended."""
+    if not opened.done():
+        opened.set_exception(AdmissionEnded(_CLOSED, outcome=Outcome.CANCELLED))

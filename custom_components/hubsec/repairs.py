@@ -24,12 +24,11 @@ from .adopting import adopt, unconfirmed
 from .choices import names, plain, which_devices
 from .const import CONF_ADOPT, CONF_MODE, CONF_STACK_ENTRY, CONF_UNDERSTOOD, DOMAIN
 from .issues import DEVICE, ENTRY, KIND, Kind
+from .naming import in_one_line
 from .network import ProtectedNetwork, Standing
 from .who import who
 
 CONF_NAME: Final = "name"
-MAX_NAME: Final = 64
-"""Characters. What is longer is no name, and Home Assistant's lists are narrow."""
 _STILL: Final = "It is still so."
 _NOTHING_ASKED: Final = vol.Schema({})
 
@@ -89,8 +88,7 @@ class _Flow(RepairsFlow):
 
     def _named(self, user_input: Mapping[str, Any]) -> str:
         """What the user calls the device, fit for a list; its address where nothing is left of that."""
-        typed = "".join(one for one in user_input[CONF_NAME] if one.isprintable())
-        return typed.strip()[:MAX_NAME] or self._device
+        return in_one_line(user_input[CONF_NAME]) or self._device
 
 
 class StrangerFlow(_Flow):

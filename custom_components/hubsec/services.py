@@ -3,7 +3,8 @@
 A sticker is a secret, and Home Assistant fires the data of every call on its bus before the action runs: to the
 recorder, to whoever listens, and into traces. So the action's schema, which runs before that, takes the sticker out of
 the caller's data and leaves a word in its place. What that can't reach: an automation or a script in which the sticker
-is written down, and the log of Home Assistant's web server at level debug.
+is written down, what the page with the actions remembers in the user's browser, and the log of Home Assistant's web
+server at level debug.
 """
 
 from __future__ import annotations
@@ -17,12 +18,7 @@ import voluptuous as vol
 from homeassistant.components.diagnostics import REDACTED
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
-from homeassistant.exceptions import (
-    HomeAssistantError,
-    ServiceValidationError,
-    Unauthorized,
-    UnknownUser,
-)
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 
@@ -42,7 +38,7 @@ from hubsec.identity import zigbee_identity
 from hubsec.policy.classes import DeviceClass
 from hubsec.secret import Secret
 
-from .asking import asker
+from .asking import administrators_only, asker
 from .const import DOMAIN
 from .network import HubsecConfigEntry, ProtectedNetwork
 from .residents import residents
@@ -106,12 +102,7 @@ def _for_admins(
     """`handler` for administrators only, with hubsec's errors as Home Assistant's."""
 
     async def handle(call: ServiceCall) -> ServiceResponse:
-        if call.context.user_id is not None:
-            user = await hass.auth.async_get_user(call.context.user_id)
-            if user is None:
-                raise UnknownUser(context=call.context)
-            if not user.is_admin:
-                raise Unauthorized(context=call.context)
+        await administrators_only(hass, call.context)
         network = _network(hass, call.data.get(ATTR_CONFIG_ENTRY))
         try:
             answer = await handler(call, network, await asker(hass, call.context))

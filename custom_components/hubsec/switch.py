@@ -13,7 +13,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from hubsec import HubsecError, Mode
 
-from .asking import asker
+from .asking import administrators_only, asker
 from .const import CONF_MODE, DOMAIN
 from .entity import NetworkEntity
 from .network import HubsecConfigEntry
@@ -33,7 +33,10 @@ async def async_setup_entry(
 
 
 class EnforcementSwitch(NetworkEntity, SwitchEntity):
-    """The entry's mode. Who changes it is told on the bus; the guard is then made anew, by the entry's reload."""
+    """The entry's mode. Who changes it is told on the bus; the guard is then made anew, by the entry's reload.
+
+    It is for administrators: Home Assistant lets every user of the house switch whatever is an entity.
+    """
 
     @property
     def is_on(self) -> bool:
@@ -42,11 +45,13 @@ class EnforcementSwitch(NetworkEntity, SwitchEntity):
 
     async def async_turn_on(self, **kwargs: Any) -> None:
         """Enforce. Refused, saying what to do, where it can't be or nobody has confirmed the devices."""
+        await administrators_only(self.hass, self._context)
         await self._check()
         await self._choose(Mode.ENFORCE)
 
     async def async_turn_off(self, **kwargs: Any) -> None:
         """Only observe."""
+        await administrators_only(self.hass, self._context)
         await self._choose(Mode.OBSERVE)
 
     async def _check(self) -> None:

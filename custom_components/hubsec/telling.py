@@ -23,6 +23,7 @@ from hubsec.events_json import event_types
 from hubsec_zigbee.makers import maker_of
 
 from .const import DOMAIN, EVENT_HUBSEC
+from .naming import in_one_line
 from .network import ProtectedNetwork
 from .sentences import capitalized, sentence
 
@@ -112,11 +113,11 @@ def name_of(network: ProtectedNetwork, device: str) -> str | None:
     """What the device is called: by the user, on the allowlist, by the stack; None where nobody has named it."""
     there = registered_device(network, device)
     if there is not None and there.name_by_user:
-        return there.name_by_user
+        return in_one_line(there.name_by_user) or None
     entry = network.hub.allowlist.get(Identity(device)) if network.hub is not None else None
     if entry is not None and entry.label != device:
         return entry.label
-    return there.name if there is not None else None
+    return in_one_line(there.name) or None if there is not None else None
 
 
 @callback

@@ -1,0 +1,86 @@
+"""Who does not mean well: guests at the switch, devices with disguised names, openings that end under whoever waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from frontend import Frontend
+from guarded_house import Guarded, guarded
+from homeassistant.auth.const import GROUP_ID_USER
+from homeassistant.const import ATTR_ENTITY_ID
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, Unauthorized, UnknownUser
+from homeassistant.helpers import device_registry as dr
+from zha_house import Zha, ieee
+
+from hubsec_zigbee import Bellows
+
+pytestmark = pytest.mark.usefixtures("enable_custom_integrations")
+
+
+@pytest.mark.usefixtures("hass_admin_user")  # The first user owns the house.
+@pytest.mark.parametrize(("mode", "action"), [("enforce", "turn_off"), ("observe", "turn_on")])
+async def test_enforcement_is_switched_by_administrators_only(
+    zha: Zha, hass: HomeAssistant, mode: str, action: str
+) -> None:
+    home = await guarded(zha, mode)
+    # Home Assistant itself lets such a user switch every entity.
+    guest = await hass.auth.async_create_user("Guest", group_ids=[GROUP_ID_USER])
+    switch = {ATTR_ENTITY_ID: home.entity_id("switch", "enforcement")}
+    for user_id, error in ((guest.id, Unauthorized), ("nobody", UnknownUser)):
+        with pytest.raises(error):
+            await hass.services.async_call(
+                "switch", action, switch, blocking=True, context=Context(user_id=user_id)
+            )
+    assert home.entry.options["mode"] == mode
+
+
+async def test_a_device_can_not_disguise_its_line(frontend: Frontend, zha: Zha) -> None:
+    lamp = zha.house.lamp()
+    await zha.admitted(lamp)
+    await zha.entity(lamp, "light")
+    entry = zha.device_entry(lamp)
+    assert entry is not None
+    name = "Hue \u202e(1:2:3)\n\u2066" + "x" * 1000
+    dr.async_get(zha.hass).async_update_device(entry.id, name=name)
+    page = await (await frontend.add()).submit(policy="home", mode="observe")
+    line = page.choices("adopt")[ieee(lamp)]
+    assert line.startswith("Hue (1:2:3)xxx")
+    assert line.endswith(f" ({ieee(lamp)})")
+    assert line.isprintable()
+    assert len(line) < 200
+
+
+async def unload(home: Guarded) -> None:
+    """Unload the entry."""
+    assert await home.hass.config_entries.async_unload(home.entry.entry_id)
+
+
+async def close(home: Guarded) -> None:
+    """Press the button."""
+    await home.network.entrance.close()
+
+
+@pytest.mark.parametrize("end", [unload, close])
+async def test_whoever_waits_for_an_opening_that_is_ended_hears_of_it(
+    zha: Zha, end: Callable[[Guarded], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, began, go_on = await guarded(zha), asyncio.Event(), asyncio.Event()
+    listen = Bellows.listen
+
+    async def slow(radio: Bellows, seconds: float, *, by: str) -> None:
+        if seconds:
+            began.set()
+            await go_on.wait()
+        await listen(radio, seconds, by=by)
+
+    monkeypatch.setattr(Bellows, "listen", slow)
+    asked = asyncio.create_task(home.call("listen"))
+    await began.wait()
+    await end(home)
+    go_on.set()
+    with pytest.raises(HomeAssistantError, match="Somebody closed it"):
+        await asyncio.wait_for(asked, 5)
+    assert home.network.entrance.listening_until is None
