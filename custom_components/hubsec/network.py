@@ -168,8 +168,7 @@ class ProtectedNetwork:
         """The entry of what runs the network; None when it is gone."""
         return self.hass.config_entries.async_get_entry(self.entry.data[CONF_STACK_ENTRY])
 
-    @property
-    def _stack_loaded(self) -> bool:
+    def _stack_is_loaded(self) -> bool:
         there = self.stack_entry
         return there is not None and there.state is ConfigEntryState.LOADED
 
@@ -205,7 +204,7 @@ class ProtectedNetwork:
 
     @callback
     def _hear(self, event: Event) -> None:
-        if isinstance(event, RadioLost) and not self._stack_loaded:
+        if isinstance(event, RadioLost) and self.hub is None and not self._stack_is_loaded():
             return  # The stack was unloaded while the guard was being put on. It has lost nothing.
         self.recent.append(event)
         for listener in tuple(self._heard):
@@ -219,6 +218,7 @@ class ProtectedNetwork:
     async def start(self) -> None:
         """Attach if the stack is there, and follow it from now on."""
         entry, hass = self.entry, self.hass
+        entry.async_on_unload(await self.stack.hush(hass))
         entry.async_on_unload(
             async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, self._entry_changed)
         )
@@ -251,7 +251,7 @@ class ProtectedNetwork:
             if self._stopped:
                 return
             there = self.stack_entry
-            if there is None or not self._stack_loaded:
+            if there is None or not self._stack_is_loaded():
                 await self._detach(Standing.WAITING)
                 return
             try:
@@ -263,7 +263,7 @@ class ProtectedNetwork:
             except NotEnforceable as error:
                 await self._detach(Standing.UNENFORCEABLE, str(error))
             except HubsecError as error:
-                if self._stack_loaded:
+                if self._stack_is_loaded():
                     await self._detach(Standing.FAILED, str(error))
                 else:  # It went away meanwhile.
                     await self._detach(Standing.WAITING)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Coroutine
+import asyncio
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from homeassistant.core import CALLBACK_TYPE, callback
-from homeassistant.helpers.debounce import Debouncer
-from homeassistant.helpers.event import async_track_time_interval
+from homeassistant.core import CALLBACK_TYPE, HassJob, callback
+from homeassistant.helpers.event import async_call_later, async_track_time_interval
 
 from hubsec.events import Event
 
 from .network import ProtectedNetwork
 
-_LOGGER = logging.getLogger(__name__)
 LOOK_EVERY: Final = timedelta(minutes=2)
 """A window that the host opened closes without a word."""
 SETTLED: Final = 0.5
@@ -25,31 +22,33 @@ SETTLED: Final = 0.5
 @callback
 def watch(network: ProtectedNetwork) -> CALLBACK_TYPE:
     """Keep the network's posture up to date. What comes back ends that."""
-    looking: Debouncer[Coroutine[Any, Any, None]] = Debouncer(
-        network.hass,
-        _LOGGER,
-        cooldown=SETTLED,
-        immediate=False,
-        function=network.look,
-        background=True,
-    )
+    # Home Assistant's own Debouncer drops what comes while it is at work, and with it the last word.
+    waiting: list[CALLBACK_TYPE] = []
+    turn = asyncio.Lock()
+
+    async def look(_: datetime) -> None:
+        async with turn:
+            await network.look()
+
+    async def settled(now: datetime) -> None:
+        waiting.clear()
+        await look(now)
+
+    job = HassJob(settled, "hubsec looks again", cancel_on_shutdown=True)
 
     @callback
     def hear(_: Event) -> None:
-        looking.async_schedule_call()
-
-    async def look(_: datetime) -> None:
-        await network.look()
+        if not waiting:
+            waiting.append(async_call_later(network.hass, SETTLED, job))
 
     ends = [
         network.on_event(hear),
         async_track_time_interval(network.hass, look, LOOK_EVERY, cancel_on_shutdown=True),
-        looking.async_shutdown,
     ]
 
     @callback
     def stop() -> None:
-        for end in ends:
+        for end in (*ends, *waiting):
             end()
 
     return stop

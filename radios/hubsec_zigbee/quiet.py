@@ -1,12 +1,14 @@
 """Keeps keys out of the logs of bellows and zigpy.
 
 At their debug level zigpy logs the network's settings, and bellows every command with its arguments and every
-frame in hex, the guard's transient keys and the network key among them. While a guard stands, a filter on those
-loggers lets such records through without the keys.
+frame in hex, the guard's transient keys and the network key among them; aiosqlite, what zigpy writes to its database,
+backups with all keys among it. While a guard stands, a filter on those loggers lets such records through without the
+keys.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import Final
 
@@ -20,6 +22,9 @@ _SETTINGS_LOGGERS: Final = (
     "bellows.ezsp.v4",
     "bellows.ezsp.v13",
 )
+_DATABASE_LOGGER: Final = "aiosqlite"
+_BACKUPS: Final = "network_backups"
+"""What every statement says that reads or writes zigpy's table of backups."""
 _SETTINGS: Final = frozenset({"NetworkInfo", "NetworkBackup", "Key", "KeyData"})
 """The names of zigpy's types that hold keys and show them."""
 _KEY_BEARING: Final = frozenset(
@@ -60,7 +65,9 @@ class _Hide(logging.Filter):
             else:
                 # Bytes: a frame that was not understood, or what was left of one.
                 record.args = tuple(
-                    _HIDDEN if isinstance(arg, bytes) or type(arg).__name__ in _SETTINGS else arg
+                    _HIDDEN
+                    if isinstance(arg, bytes) or type(arg).__name__ in _SETTINGS or _is_about_backups(arg)
+                    else arg
                     for arg in args
                 )
         return True
@@ -69,6 +76,13 @@ class _Hide(logging.Filter):
 def _hidden(arg: object) -> object:
     """Numbers stay: they are counts and delays, and are formatted as numbers."""
     return arg if isinstance(arg, int | float) else _HIDDEN
+
+
+def _is_about_backups(arg: object) -> bool:
+    """Whether it is a call of the database, as aiosqlite logs it, that has to do with backups."""
+    return isinstance(arg, functools.partial) and any(
+        isinstance(one, str) and _BACKUPS in one for one in arg.args
+    )
 
 
 class Quiet:
@@ -81,7 +95,7 @@ class Quiet:
         """Hide keys from now on. Idempotent."""
         if self._on:
             return
-        for name in (_COMMAND_LOGGER, *_SETTINGS_LOGGERS, *_FRAME_LOGGERS):
+        for name in (_COMMAND_LOGGER, *_SETTINGS_LOGGERS, *_FRAME_LOGGERS, _DATABASE_LOGGER):
             logger, hide = logging.getLogger(name), _Hide(frames=name in _FRAME_LOGGERS)
             logger.addFilter(hide)
             self._on.append((logger, hide))

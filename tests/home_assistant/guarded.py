@@ -152,12 +152,12 @@ class Guarded:
     async def stands(self) -> None:
         """Wait until the guard stands; it is read back, on the stick itself as well, and refuses ZHA's service."""
         await self.is_now("stands")
+        await until(lambda: self.entity("joining") == "off", "The look at what is closed")
         (network,) = self.network.posture.networks
         assert network.state.closed
         assert network.state.running
         assert network.adopted
         assert stick(self.house) == SHUT
-        assert self.entity("joining") == "off"
         with pytest.raises(ServiceValidationError) as refused:
             await self.zha.permit()
         assert str(refused.value) == REFUSAL

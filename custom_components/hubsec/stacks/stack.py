@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant
 
 from hubsec import Refused
 from hubsec.radio import Capabilities, Radio, SeenDevice
@@ -55,6 +55,10 @@ class Stack(Protocol):
 
     async def close(self, hass: HomeAssistant) -> None:
         """Close the network by the integration's own public way. Nothing happens where it runs none."""
+
+    async def hush(self, hass: HomeAssistant) -> CALLBACK_TYPE:
+        """Keep the keys out of the log that what runs the network shows there at level debug. What comes back ends
+        that."""
 
     def secrets(self, running: object) -> tuple[bytes, ...]:
         """Every key that `running` holds, so that none of them is shown. Raises nothing."""

@@ -10,7 +10,7 @@ import contextlib
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.importlib import async_import_module
 
@@ -81,6 +81,17 @@ class Zha:
         """By the service `zha.permit`, for no time."""
         if hass.services.has_service(self.domain, _PERMIT):
             await hass.services.async_call(self.domain, _PERMIT, {_DURATION: 0}, blocking=True)
+
+    async def hush(self, hass: HomeAssistant) -> CALLBACK_TYPE:
+        """Of the libraries below ZHA, also while it starts, when no guard stands yet."""
+        quiet = (await async_import_module(hass, "hubsec_zigbee.quiet")).Quiet()
+        quiet.put_on()
+
+        @callback
+        def end() -> None:
+            quiet.take_off()
+
+        return end
 
     def secrets(self, running: Any) -> tuple[bytes, ...]:
         """What zigpy knows of the network, now and in its backups."""
