@@ -34,7 +34,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from hubsec import Hub, HubsecError, Mode, NotEnforceable, Posture, Refused
 from hubsec.events import Drifted, Event, RadioLost
-from hubsec.radio import SeenDevice
+from hubsec.radio import SeenDevice, answering
 
 from .const import CONF_ADOPT, CONF_MODE, CONF_POLICY, CONF_STACK, CONF_STACK_ENTRY, DOMAIN
 from .entrance import Entrance
@@ -255,11 +255,13 @@ class ProtectedNetwork:
                 await self._detach(Standing.WAITING)
                 return
             try:
-                running = await self.stack.running(self.hass, there)
-                if running is self._running:
-                    return
-                await self._detach(Standing.WAITING)
-                await self._attach(there, running)
+                # Whatever a later version of the stack raises is a state, too (rule 5).
+                with answering(self.stack.name):
+                    running = await self.stack.running(self.hass, there)
+                    if running is self._running:
+                        return
+                    await self._detach(Standing.WAITING)
+                    await self._attach(there, running)
             except NotEnforceable as error:
                 await self._detach(Standing.UNENFORCEABLE, str(error))
             except HubsecError as error:

@@ -1,20 +1,25 @@
-"""Who does not mean well: guests at the switch, devices with disguised names, openings that end under whoever waits."""
+"""What ought not to happen: guests at the switch, devices with disguised names, a stack with other insides, openings
+that end under whoever waits."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from frontend import Frontend
 from guarded_house import Guarded, guarded
 from homeassistant.auth.const import GROUP_ID_USER
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import ATTR_ENTITY_ID
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, Unauthorized, UnknownUser
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import issue_registry as ir
 from zha_house import Zha, ieee
 
+import hubsec_zigbee.surveying
 from hubsec_zigbee import Bellows
 
 pytestmark = pytest.mark.usefixtures("enable_custom_integrations")
@@ -51,6 +56,25 @@ async def test_a_device_can_not_disguise_its_line(frontend: Frontend, zha: Zha) 
     assert line.endswith(f" ({ieee(lamp)})")
     assert line.isprintable()
     assert len(line) < 200
+
+
+@pytest.mark.parametrize("breaks", ["the folder", "the stack"])
+async def test_whatever_goes_wrong_at_attaching_is_shown(
+    zha: Zha, hass: HomeAssistant, breaks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(_: object) -> None:
+        raise AttributeError("This version of the stack has other insides.")
+
+    if breaks == "the folder":
+        Path(hass.config.path("hubsec")).write_text("No folder.")
+    else:
+        monkeypatch.setattr(hubsec_zigbee.surveying, "survey", changed)
+    home = await guarded(zha)
+    assert home.entry.state is ConfigEntryState.LOADED
+    assert home.attributes("binary_sensor", "protected")["guard"] == "failed"
+    assert "ZHA failed" in home.network.problem
+    issues = [issue for domain, issue in ir.async_get(hass).issues if domain == "hubsec"]
+    assert f"{home.entry.entry_id}_guard_detached" in issues
 
 
 async def unload(home: Guarded) -> None:
