@@ -54,6 +54,9 @@ SHOWN: Final[tuple[type[Event], ...]] = (
     StoreAlarm,
     StoreRecovered,
 )
+OBSERVED: Final = "observed"
+"""The type that stands for all of these while hubsec observes: nothing was refused or shut off, whatever it would be
+called."""
 _ELSEWHERE: Final = frozenset({ATTR_TYPE, ATTR_NETWORK, ATTR_ENTRY_ID, "entity_id"})
 """What the entity says already, by being this network's."""
 
@@ -63,7 +66,7 @@ async def async_setup_entry(
 ) -> None:
     """The one entity."""
     description = EventEntityDescription(
-        key=EVENTS_KEY, translation_key=EVENTS_KEY, event_types=[type_of(kind) for kind in SHOWN]
+        key=EVENTS_KEY, translation_key=EVENTS_KEY, event_types=[*map(type_of, SHOWN), OBSERVED]
     )
     async_add_entities([NetworkEvents(entry.runtime_data, description, guarded=False)])
 
@@ -80,5 +83,6 @@ class NetworkEvents(NetworkEntity, EventEntity):
     def _hear(self, event: Event) -> None:
         if isinstance(event, SHOWN):
             fields = {key: value for key, value in told(self.network, event).items() if key not in _ELSEWHERE}
-            self._trigger_event(type_of(event), fields)
+            acted = getattr(event, "enforced", True)
+            self._trigger_event(type_of(event) if acted else OBSERVED, fields)
             self.async_write_ha_state()

@@ -153,8 +153,10 @@ def test_every_type_of_event_has_a_sentence() -> None:
 
 def test_the_event_entity_and_the_triggers_name_the_same_types() -> None:
     from custom_components.hubsec.device_trigger import TYPES
+    from custom_components.hubsec.event import OBSERVED
 
-    shown = STRINGS["entity"]["event"]["events"]["state_attributes"]["event_type"]["state"]
+    shown = dict(STRINGS["entity"]["event"]["events"]["state_attributes"]["event_type"]["state"])
+    assert shown.pop(OBSERVED)
     assert set(TYPES) == set(shown)
     assert STRINGS["device_automation"]["trigger_type"] == shown
 

@@ -300,6 +300,19 @@ async def test_a_refusal_is_an_event_with_a_sentence_and_the_canary_is_none(zha:
     assert "device_id" in shown
 
 
+async def test_what_would_have_been_done_is_an_event_that_says_so(zha: Zha) -> None:
+    told = async_capture_events(zha.hass, "hubsec_event")
+    home = await guarded(zha, "observe")
+    await zha.permit()
+    await zha.close()
+    (event,) = [event for event in told if event.data["type"] == "open_refused"]
+    assert event.data["enforced"] is False
+    shown = home.attributes("event", "events")
+    assert shown["event_type"] == "observed"
+    assert shown["sentence"] == event.data["sentence"]
+    assert shown["sentence"].startswith("Would have refused")
+
+
 async def test_a_stranger_is_named_by_its_address_block_and_a_known_device_by_its_name(zha: Zha) -> None:
     told = async_capture_events(zha.hass, "hubsec_event")
     home = await guarded(zha)
