@@ -58,6 +58,11 @@ async def test_a_device_can_not_disguise_its_line(frontend: Frontend, zha: Zha) 
     assert len(line) < 200
 
 
+def in_the_way(hass: HomeAssistant) -> None:
+    """Put a file where the folder belongs."""
+    Path(hass.config.path("hubsec")).write_text("No folder.")
+
+
 @pytest.mark.parametrize("breaks", ["the folder", "the stack"])
 async def test_whatever_goes_wrong_at_attaching_is_shown(
     zha: Zha, hass: HomeAssistant, breaks: str, monkeypatch: pytest.MonkeyPatch
@@ -66,7 +71,7 @@ async def test_whatever_goes_wrong_at_attaching_is_shown(
         raise AttributeError("This version of the stack has other insides.")
 
     if breaks == "the folder":
-        Path(hass.config.path("hubsec")).write_text("No folder.")
+        in_the_way(hass)
     else:
         monkeypatch.setattr(hubsec_zigbee.surveying, "survey", changed)
     home = await guarded(zha)
