@@ -4,6 +4,8 @@ guard, says so, and says why as long as there is not."""
 from __future__ import annotations
 
 import asyncio
+import threading
+from pathlib import Path
 
 import pytest
 from guarded import DOMAIN, SETTLED, SHUT, Guarded, guarded, stick
@@ -11,11 +13,12 @@ from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.loader import DATA_CUSTOM_COMPONENTS
-from zha_house import NOWHERE, Zha, ieee, socket_url, until
+from zha_house import NOWHERE, Zha, ieee, socket_url, until, zha_entry
 
 from hubsec.errors import HubsecError
 from hubsec.events import GuardAttached, GuardDetached, Quarantined, RadioLost
 from hubsec_emulated.devices.onoff import Lamp
+from hubsec_emulated.house import House
 
 pytestmark = pytest.mark.usefixtures("enable_custom_integrations")
 
@@ -162,7 +165,9 @@ async def test_the_stick_is_gone_for_a_while(guard: Guarded, lamp: Lamp) -> None
     await stands_as_ever(guard, lamp)
 
 
-async def test_zha_is_removed_and_comes_back_as_another(guard: Guarded, lamp: Lamp, hass: HomeAssistant) -> None:
+async def test_zha_is_removed_and_comes_back_as_another(
+    guard: Guarded, lamp: Lamp, hass: HomeAssistant
+) -> None:
     house = guard.house
     await hass.config_entries.async_remove(guard.zha.entry.entry_id)
     await guard.is_now("waiting")
@@ -242,3 +247,42 @@ async def test_another_network_is_not_touched(zha: Zha) -> None:
     await zha.close()
     assert stick(zha.house).transient == before.transient
     assert "permit" not in vars(zha.app)
+
+
+async def test_what_keeps_the_guard_away_is_said_and_can_be_tried_again(
+    zha: Zha, hass: HomeAssistant
+) -> None:
+    in_the_way = Path(hass.config.path(DOMAIN))
+    in_the_way.write_text("This is no folder.")
+    guard = await guarded(zha)
+    await guard.is_now("failed")
+    assert guard.network.problem
+    await says_why(guard, f"is not guarded now: {guard.network.problem}")
+    in_the_way.unlink()
+    await guard.network.attach_anew()
+    await guard.stands()
+
+
+async def test_a_stick_that_bellows_serves_in_a_thread_of_its_own(house: House, hass: HomeAssistant) -> None:
+    # That is how ZHA runs every stick but those behind socket://.
+    zha = Zha(hass, house, zha_entry(house.url))
+    zha.entry.add_to_hass(hass)
+    await zha.started()
+    try:
+        assert "bellows.thread_0" in {thread.name for thread in threading.enumerate()}
+        guard, lamp = await guarded(zha), house.lamp()
+        await guard.stands()
+        lamp.power_on()
+        await guard.network.entrance.admit(lamp.sticker, name="Lamp")
+        await stands_as_ever(guard, lamp)
+        assert await zha.reload()
+        await stands_as_ever(guard, lamp)
+        assert not guard.heard(RadioLost)
+        house.server.power_cut()
+        await until(lambda: zha.entry.state is not ConfigEntryState.LOADED, "The loss of the connection")
+        await zha.loaded()
+        await stands_as_ever(guard, lamp)
+        assert guard.heard(RadioLost)
+        await guard.unload()
+    finally:
+        await zha.stop()
