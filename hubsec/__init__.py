@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hubsec.posture import NetworkPosture, Posture
     from hubsec.radio import Radio
     from hubsec.secret import Secret
+    from hubsec.shut import Shut
     from hubsec.stickers import Sticker, read_sticker
 
 __version__ = "0.1.0"
@@ -61,6 +62,7 @@ _HOMES = {
     "hubsec.posture": ("NetworkPosture", "Posture"),
     "hubsec.radio": ("Radio",),
     "hubsec.secret": ("Secret",),
+    "hubsec.shut": ("Shut",),
     "hubsec.stickers": ("Sticker", "read_sticker"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -100,6 +102,7 @@ __all__ = [
     "SealError",
     "Secret",
     "Security",
+    "Shut",
     "Standing",
     "Sticker",
     "StickerError",

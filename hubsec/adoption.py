@@ -84,8 +84,16 @@ async def confirm(
 
 
 def present(authority: HubAuthority, device: Identity, *, at: float, by: str, name: str | None) -> Entry:
-    """The entry of a device that is there and may stay, on `by`'s word. `name`: by default what it calls itself."""
+    """The entry of a device that is there and may stay, on `by`'s word. `name`: by default what it calls itself.
+
+    Raises :class:`~hubsec.errors.Refused` for one that is not there.
+    """
     listed = {seen.device: seen for seen in authority.devices()}
+    if device not in listed and not authority.has_met(device):
+        raise Refused(
+            f"{device} is not on the network of {authority.radio.name}: to let it in, admit it by its sticker.",
+            rule="presence",
+        )
     seen = listed.get(device, SeenDevice(device=device, name=device))
     if name is not None:
         seen = msgspec.structs.replace(seen, name=name)

@@ -139,6 +139,10 @@ class HubAuthority:
                 rule="adoption",
             )
 
+    def has_met(self, device: Identity) -> bool:
+        """Whether `device` was judged as being there, and is not forgotten."""
+        return device in self._judged
+
     def forget(self, device: Identity) -> None:
         """Ask anew about `device` when it is next heard."""
         self._judged.pop(device, None)

@@ -374,8 +374,9 @@ class Hub:
         """Let a device stay that is on the network without an entry, or is quarantined: on `by`'s word, which
         proves nothing of who it is.
 
-        It may stay and be used; to join anew it needs a sticker or an approval. `name` is what it is called, by default
-        what it calls itself. Raises :class:`~hubsec.errors.Refused` before the network is adopted.
+        It may stay and be used; to join anew it needs a sticker or an approval. `name` is what it is called, by
+        default what it calls itself. Raises :class:`~hubsec.errors.Refused` before the network is adopted, and for a
+        device that neither the radio lists nor anybody has heard.
         """
         state, identity = self._state, self._identity(device)
         authority = self._authority(radio) if radio is not None else self._authority_of(identity)
@@ -393,6 +394,12 @@ class Hub:
         authority.forget(identity)
         state.publish(Released(time=self.now(), radio=authority.radio.name, device=identity, by=by))
         return device_of(state.allowlist[identity])
+
+    def forget(self, device: str) -> None:
+        """Ask anew how `device`, which has no entry, stands when it is next heard: its host has removed it."""
+        identity = self._identity(device)
+        for authority in self._authorities.values():
+            authority.forget(identity)
 
     async def release(self, device: str, *, by: str = OPERATOR) -> None:
         """End a quarantine. Raises :class:`~hubsec.errors.EntryError` when the device has no entry."""

@@ -77,6 +77,9 @@ class Keeper(Protocol):
     async def ask_to_open(self, kind: OpenKind, seconds: int, device: Identity | None = None) -> None:
         """Raises :class:`~hubsec.errors.Refused` where the host may not open, and is enforced."""
 
+    def host_closed(self) -> None:
+        """The host closes the network, which it always may."""
+
     def ask_to_pair(self) -> None:
         """Raises :class:`~hubsec.errors.Refused` where no Green Power device may be given keys."""
 
@@ -370,19 +373,21 @@ class Gate:
 
     async def _judge_opening(self, rule: Rule, name: str, fields: Mapping[str, Any]) -> None:
         if rule is Rule.PERMIT:
-            seconds = int(fields["duration"])
-            if seconds:
-                await self._keeper.ask_to_open(OpenKind.PERMIT, seconds)
+            await self._permitting(int(fields["duration"]))
             return
         message = xncp_frame(bytes(fields["payload"])) if rule is Rule.CUSTOM else _outgoing(name, fields)
         if message is not None:
             await self._sending(message)
 
+    async def _permitting(self, seconds: int) -> None:
+        if seconds:
+            await self._keeper.ask_to_open(OpenKind.PERMIT, seconds)
+        else:
+            self._keeper.host_closed()
+
     async def _sending(self, message: Outgoing) -> None:
         if message.profile == ZDO_PROFILE and message.cluster == MGMT_PERMIT_JOINING_REQ:
-            seconds = permit_joining(message.payload)
-            if seconds:
-                await self._keeper.ask_to_open(OpenKind.PERMIT, seconds)
+            await self._permitting(permit_joining(message.payload))
         elif message.profile != ZDO_PROFILE and message.cluster == GREEN_POWER_CLUSTER:
             order = green_power_order(message.payload)
             if order.opens:

@@ -308,6 +308,11 @@ class Guard:
             self.joining.listen(min(float(seconds), MAX_LISTENING), "the host")
             await self.reconcile()
 
+    def host_closed(self) -> None:
+        """The host closes the network: what an admission or a listening window needs is opened again after it."""
+        if self.enforcing and self.settings.host_closed():
+            self._arm(again_in=RETRY_AFTER)
+
     @property
     def _told(self) -> bool:
         """Whether what the host sends now is part of an opening that was told, and is not held up: hubsec observes."""

@@ -241,6 +241,13 @@ class Reconciler:
             return None
         return self._permit_until - RENEW_AT * self._permit_given
 
+    def host_closed(self) -> bool:
+        """The host is closing the network. Whether that is to be mended, because something is open."""
+        if self._permit is None or self._permit.shut:
+            return False
+        self._permit = None
+        return True
+
     async def _shut_permit(self) -> None:
         self._permit = None
         try:

@@ -28,6 +28,7 @@ from hubsec.requests import IdentifyRequest, OpenKind, OpenRequest, PresenceRequ
 from hubsec_emulated.house import House
 from hubsec_emulated.wire.crypto import install_code_key
 from hubsec_zigbee import CANARY, Bellows, canary
+from hubsec_zigbee.guard import RETRY_AFTER
 from tests.zigbee.guarded import FAST, SCALE, VERSIONS, Guarded, ScriptedAuthority, identity
 from tests.zigbee.test_admission import in_zigpy, open_transient_keys
 
@@ -280,6 +281,26 @@ async def test_a_canary_on_an_unguarded_host_sings() -> None:
             await app.permit_ncp(60)
         assert house.coordinator.parenting.permit
         await app.permit_ncp(0)
+
+
+async def test_the_hosts_closing_ends_no_admission() -> None:
+    async with attached() as world:
+        app, house = world.radio.app, world.house
+        lamp = house.lamp()
+        await world.admit(lamp)
+        assert house.coordinator.parenting.permit
+        await app.permit(0)
+        assert not house.coordinator.parenting.permit
+        await world.until(lambda: house.coordinator.parenting.permit, "opening again for the lamp")
+        lamp.power_on()
+        await world.until(lambda: identity(lamp) in in_zigpy(world), "the lamp's join")
+
+
+async def test_with_nothing_open_the_hosts_closing_leaves_it_closed() -> None:
+    async with attached() as world:
+        await world.radio.app.permit(0)
+        await asyncio.sleep(2 * RETRY_AFTER)
+        assert not world.house.coordinator.parenting.permit
 
 
 async def test_closing_always_passes() -> None:

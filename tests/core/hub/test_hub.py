@@ -160,15 +160,36 @@ async def test_a_stranger_that_is_there_may_stay_on_an_operators_word(tmp_path: 
         assert authority.standing(STRANGER) is Standing.ADOPTED
         assert isinstance(await authority.judge(asked), Allow)
         assert hub.allowlist[STRANGER].approved_by == "Ada"
+        hub.forget(STRANGER)
+        assert authority.standing(STRANGER) is Standing.ADOPTED
         # It may stay; a key it does not get.
         assert isinstance(await radio.join(STRANGER), Deny)
         assert radio.keys_out == []
+
+
+async def test_who_was_forgotten_is_asked_about_anew(tmp_path: Path) -> None:
+    radio = FakeRadio(formed=False)
+    async with Hub(radio, policy="home", home=tmp_path / "hub") as hub:
+        await hub.adopt("fake", devices=())
+        authority = radio.authority
+        assert authority is not None
+        asked = PresenceRequest(radio="fake", network=radio.network, device=STRANGER)
+        assert isinstance(await authority.judge(asked), Quarantine)
+        assert authority.standing(STRANGER) is Standing.QUARANTINED
+        hub.forget(STRANGER)
+        assert authority.standing(STRANGER) is Standing.UNKNOWN
+        with pytest.raises(Refused, match="is not on the network"):
+            await hub.allow(STRANGER)
 
 
 async def test_a_sticker_that_it_did_not_join_by_is_no_proof_of_who_is_there(
     hub: Hub, radio: FakeRadio
 ) -> None:
     async with hub.admit(STICKER, name="Hall lamp"):
+        with pytest.raises(Refused, match="is not on the network"):
+            await hub.allow(LAMP, name="Hall lamp")
+        assert radio.authority is not None
+        await radio.authority.judge(PresenceRequest(radio="fake", network=radio.network, device=LAMP))
         allowed = await hub.allow(LAMP, name="Hall lamp")
     assert allowed.security.credential is CredentialKind.ADOPTED
 
