@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.core import Event as BusEvent
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util import dt as dt_util
@@ -55,6 +57,7 @@ class Kind(enum.StrEnum):
     KNOCK = "knock"
     NOT_ADOPTED = "not_adopted"
     GUARD_DETACHED = "guard_detached"
+    SHUT = "shut"
     STACK_REMOVED = "stack_removed"
     OTHER_NETWORK = "other_network"
     CANNOT_ENFORCE = "cannot_enforce"
@@ -64,13 +67,14 @@ class Kind(enum.StrEnum):
 
 _SEVERITY: Final = {
     Kind.GUARD_DETACHED: ir.IssueSeverity.ERROR,
+    Kind.SHUT: ir.IssueSeverity.ERROR,
     Kind.STACK_REMOVED: ir.IssueSeverity.ERROR,
     Kind.OTHER_NETWORK: ir.IssueSeverity.ERROR,
     Kind.CANNOT_ENFORCE: ir.IssueSeverity.ERROR,
     Kind.STORE_ALARM: ir.IssueSeverity.ERROR,
 }
 """All others warn."""
-_UNFIXABLE: Final = frozenset({Kind.STACK_REMOVED, Kind.OTHER_NETWORK, Kind.STORE_ALARM})
+_UNFIXABLE: Final = frozenset({Kind.SHUT, Kind.STACK_REMOVED, Kind.OTHER_NETWORK, Kind.STORE_ALARM})
 """Where to mend it is somewhere else, and the issue's text says where."""
 
 
@@ -96,6 +100,7 @@ class Issues:
             network.on_event(self._hear),
             network.on_change(self._follow),
             async_track_time_interval(self._hass, self._time_passes, _LOOK_FOR_OLD),
+            self._hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._registry_changes),
             self._withdraw,
         ):
             self._entry.async_on_unload(stop)
@@ -131,6 +136,21 @@ class Issues:
                 self._alarm = None
             case _:
                 pass
+
+    @callback
+    def _registry_changes(self, event: BusEvent[dr.EventDeviceRegistryUpdatedData]) -> None:
+        """A stranger that the user removed in the stack is gone, as they were told to do; if it is not, it is told of
+        again when it is heard."""
+        if event.data["action"] != "remove":
+            return
+        gone = dr.async_get(self._hass).deleted_devices.get(event.data["device_id"])
+        if gone is None or self._entry.data[CONF_STACK_ENTRY] not in gone.config_entries:
+            return
+        for kind, device in gone.connections:
+            if kind == dr.CONNECTION_ZIGBEE and self._strangers.pop(device, None) is not None:
+                if self._hub is not None:
+                    self._hub.forget(device)
+                self._follow()
 
     def _meet(self, hub: Hub | None) -> None:
         """Another hub: what was said of the one before counts as long as this one does not know better."""
@@ -195,6 +215,8 @@ class Issues:
         match network.standing:
             case Standing.SILENT | Standing.FAILED:
                 yield _Issue(Kind.GUARD_DETACHED, None, problem)
+            case Standing.SHUT:
+                yield _Issue(Kind.SHUT, None, problem)
             case Standing.OTHER_NETWORK:
                 ids = {"found": network.problem, "network_id": network.network_id}
                 yield _Issue(Kind.OTHER_NETWORK, None, ids)

@@ -8,7 +8,8 @@ The rules:
    found.
 3. It stands only once a canary, asked by the stack's own public way, was refused. Otherwise it says that it does not.
 4. One thing at a time: attaching and detaching wait for each other, and the last word counts.
-5. What goes wrong is a state that can be seen, never a failed set-up: ZHA may be absent, late or broken for days.
+5. Failing is failing closed: a network that is to be guarded, and whose policy or store can't be opened, is shut.
+6. What goes wrong is a state that can be seen, never a failed set-up: ZHA may be absent, late or broken for days.
 """
 
 from __future__ import annotations
@@ -32,9 +33,21 @@ from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
-from hubsec import Hub, HubsecError, Mode, NotEnforceable, Posture, Refused
+from hubsec import (
+    Hub,
+    HubsecError,
+    Mode,
+    NotEnforceable,
+    PolicyError,
+    Posture,
+    Refused,
+    Shut,
+    StoreError,
+    load_policy,
+)
 from hubsec.events import Drifted, Event, RadioLost
-from hubsec.radio import SeenDevice, answering
+from hubsec.radio import RadioPosture, SeenDevice, answering
+from hubsec.store import AsyncStore
 
 from .const import CONF_ADOPT, CONF_MODE, CONF_POLICY, CONF_STACK, CONF_STACK_ENTRY, DOMAIN
 from .entrance import Entrance
@@ -52,6 +65,8 @@ HOME_FOLDER = DOMAIN
 POLICY_FOLDER = "policies"
 """In that folder: a user's own policies, as YAML."""
 POLICY_SUFFIXES = (".yaml", ".yml")
+_NO_HUB = (PolicyError, StoreError, OSError)
+"""Why there may be no hub although the radio is there."""
 EVENTS_KEPT = 50
 """The latest events, for the diagnostics."""
 
@@ -69,6 +84,8 @@ class Standing(enum.StrEnum):
     """hubsec can't enforce on this radio."""
     OTHER_NETWORK = "other_network"
     """The stack runs another network than the one that this entry protects."""
+    SHUT = "shut"
+    """It is attached, but policy or store can't be opened: nobody joins until they can."""
     FAILED = "failed"
     """It could not be attached."""
 
@@ -87,6 +104,11 @@ def _listed[L](listeners: list[L], listener: L) -> CALLBACK_TYPE:
 
 def _choices(entry: ConfigEntry) -> tuple[object, ...]:
     return entry.data[CONF_STACK_ENTRY], entry.options.get(CONF_MODE), entry.options.get(CONF_POLICY)
+
+
+def _kept(state: RadioPosture) -> bool:
+    """Whether it is open to nobody but whom hubsec opened it to."""
+    return state.closed or bool(state.open_to) or state.listening
 
 
 def _make_private(folder: Path) -> None:
@@ -144,9 +166,15 @@ class ProtectedNetwork:
         return str(self.entry.unique_id)
 
     @property
+    def home(self) -> Path:
+        """The folder of its store and key file."""
+        return home_of(self.hass, self.network_id)
+
+    @property
     def mode(self) -> Mode:
-        """What the user chose."""
-        return Mode(self.entry.options.get(CONF_MODE, DEFAULT_MODE))
+        """What the user chose. A word that this version does not know, such as a later one's, is taken for enforce."""
+        chosen = self.entry.options.get(CONF_MODE, DEFAULT_MODE)
+        return Mode(chosen) if chosen in list(Mode) else Mode.ENFORCE
 
     @property
     def policy(self) -> str | Path:
@@ -160,8 +188,16 @@ class ProtectedNetwork:
 
     @property
     def protected(self) -> bool:
-        """Whether what the policy says is carried out now."""
-        return self.standing is Standing.STANDS and self.mode is Mode.ENFORCE
+        """Whether nobody joins now but by what the policy says, as last read back from the radio."""
+        if self.standing is Standing.SHUT:
+            return True
+        posture = self.posture
+        return (
+            self.standing is Standing.STANDS
+            and self.mode is Mode.ENFORCE
+            and posture is not None
+            and all(one.adopted and one.state.running and _kept(one.state) for one in posture.networks)
+        )
 
     @property
     def stack_entry(self) -> ConfigEntry | None:
@@ -179,10 +215,9 @@ class ProtectedNetwork:
     def guarded(self) -> Hub:
         """The hub. Raises :class:`hubsec.Refused`, saying what to do, while the guard is not attached."""
         if self.hub is None:
-            raise Refused(
-                f"{self.entry.title} is not guarded now: {self.problem or f'{self.stack.name} is not running'}.",
-                rule="detached",
-            )
+            how = "lets nobody in" if self.standing is Standing.SHUT else "is not guarded"
+            why = self.problem or f"{self.stack.name} is not running"
+            raise Refused(f"{self.entry.title} {how} now: {why}", rule="detached")
         return self.hub
 
     # Who wants to know
@@ -284,18 +319,45 @@ class ProtectedNetwork:
         radio = await self.stack.radio(
             self.hass, running, name=self.stack.domain, refusal=refusals(self.entry.title)
         )
-        home = home_of(self.hass, self.network_id)
-        await self.hass.async_add_executor_job(_make_private, home)
-        async with AsyncExitStack() as stack:
-            hub = Hub(radio, policy=self.policy, mode=self.mode, home=home)
-            hub.on(Event, self._hear)
-            await stack.enter_async_context(hub)
-            await self._adopt(hub, radio.name, found)
-            self.hub, self._running = hub, running
-            self._attached = stack.pop_all()
+        try:
+            async with AsyncExitStack() as stack:
+                await self.hass.async_add_executor_job(_make_private, self.home)
+                hub = Hub(radio, policy=self.policy, mode=self.mode, home=self.home)
+                hub.on(Event, self._hear)
+                await stack.enter_async_context(hub)
+                await self._adopt(hub, radio.name, found)
+                self.hub, self._running = hub, running
+                self._attached = stack.pop_all()
+        except _NO_HUB as error:
+            if self.mode is not Mode.ENFORCE:
+                raise
+            await self._shut(running, str(error))
+            return
         sang = await self.stack.sing(self.hass)
         await self.look()
         self._stand(Standing.STANDS if sang else Standing.SILENT)
+
+    async def _shut(self, running: object, problem: str) -> None:
+        """There is no hub to be had, and this network was to be guarded: it stays shut meanwhile."""
+        radio = await self.stack.radio(
+            self.hass, running, name=self.stack.domain, refusal=refusals(self.entry.title)
+        )
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(Shut(radio, reason=problem, tell=self._hear))
+            self._running = running
+            self._attached = stack.pop_all()
+        self._stand(Standing.SHUT, problem)
+
+    async def mend(self) -> None:
+        """Try again what failed, if it may have been mended meanwhile."""
+        if self.standing is Standing.FAILED:
+            await self.follow()
+        elif self.standing is Standing.SHUT:
+            # Looked at first, for attaching anew leaves the network unguarded for a moment.
+            with contextlib.suppress(HubsecError, OSError):
+                await self.hass.async_add_executor_job(load_policy, self.policy)
+                await (await AsyncStore.open(self.home)).aclose()
+                await self.attach_anew()
 
     async def _adopt(self, hub: Hub, radio: str, found: Found) -> None:
         """Write down the baseline that the user confirmed before there was a hub to keep it."""
@@ -324,11 +386,13 @@ class ProtectedNetwork:
         hub, there = self.hub, self.stack_entry
         if hub is None or there is None:
             return
+        posture, seen = None, self.seen
+        # What can't be read back is not known: it is not what it was before.
         with contextlib.suppress(HubsecError):
-            posture, found = await hub.posture(), await self.stack.look(self.hass, there)
-            if self.hub is hub:
-                self.posture, self.seen = posture, found.devices
-                self._tell()
+            posture, seen = await hub.posture(), (await self.stack.look(self.hass, there)).devices
+        if self.hub is hub:
+            self.posture, self.seen = posture, seen
+            self._tell()
 
     @callback
     def _stand(self, standing: Standing, problem: str = "") -> None:

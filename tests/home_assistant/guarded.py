@@ -20,6 +20,8 @@ from hubsec_emulated.house import House
 
 DOMAIN = "hubsec"
 TITLE = "Emulated stick"
+LOOKED = 10.0
+"""Seconds after which what happened has been looked at, and shown, on a busy machine."""
 SETTLED = 2.2
 """Seconds after which bellows' own task of each start has changed the policy (it sleeps for two)."""
 REFUSAL = (
@@ -146,13 +148,14 @@ class Guarded:
         await until(lambda: self.standing == standing, f"Standing {standing}")
         await self.hass.async_block_till_done()
         assert self.standing == standing
-        protected = standing == "stands" and self.network.mode is Mode.ENFORCE
-        assert self.entity("protected") == ("on" if protected else "off")
+        enforces = standing == "stands" and self.network.mode is Mode.ENFORCE
+        protected = "on" if enforces or standing == "shut" else "off"
+        await until(lambda: self.entity("protected") == protected, f"The sensor's being {protected}", LOOKED)
 
     async def stands(self) -> None:
         """Wait until the guard stands; it is read back, on the stick itself as well, and refuses ZHA's service."""
         await self.is_now("stands")
-        await until(lambda: self.entity("joining") == "off", "The look at what is closed")
+        await until(lambda: self.entity("joining") == "off", "The look at what is closed", LOOKED)
         (network,) = self.network.posture.networks
         assert network.state.closed
         assert network.state.running

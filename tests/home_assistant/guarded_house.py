@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntry
@@ -22,7 +23,13 @@ class Guarded:
         self.zha = zha
         self.hass: HomeAssistant = zha.hass
         self.entry = entry
-        self.network = entry.runtime_data
+        self._network = entry.runtime_data
+
+    @property
+    def network(self) -> Any:
+        """The component's object: another one after each reload of the entry, the last one while it is unloaded."""
+        self._network = getattr(self.entry, "runtime_data", self._network)
+        return self._network
 
     def entity_id(self, domain: str, key: str) -> str:
         """The network's entity of that key."""
@@ -66,7 +73,9 @@ class Guarded:
         await self.hass.async_block_till_done()
 
 
-async def guarded(zha: Zha, mode: str = "enforce", *, adopt: tuple[Device, ...] | None = ()) -> Guarded:
+async def guarded(
+    zha: Zha, mode: str = "enforce", *, adopt: Sequence[Device] | None = (), policy: str = "home"
+) -> Guarded:
     """Set hubsec up on `zha`, on which `adopt` is confirmed as the baseline; nothing is, where that is None."""
     network_id = str(zha.app.state.network_info.extended_pan_id).replace(":", "").lower()
     data: dict[str, Any] = {"stack": "zha", "stack_entry_id": zha.entry.entry_id}
@@ -77,7 +86,7 @@ async def guarded(zha: Zha, mode: str = "enforce", *, adopt: tuple[Device, ...] 
         title="Stick",
         unique_id=network_id,
         data=data,
-        options={"mode": mode, "policy": "home"},
+        options={"mode": mode, "policy": policy},
     )
     entry.add_to_hass(zha.hass)
     assert await zha.hass.config_entries.async_setup(entry.entry_id)

@@ -4,6 +4,8 @@ that end under whoever waits."""
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from homeassistant.auth.const import GROUP_ID_USER
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import ATTR_ENTITY_ID
 from homeassistant.core import Context, HomeAssistant
-from homeassistant.exceptions import HomeAssistantError, Unauthorized, UnknownUser
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized, UnknownUser
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import issue_registry as ir
 from zha_house import Zha, ieee
@@ -40,6 +42,27 @@ async def test_enforcement_is_switched_by_administrators_only(
                 "switch", action, switch, blocking=True, context=Context(user_id=user_id)
             )
     assert home.entry.options["mode"] == mode
+
+
+@pytest.mark.parametrize("action", ["turn_off", "toggle"])
+@pytest.mark.parametrize("everything", [True, False])
+async def test_an_automation_turns_enforcement_on_and_not_off(
+    zha: Zha, hass: HomeAssistant, admin: Context, action: str, everything: bool
+) -> None:
+    home = await guarded(zha, "observe")
+    switch = {ATTR_ENTITY_ID: home.entity_id("switch", "enforcement")}
+    await hass.services.async_call("switch", "turn_on", switch, blocking=True, context=Context())
+    await hass.async_block_till_done()
+    assert home.state("binary_sensor", "protected") == "on"
+    aimed = {ATTR_ENTITY_ID: "all"} if everything else switch
+    with pytest.raises(ServiceValidationError, match="only an administrator turns enforcement off, by hand"):
+        await hass.services.async_call("switch", action, aimed, blocking=True, context=Context())
+    await hass.async_block_till_done()
+    assert home.entry.options["mode"] == "enforce"
+    assert home.state("binary_sensor", "protected") == "on"
+    await hass.services.async_call("switch", action, switch, blocking=True, context=admin)
+    await hass.async_block_till_done()
+    assert home.entry.options["mode"] == "observe"
 
 
 async def test_a_device_can_not_disguise_its_line(frontend: Frontend, zha: Zha) -> None:
@@ -76,10 +99,12 @@ async def test_whatever_goes_wrong_at_attaching_is_shown(
         monkeypatch.setattr(hubsec_zigbee.surveying, "survey", changed)
     home = await guarded(zha)
     assert home.entry.state is ConfigEntryState.LOADED
-    assert home.attributes("binary_sensor", "protected")["guard"] == "failed"
-    assert "ZHA failed" in home.network.problem
+    # Without its folder there is no hub, but there is a radio, which is shut.
+    standing, kind = ("shut", "shut") if breaks == "the folder" else ("failed", "guard_detached")
+    assert home.attributes("binary_sensor", "protected")["guard"] == standing
+    assert home.network.problem
     issues = [issue for domain, issue in ir.async_get(hass).issues if domain == "hubsec"]
-    assert f"{home.entry.entry_id}_guard_detached" in issues
+    assert f"{home.entry.entry_id}_{kind}" in issues
 
 
 async def unload(home: Guarded) -> None:
@@ -113,3 +138,53 @@ async def test_whoever_waits_for_an_opening_that_is_ended_hears_of_it(
     with pytest.raises(HomeAssistantError, match="Somebody closed it"):
         await asyncio.wait_for(asked, 5)
     assert home.network.entrance.listening_until is None
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_what_could_not_be_deleted_is_told(
+    zha: Zha,
+    hass: HomeAssistant,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fails: bool,
+) -> None:
+    home = await guarded(zha)
+    folder, unlink = Path(hass.config.path("hubsec", str(home.entry.unique_id))), os.unlink
+    held, *others = sorted(folder.iterdir())
+
+    def broken(path: str, **how: int) -> None:
+        if fails and Path(path).name == held.name:
+            raise OSError(errno.EROFS, "Read-only file system")
+        unlink(path, **how)
+
+    monkeypatch.setattr(os, "unlink", broken)
+    await hass.config_entries.async_remove(home.entry.entry_id)
+    told = [one.message for one in caplog.records if one.name == "custom_components.hubsec"]
+    assert [str(folder) in one and "delete it by hand" in one for one in told] == ([True] if fails else [])
+    assert held.exists() is fails
+    assert not any(other.exists() for other in others)
+
+
+@pytest.mark.parametrize(
+    ("of_library", "found"),
+    [
+        (
+            {"ezsp": {"hashed_tclk": "00112233445566778899aabbccddeeff"}},
+            bytes.fromhex("00112233445566778899aabbccddeeff"),
+        ),
+        ({"ezsp": {"hashed_tclk": "no key at all"}}, b"no key at all"),
+        ({"ezsp": {"hashed_tclk": 7}}, None),
+        ({"ezsp": {"hashed_tclk": "\udc80"}}, None),
+        ({"ezsp": None}, None),
+        ([], None),
+    ],
+)
+async def test_the_keys_are_found_beside_whatever_a_backup_holds(
+    zha: Zha, of_library: object, found: bytes | None
+) -> None:
+    home = await guarded(zha)
+    info = zha.app.state.network_info
+    info.stack_specific = of_library
+    secrets = home.network.secrets()
+    assert info.network_key.key.serialize() in secrets
+    assert found is None or found in secrets

@@ -255,11 +255,11 @@ async def test_what_keeps_the_guard_away_is_said_and_can_be_tried_again(
     in_the_way = Path(hass.config.path(DOMAIN))
     in_the_way.write_text("This is no folder.")
     guard = await guarded(zha)
-    await guard.is_now("failed")
+    await guard.is_now("shut")
     assert guard.network.problem
-    await says_why(guard, f"is not guarded now: {guard.network.problem}")
+    await says_why(guard, f"lets nobody in now: {guard.network.problem}")
     in_the_way.unlink()
-    await guard.network.attach_anew()
+    await guard.network.mend()
     await guard.stands()
 
 

@@ -11,7 +11,11 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
-from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+    async_fire_time_changed,
+)
 from zha_house import Zha, ieee, until
 
 from hubsec import StoreError
@@ -114,6 +118,23 @@ async def test_where_hubsec_observes_nobody_is_made_to_leave(frontend: Frontend,
     page = await page.choose("allow")
     assert (await page.submit(name="Kettle")).type == CREATED
     assert ieee(plug) in entry.runtime_data.hub.allowlist
+
+
+async def test_who_removes_an_unapproved_device_in_zha_has_mended_it(frontend: Frontend, zha: Zha) -> None:
+    _, plug = await with_stranger(frontend, zha, "observe")
+    lamp = zha.house.devices[0]
+    await zha.remove(lamp)
+    await until(lambda: zha.device_entry(lamp) is None, "The lamp's removal")
+    assert "unapproved_device" in await frontend.repairs()
+    await zha.remove(plug)
+    await gone(frontend, "unapproved_device")
+    await until(lambda: not plug.joined, "The plug's leaving")
+    await zha.hass.async_block_till_done()
+    assert "unapproved_device" not in await frontend.repairs()
+    # If it comes back, it is as unapproved as before.
+    await zha.admitted(plug)
+    await shown(frontend, "unapproved_device")
+    await zha.entity(plug, "switch")
 
 
 async def test_what_a_device_calls_itself_is_no_markdown(frontend: Frontend, zha: Zha) -> None:
@@ -247,7 +268,7 @@ async def test_a_confirmed_network_asks_for_nothing(frontend: Frontend) -> None:
 
 async def test_a_guard_that_can_not_stand_is_tried_again(frontend: Frontend, zha: Zha) -> None:
     own_policy(zha.hass, "mine.yaml", "policy: mine\n")
-    entry = await frontend.set_up(policy="mine.yaml", mode="enforce")
+    entry = await frontend.set_up(policy="mine.yaml", mode="observe")
     own_policy(zha.hass, "mine.yaml", "policy: mine\njoining:\n  window: soon\n")
     assert await zha.hass.config_entries.async_reload(entry.entry_id)
     await shown(frontend, "guard_detached")
@@ -259,7 +280,7 @@ async def test_a_guard_that_can_not_stand_is_tried_again(frontend: Frontend, zha
     assert "guard_detached" in await frontend.repairs()
     own_policy(zha.hass, "mine.yaml", "policy: mine\n")
     assert (await page.submit()).type == CREATED
-    assert entry.runtime_data.protected
+    assert entry.runtime_data.standing == "stands"
     await gone(frontend, "guard_detached")
 
 
@@ -326,9 +347,13 @@ async def test_on_a_stick_that_hubsec_does_not_enforce_on_it_only_observes(
     frontend: Frontend, zha: Zha, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry, page = await on_another_stick(frontend, zha, monkeypatch)
+    told = async_capture_events(zha.hass, "hubsec_event")
     assert (await page.choose("observe")).type == CREATED
     await until(lambda: reloaded(entry), "The entry's reload")
     assert entry.options["mode"] == "observe"
+    (changed,) = [event for event in told if event.data["type"] == "mode_changed"]
+    assert changed.data["sentence"] == "Only observes from now on, on Mock User's word"
+    assert changed.context.user_id is not None
     assert "cannot_enforce" not in await frontend.repairs()
 
 
