@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import subprocess
 import sys
@@ -234,6 +235,19 @@ def test_keys_stay_out_of_the_logs_of_bellows(caplog: pytest.LogCaptureFixture) 
     assert "public" in caplog.text
     assert "from 1.00 to 2.00" in caplog.text
     assert [list(logger.filters) for logger in (protocol, frames_of)] == before
+
+
+def test_keys_stay_out_of_the_log_of_zigpys_database(caplog: pytest.LogCaptureFixture) -> None:
+    quiet, database = Quiet(), logging.getLogger("aiosqlite")
+    caplog.set_level(logging.DEBUG)
+    quiet.put_on()
+    for table, value in (("network_backups_v13", "secret"), ("devices_v13", "public")):
+        call = functools.partial(print, f"INSERT INTO {table} VALUES (?)", (value,))
+        database.debug("executing %s", call)
+        database.debug("operation %s completed", call)
+    quiet.take_off()
+    assert "secret" not in caplog.text
+    assert caplog.text.count("public") == 2
 
 
 class TestCommands:
