@@ -19,6 +19,11 @@ async def asker(hass: HomeAssistant, context: Context | None) -> str:
     return user.name or HOME_ASSISTANT if user is not None else HOME_ASSISTANT
 
 
+def in_person(context: Context | None) -> bool:
+    """Whether a user asked, and no automation. A script that a user runs is that user."""
+    return context is not None and context.user_id is not None
+
+
 async def administrators_only(hass: HomeAssistant, context: Context | None) -> None:
     """Raises :class:`homeassistant.exceptions.Unauthorized` for a user who is no administrator, and
     :class:`homeassistant.exceptions.UnknownUser` for one that is gone. Whoever is no user may: automations are written

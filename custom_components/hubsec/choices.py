@@ -18,8 +18,8 @@ from homeassistant.helpers.selector import (
     SelectSelectorMode,
 )
 
-from hubsec import Mode, NotEnforceable, PolicyError, RadioError
-from hubsec.radio import Capabilities, Capability, SeenDevice, Support
+from hubsec import HubsecError, Mode, NotEnforceable, PolicyError, RadioError
+from hubsec.radio import Capabilities, Capability, SeenDevice, Support, answering
 
 from .const import CONF_ADOPT, CONF_MODE, CONF_POLICY, CONF_STACK_ENTRY, DOMAIN
 from .naming import in_one_line
@@ -33,34 +33,50 @@ POLICY_INVALID = "policy_invalid"
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
-@callback
-def candidates(hass: HomeAssistant, *, but_for: str = "") -> dict[str, ConfigEntry]:
+async def candidates(hass: HomeAssistant, *, but_for: str = "") -> dict[str, ConfigEntry]:
     """The entries whose networks can be protected and are not yet, by id. The entry with the id `but_for` protects
     none, as far as this goes."""
-    taken = {
-        entry.data.get(CONF_STACK_ENTRY)
-        for entry in hass.config_entries.async_entries(DOMAIN)
-        if entry.entry_id != but_for
-    }
     return {
         entry.entry_id: entry
         for domain in STACKS
         for entry in hass.config_entries.async_entries(domain, include_ignore=False, include_disabled=False)
-        if entry.entry_id not in taken
+        if not await _taken(hass, entry, but_for)
     }
+
+
+async def _taken(hass: HomeAssistant, entry: ConfigEntry, but_for: str) -> bool:
+    """Whether another entry of hubsec's is for the network that `entry` runs; where that can't be seen, whether one
+    follows `entry`."""
+    networks = {
+        one.unique_id
+        for one in hass.config_entries.async_entries(DOMAIN)
+        if one.entry_id != but_for and one.data.get(CONF_STACK_ENTRY) == entry.entry_id
+    }
+    if not networks or entry.state is not ConfigEntryState.LOADED:
+        return bool(networks)
+    stack = STACKS[entry.domain]
+    try:
+        with answering(stack.name):
+            return (await stack.look(hass, entry)).network_id in networks
+    except HubsecError:
+        return True
 
 
 async def look(hass: HomeAssistant, entry: ConfigEntry) -> Found:
     """The network that `entry` runs now. Ends the flow, saying what to do, where there is none to be seen."""
     stack = STACKS[entry.domain]
     if entry.state is not ConfigEntryState.LOADED:
-        raise AbortFlow("not_loaded", {"title": entry.title, "stack": stack.name})
+        raise AbortFlow("not_loaded", {"title": plain(entry.title), "stack": stack.name})
     try:
         return await stack.look(hass, entry)
     except NotEnforceable as error:
-        raise AbortFlow("unknown_radio", {"title": entry.title, "problem": str(error)}) from error
+        raise AbortFlow("unknown_radio", _problem(entry, error)) from error
     except RadioError as error:
-        raise AbortFlow("not_running", {"title": entry.title, "problem": str(error)}) from error
+        raise AbortFlow("not_running", _problem(entry, error)) from error
+
+
+def _problem(entry: ConfigEntry, error: HubsecError) -> dict[str, str]:
+    return {"title": plain(entry.title), "problem": plain(str(error))}
 
 
 def which_network(entries: Mapping[str, ConfigEntry], default: str | None = None) -> vol.Schema:
@@ -78,7 +94,7 @@ async def which_policy(hass: HomeAssistant, *, policy: str, mode: str, enforceab
     try:
         known = await policies(hass)
     except PolicyError as error:
-        raise AbortFlow("no_policies", {"problem": _in_lines(error)}) from error
+        raise AbortFlow("no_policies", {"problem": plain(str(error))}) from error
     options = [
         SelectOptionDict(value=name, label=f"{name}: {about}" if about else name)
         for name, about in known.items()

@@ -39,7 +39,8 @@ from .choices import (
 from .const import CONF_ADOPT, CONF_MODE, CONF_POLICY, CONF_STACK, CONF_STACK_ENTRY, DOMAIN
 from .network import DEFAULT_MODE, DEFAULT_POLICY, ProtectedNetwork
 from .stacks import Found
-from .who import who
+from .telling import tell_choices
+from .who import context, who
 
 
 class HubsecConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -60,7 +61,7 @@ class HubsecConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """The network."""
-        entries = candidates(self.hass)
+        entries = await candidates(self.hass)
         if not entries:
             protected = self._async_current_entries(include_ignore=False)
             raise AbortFlow("all_protected" if protected else "no_network")
@@ -150,7 +151,7 @@ class HubsecConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """The entry that runs the network now."""
         entry = self._get_reconfigure_entry()
-        entries = candidates(self.hass, but_for=entry.entry_id)
+        entries = await candidates(self.hass, but_for=entry.entry_id)
         if not entries:
             raise AbortFlow("no_network")
         errors = {}
@@ -207,15 +208,15 @@ class HubsecOptionsFlow(OptionsFlow):
         """Before anybody is held to a list, it is confirmed."""
         network = self._network
         if network is None or network.hub is None or self._options[CONF_MODE] != Mode.ENFORCE:
-            return self.async_create_entry(data=self._options)
+            return self._changed()
         try:
             if user_input is not None:
                 await adopt(network, user_input.get(CONF_ADOPT, []), by=who())
             waiting = await unconfirmed(network)
         except HubsecError as error:
-            return self.async_abort(reason="failed", description_placeholders={"problem": str(error)})
+            return self.async_abort(reason="failed", description_placeholders={"problem": plain(str(error))})
         if waiting is None:
-            return self.async_create_entry(data=self._options)
+            return self._changed()
         return self.async_show_form(
             step_id="adopt" if waiting else "nobody",
             data_schema=which_devices(waiting) if waiting else vol.Schema({}),
@@ -225,6 +226,10 @@ class HubsecOptionsFlow(OptionsFlow):
     async def async_step_nobody(self, _: dict[str, Any] | None = None) -> ConfigFlowResult:
         """There is no device to confirm, and that is what is confirmed."""
         return await self.async_step_adopt({CONF_ADOPT: []})
+
+    def _changed(self) -> ConfigFlowResult:
+        tell_choices(self.hass, self.config_entry, self._options, by=who(), context=context())
+        return self.async_create_entry(data=self._options)
 
     @property
     def _network(self) -> ProtectedNetwork | None:

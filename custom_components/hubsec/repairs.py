@@ -26,7 +26,8 @@ from .const import CONF_ADOPT, CONF_MODE, CONF_STACK_ENTRY, CONF_UNDERSTOOD, DOM
 from .issues import DEVICE, ENTRY, KIND, Kind
 from .naming import in_one_line
 from .network import ProtectedNetwork, Standing
-from .who import who
+from .telling import tell_choices
+from .who import context, who
 
 CONF_NAME: Final = "name"
 _STILL: Final = "It is still so."
@@ -233,6 +234,7 @@ class UnenforceableFlow(_Flow):
         """Only observe from now on."""
         entry = self._entry
         options = {**entry.options, CONF_MODE: Mode.OBSERVE.value}
+        tell_choices(self.hass, entry, options, by=who(), context=context())
         self.hass.config_entries.async_update_entry(entry, options=options)
         return self._mended()
 

@@ -13,11 +13,11 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from hubsec import HubsecError, Mode
 
-from .asking import administrators_only, asker
+from .asking import administrators_only, asker, in_person
 from .const import CONF_MODE, DOMAIN
 from .entity import NetworkEntity
 from .network import HubsecConfigEntry
-from .telling import tell_mode
+from .telling import tell_choices
 
 PARALLEL_UPDATES = 1
 
@@ -35,7 +35,8 @@ async def async_setup_entry(
 class EnforcementSwitch(NetworkEntity, SwitchEntity):
     """The entry's mode. Who changes it is told on the bus; the guard is then made anew, by the entry's reload.
 
-    It is for administrators: Home Assistant lets every user of the house switch whatever is an entity.
+    It is for administrators: Home Assistant lets every user of the house switch whatever is an entity. Automations may
+    turn it on, and not off: "everything off" takes every switch there is.
     """
 
     @property
@@ -50,8 +51,10 @@ class EnforcementSwitch(NetworkEntity, SwitchEntity):
         await self._choose(Mode.ENFORCE)
 
     async def async_turn_off(self, **kwargs: Any) -> None:
-        """Only observe."""
+        """Only observe. Refused where it is no administrator in person who asks."""
         await administrators_only(self.hass, self._context)
+        if not in_person(self._context):
+            raise self._refusal("off_by_hand_only")
         await self._choose(Mode.OBSERVE)
 
     async def _check(self) -> None:
@@ -82,7 +85,8 @@ class EnforcementSwitch(NetworkEntity, SwitchEntity):
     async def _choose(self, mode: Mode) -> None:
         if self.network.mode is mode:
             return
-        entry = self.network.entry
-        tell_mode(self.network, mode, by=await asker(self.hass, self._context), context=self._context)
-        self.hass.config_entries.async_update_entry(entry, options={**entry.options, CONF_MODE: mode.value})
+        entry, by = self.network.entry, await asker(self.hass, self._context)
+        options = {**entry.options, CONF_MODE: mode.value}
+        tell_choices(self.hass, entry, options, by=by, context=self._context)
+        self.hass.config_entries.async_update_entry(entry, options=options)
         self.async_write_ha_state()

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 from homeassistant.components.event import DOMAIN as EVENT_DOMAIN
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
@@ -22,9 +23,9 @@ from hubsec.events import Event
 from hubsec.events_json import event_types
 from hubsec_zigbee.makers import maker_of
 
-from .const import DOMAIN, EVENT_HUBSEC
+from .const import CONF_MODE, CONF_POLICY, DOMAIN, EVENT_HUBSEC
 from .naming import in_one_line
-from .network import ProtectedNetwork
+from .network import DEFAULT_MODE, DEFAULT_POLICY, ProtectedNetwork
 from .sentences import capitalized, sentence
 
 ATTR_DEVICE: Final = "device"
@@ -34,7 +35,8 @@ ATTR_SENTENCE: Final = "sentence"
 ATTR_TYPE: Final = "type"
 
 MODE_CHANGED: Final = "mode_changed"
-"""The one type that is told of a change in Home Assistant instead of one in hubsec."""
+POLICY_CHANGED: Final = "policy_changed"
+"""The two types that are told of a change in Home Assistant instead of one in hubsec."""
 _TAG: Final = "event"
 EVENTS_KEY: Final = "events"
 """The key of each network's event entity."""
@@ -47,7 +49,7 @@ def type_of(event: type[Event] | Event) -> str:
 
 def types() -> frozenset[str]:
     """Every type that can be told."""
-    return frozenset({MODE_CHANGED, *map(type_of, event_types())})
+    return frozenset({MODE_CHANGED, POLICY_CHANGED, *map(type_of, event_types())})
 
 
 @callback
@@ -67,23 +69,39 @@ def told(network: ProtectedNetwork, event: Event) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(event)
     del fields[_TAG]
     said = capitalized(sentence(event, lambda device: called(network, device)))
-    return {**_about(network, type_of(event), event.device), **fields, ATTR_SENTENCE: said}
+    there, device = registered_device(network, event.device), event.device
+    return {
+        **_about(network.hass, network.entry, type_of(event)),
+        ATTR_DEVICE: device,
+        "device_id": there.id if there is not None else None,
+        "name": name_of(network, device) if device is not None else None,
+        **fields,
+        ATTR_SENTENCE: said,
+    }
 
 
 @callback
-def tell_mode(network: ProtectedNetwork, mode: Mode, *, by: str, context: Context | None) -> None:
-    """Tell that `by` chose another mode. `context` is that of their asking."""
-    said = "Enforces its policy" if mode is Mode.ENFORCE else "Only observes"
-    network.hass.bus.async_fire(
-        EVENT_HUBSEC,
-        {
-            **_about(network, MODE_CHANGED, None),
-            "mode": mode.value,
-            "by": by,
-            ATTR_SENTENCE: f"{said} from now on, on {by}'s word",
-        },
-        context=context,
-    )
+def tell_choices(
+    hass: HomeAssistant, entry: ConfigEntry, options: Mapping[str, Any], *, by: str, context: Context | None
+) -> None:
+    """Tell which of these options `by` chose otherwise than `entry` says still, whether or not it is loaded. `context`
+    is that of their asking."""
+
+    @callback
+    def changed(kind: str, chosen: dict[str, str], said: str) -> None:
+        about = {**_about(hass, entry, kind), ATTR_DEVICE: None, "device_id": None, "name": None}
+        sentence = f"{said} from now on, on {by}'s word"
+        hass.bus.async_fire(
+            EVENT_HUBSEC, {**about, **chosen, "by": by, ATTR_SENTENCE: sentence}, context=context
+        )
+
+    policy = options.get(CONF_POLICY, DEFAULT_POLICY)
+    if policy != entry.options.get(CONF_POLICY, DEFAULT_POLICY):
+        changed(POLICY_CHANGED, {"policy": policy}, f"Has the policy {policy}")
+    mode = Mode(options.get(CONF_MODE, DEFAULT_MODE))
+    if mode is not Mode(entry.options.get(CONF_MODE, DEFAULT_MODE)):
+        said = "Enforces its policy" if mode is Mode.ENFORCE else "Only observes"
+        changed(MODE_CHANGED, {"mode": mode.value}, said)
 
 
 # Who is who
@@ -133,15 +151,11 @@ def called(network: ProtectedNetwork, device: str | None) -> str:
 
 
 @callback
-def _about(network: ProtectedNetwork, kind: str, device: str | None) -> dict[str, Any]:
-    there = registered_device(network, device)
-    unique_id = f"{network.network_id}-{EVENTS_KEY}"
+def _about(hass: HomeAssistant, entry: ConfigEntry, kind: str) -> dict[str, Any]:
+    unique_id = f"{entry.unique_id}-{EVENTS_KEY}"
     return {
         ATTR_TYPE: kind,
-        ATTR_NETWORK: network.entry.title,
-        ATTR_ENTRY_ID: network.entry.entry_id,
-        ATTR_DEVICE: device,
-        "device_id": there.id if there is not None else None,
-        "name": name_of(network, device) if device is not None else None,
-        "entity_id": er.async_get(network.hass).async_get_entity_id(EVENT_DOMAIN, DOMAIN, unique_id),
+        ATTR_NETWORK: entry.title,
+        ATTR_ENTRY_ID: entry.entry_id,
+        "entity_id": er.async_get(hass).async_get_entity_id(EVENT_DOMAIN, DOMAIN, unique_id),
     }

@@ -6,9 +6,11 @@ import pytest
 from frontend import ABORT, CREATED, FORM, Frontend, entry_of, on_radio, own_policy, reloaded, unadopted
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.exceptions import HomeAssistantError
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser, async_capture_events
 from zha_house import Zha, ieee, until, zha_entry
 
+from custom_components.hubsec.stacks import STACKS
+from hubsec import RadioError
 from hubsec.radio import Capabilities, Capability
 from hubsec_zigbee.capabilities import CAPABILITIES
 
@@ -149,10 +151,57 @@ async def test_a_network_that_does_not_run_can_not_be_seen(
     zha.entry.mock_state(zha.hass, ConfigEntryState.NOT_LOADED)
 
 
+@pytest.mark.parametrize("loaded", [True, False])
+async def test_what_a_network_is_called_is_no_markdown(
+    frontend: Frontend, zha: Zha, monkeypatch: pytest.MonkeyPatch, loaded: bool
+) -> None:
+    zha.hass.config_entries.async_update_entry(zha.entry, title="[free](http://evil)")
+
+    async def broken(*_: object) -> None:
+        raise RadioError("![It](http://evil) is broken.")
+
+    if loaded:
+        monkeypatch.setattr(STACKS["zha"], "look", broken)
+    else:
+        await zha.unload()
+    page = await frontend.add()
+    assert (page.type, page.reason) == (ABORT, "not_running" if loaded else "not_loaded")
+    assert r"\[free\]\(http\:\/\/evil\)" in page.text
+    assert (r"\!\[It\]\(http\:\/\/evil\) is broken\." in page.text) is loaded
+
+
 async def test_a_network_is_protected_once(frontend: Frontend, zha: Zha) -> None:
     await frontend.set_up()
     page = await frontend.add()
     assert (page.type, page.reason) == (ABORT, "all_protected")
+
+
+async def test_an_entry_for_another_network_protects_nothing_of_this_one(
+    frontend: Frontend, zha: Zha
+) -> None:
+    old = MockConfigEntry(
+        domain="hubsec",
+        title="The old house",
+        unique_id="00124b0001020304",
+        data={"stack": "zha", "stack_entry_id": zha.entry.entry_id},
+        options={"policy": "home", "mode": "enforce"},
+    )
+    old.add_to_hass(zha.hass)
+    assert await zha.hass.config_entries.async_setup(old.entry_id)
+    assert "other_network" in await frontend.repairs()
+    page = await (await frontend.add()).submit(policy="home", mode="enforce")
+    assert (await page.submit()).type == CREATED
+    await zha.hass.async_block_till_done()
+    (new,) = [one for one in zha.hass.config_entries.async_entries("hubsec") if one is not old]
+    assert new.runtime_data.protected
+    assert old.runtime_data.standing == "other_network"
+    with pytest.raises(HomeAssistantError, match="hubsec keeps Emulated stick closed"):
+        await zha.permit()
+    assert (await frontend.add()).reason == "all_protected"
+    # Which network it is can't be seen now.
+    assert await zha.hass.config_entries.async_remove(new.entry_id)
+    await zha.unload()
+    assert (await frontend.add()).reason == "all_protected"
 
 
 async def test_the_same_network_at_another_entry_is_the_same_network(frontend: Frontend, zha: Zha) -> None:
@@ -231,6 +280,33 @@ async def test_another_mode_takes_effect(frontend: Frontend, zha: Zha) -> None:
     assert entry.runtime_data.hub.policy.name == "strict"
     with pytest.raises(HomeAssistantError):
         await zha.permit(60)
+
+
+async def test_what_the_options_change_is_told_and_who_did_it(
+    frontend: Frontend, zha: Zha, hass_admin_user: MockUser
+) -> None:
+    entry = await frontend.set_up()
+    told = async_capture_events(zha.hass, "hubsec_event")
+    chosen: list[tuple[str, str]] = [("home", "observe"), ("strict", "observe"), ("strict", "enforce")]
+    for policy, mode in chosen:
+        assert (
+            await (await frontend.configure(entry.entry_id)).submit(policy=policy, mode=mode)
+        ).type == CREATED
+        await until(
+            lambda: reloaded(entry) and entry.runtime_data.hub is not None, "The guard's standing anew"
+        )
+        await zha.hass.async_block_till_done()
+    changes = [event for event in told if event.data["type"] in ("policy_changed", "mode_changed")]
+    assert [event.data["sentence"] for event in changes] == [
+        f"Has the policy strict from now on, on {hass_admin_user.name}'s word",
+        f"Enforces its policy from now on, on {hass_admin_user.name}'s word",
+    ]
+    assert [(event.data.get("policy"), event.data.get("mode")) for event in changes] == [
+        ("strict", None),
+        (None, "enforce"),
+    ]
+    assert {event.context.user_id for event in changes} == {hass_admin_user.id}
+    assert {event.data["entry_id"] for event in changes} == {entry.entry_id}
 
 
 async def test_options_take_no_wrong_policy(frontend: Frontend, zha: Zha) -> None:

@@ -132,6 +132,7 @@ async def test_who_removes_an_unapproved_device_in_zha_has_mended_it(frontend: F
     await zha.hass.async_block_till_done()
     assert "unapproved_device" not in await frontend.repairs()
     # If it comes back, it is as unapproved as before.
+    plug.power_off()
     await zha.admitted(plug)
     await shown(frontend, "unapproved_device")
     await zha.entity(plug, "switch")
