@@ -12,6 +12,7 @@ from homeassistant.core import CALLBACK_TYPE, callback
 from hubsec import Refused
 from hubsec.events import Event, OpenRefused
 
+from .choices import plain
 from .const import DOMAIN
 from .network import ProtectedNetwork
 from .refusing import JoiningRefused
@@ -28,14 +29,16 @@ def refused_notification_id(network: ProtectedNetwork) -> str:
 def notify_of_refusals(network: ProtectedNetwork) -> CALLBACK_TYPE:
     """Show a notification whenever the host was refused to open the network. What comes back ends that, and takes the
     notification away."""
-    hass, name, known_as = network.hass, network.entry.title, refused_notification_id(network)
+    hass, title, known_as = network.hass, network.entry.title, refused_notification_id(network)
 
     @callback
     def hear(event: Event) -> None:
         if isinstance(event, OpenRefused) and event.enforced:
-            said = JoiningRefused(Refused(event.reason, rule=event.rule), network=name)
+            # The text is Markdown. The title is none: it is shown as it is.
+            refused = Refused(plain(event.reason), rule=event.rule)
+            said = str(JoiningRefused(refused, network=plain(title)))
             persistent_notification.async_create(
-                hass, str(said), title=REFUSED_TITLE.format(network=name), notification_id=known_as
+                hass, said, title=REFUSED_TITLE.format(network=title), notification_id=known_as
             )
 
     end = network.on_event(hear)

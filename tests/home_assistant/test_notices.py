@@ -15,11 +15,14 @@ from zha_house import Zha
 pytestmark = pytest.mark.usefixtures("enable_custom_integrations")
 
 
+TITLE = "[Stick](http://evil)"
+
+
 async def _guarded(zha: Zha, mode: str) -> MockConfigEntry:
     network_id = str(zha.app.state.network_info.extended_pan_id).replace(":", "").lower()
     data = {"stack": "zha", "stack_entry_id": zha.entry.entry_id, "adopt": []}
     entry = MockConfigEntry(
-        domain="hubsec", title="Stick", unique_id=network_id, data=data, options={"mode": mode}
+        domain="hubsec", title=TITLE, unique_id=network_id, data=data, options={"mode": mode}
     )
     entry.add_to_hass(zha.hass)
     assert await zha.hass.config_entries.async_setup(entry.entry_id)
@@ -38,8 +41,11 @@ async def test_a_refused_page_is_a_notification_until_hubsec_goes(
     page = await hass_ws_client(zha.hass)
     answer = await zha.permit_on_page(page)
     (shown,) = _shown(zha.hass)
-    assert shown["title"] == "hubsec kept Stick closed"
-    assert shown["message"] == answer["error"]["message"]
+    # The frontend shows the title as it is, and the message as Markdown.
+    assert shown["title"] == f"hubsec kept {TITLE} closed"
+    assert TITLE not in shown["message"]
+    assert r"\[Stick\]\(http\:\/\/evil\)" in shown["message"]
+    assert shown["message"].replace("\\", "") == answer["error"]["message"]
 
     with pytest.raises(HomeAssistantError):
         await zha.permit()
