@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from .notices import notify_of_refusals
 from .services import async_setup_services
 from .telling import tell
 from .watching import watch
+
+_LOGGER = logging.getLogger(__name__)
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -60,4 +63,11 @@ async def _options_changed(hass: HomeAssistant, entry: HubsecConfigEntry) -> Non
 
 
 def _forget(home: Path) -> None:
-    shutil.rmtree(home, ignore_errors=True)
+    failed: list[BaseException] = []
+    shutil.rmtree(home, onexc=lambda _function, _path, error: failed.append(error))
+    if failed and home.exists():
+        _LOGGER.warning(
+            "The folder %s could not be deleted (%s). It holds a network's records and their key: delete it by hand",
+            home,
+            getattr(failed[0], "strerror", None) or type(failed[0]).__name__,
+        )

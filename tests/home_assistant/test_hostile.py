@@ -140,6 +140,11 @@ async def test_whoever_waits_for_an_opening_that_is_ended_hears_of_it(
     assert home.network.entrance.listening_until is None
 
 
+def files(folder: Path) -> list[Path]:
+    """What is in it."""
+    return sorted(folder.iterdir())
+
+
 @pytest.mark.parametrize("fails", [True, False])
 async def test_what_could_not_be_deleted_is_told(
     zha: Zha,
@@ -150,7 +155,7 @@ async def test_what_could_not_be_deleted_is_told(
 ) -> None:
     home = await guarded(zha)
     folder, unlink = Path(hass.config.path("hubsec", str(home.entry.unique_id))), os.unlink
-    held, *others = sorted(folder.iterdir())
+    held, *others = files(folder)
 
     def broken(path: str, **how: int) -> None:
         if fails and Path(path).name == held.name:

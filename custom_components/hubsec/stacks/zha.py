@@ -7,6 +7,7 @@ its service `permit`) is what other integrations that attach to it use as well, 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry
@@ -96,12 +97,7 @@ class Zha:
     def secrets(self, running: Any) -> tuple[bytes, ...]:
         """What zigpy knows of the network, now and in its backups."""
         infos = [running.state.network_info, *(backup.network_info for backup in running.backups.backups)]
-        keys = [key for info in infos for key in (info.network_key, info.tc_link_key, *info.key_table)]
-        hashed = [info.stack_specific.get("ezsp", {}).get("hashed_tclk") for info in infos]
-        return (
-            *(key.key.serialize() for key in keys if key is not None),
-            *(bytes.fromhex(one) for one in hashed if one),
-        )
+        return tuple(key for info in infos for key in _keys(info))
 
     async def sing(self, hass: HomeAssistant) -> bool:
         """A canary through the service `zha.permit`."""
@@ -120,3 +116,15 @@ class Zha:
         with contextlib.suppress(RadioError), answering(self.name):
             await self.close(hass)
         return False
+
+
+def _keys(info: Any) -> Iterator[bytes]:
+    for key in (info.network_key, info.tc_link_key, *info.key_table):
+        if key is not None:
+            yield key.key.serialize()
+    # zigpy checks nothing of this in a backup that somebody brought along.
+    match info.stack_specific:
+        case {"ezsp": {"hashed_tclk": str(hashed)}}:
+            yield hashed.encode("utf-8", "replace")
+            with contextlib.suppress(ValueError):
+                yield bytes.fromhex(hashed)
