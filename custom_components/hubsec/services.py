@@ -23,10 +23,12 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 
 from hubsec import (
+    AdmissionEnded,
     Device,
     Hub,
     HubsecError,
     Identity,
+    Outcome,
     PolicyError,
     Refused,
     StickerError,
@@ -59,6 +61,8 @@ ATTR_STICKER: Final = "sticker"
 LONGEST_LISTENING: Final = 180
 """Seconds; no policy allows more (:mod:`hubsec.listening`)."""
 _CALLERS_MISTAKES: Final = (EntryError, PolicyError, Refused, StickerError)
+_ORDINARY_ENDS: Final = frozenset({Outcome.EXPIRED, Outcome.CANCELLED, Outcome.REFUSED})
+"""Of an admission whose device did not come in. Only its failing is more than the caller needs to know."""
 
 type _Handler = Callable[[ServiceCall, ProtectedNetwork, str], Awaitable[dict[str, Any]]]
 """Does it, for a caller of that name; raises :class:`hubsec.HubsecError`."""
@@ -107,7 +111,7 @@ def _for_admins(
         try:
             answer = await handler(call, network, await asker(hass, call.context))
         except HubsecError as error:
-            kind = ServiceValidationError if isinstance(error, _CALLERS_MISTAKES) else HomeAssistantError
+            kind = ServiceValidationError if _ordinary(error) else HomeAssistantError
             words = {"network": network.entry.title, "reason": str(error)}
             raise kind(
                 translation_domain=DOMAIN, translation_key="not_done", translation_placeholders=words
@@ -115,6 +119,13 @@ def _for_admins(
         return {"network": network.entry.title, **answer} if call.return_response else None
 
     return handle
+
+
+def _ordinary(error: HubsecError) -> bool:
+    """Whether that is the caller's own affair, of which Home Assistant logs no traceback."""
+    if isinstance(error, AdmissionEnded):
+        return error.outcome in _ORDINARY_ENDS
+    return isinstance(error, _CALLERS_MISTAKES)
 
 
 # The actions

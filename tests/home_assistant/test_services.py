@@ -20,6 +20,7 @@ from pytest_homeassistant_custom_component.common import MockUser
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 from zha_house import Zha, ieee, until
 
+from hubsec import AdmissionEnded, Outcome
 from hubsec_emulated.devices.device import Device
 
 pytestmark = pytest.mark.usefixtures("enable_custom_integrations")
@@ -83,9 +84,23 @@ async def test_admit_says_that_nobody_came(zha: Zha) -> None:
     admitting = zha.hass.async_create_task(home.call("admit", sticker=lamp.sticker, name="Hall lamp"))
     await until(lambda: home.network.entrance.open_to, "Opening")
     await home.network.entrance.close()
-    with pytest.raises(HomeAssistantError, match="Stick: Somebody closed it") as raised:
+    with pytest.raises(ServiceValidationError, match="Stick: Somebody closed it"):
         await admitting
-    assert not isinstance(raised.value, ServiceValidationError)
+
+
+@pytest.mark.parametrize("outcome", set(Outcome) - {Outcome.JOINED})
+async def test_only_an_admission_that_failed_is_worth_a_traceback(
+    zha: Zha, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+) -> None:
+    home = await guarded(zha)
+
+    async def ended(*_: object, **__: object) -> None:
+        raise AdmissionEnded("It did not come in.", outcome=outcome)
+
+    monkeypatch.setattr(home.network.entrance, "admit", ended)
+    with pytest.raises(HomeAssistantError, match="Stick: It did not come in") as raised:
+        await home.call("admit", sticker=zha.house.lamp().sticker, name="Hall lamp")
+    assert isinstance(raised.value, ServiceValidationError) is (outcome is not Outcome.FAILED)
 
 
 async def test_a_knock_is_approved_at_its_next_try(zha: Zha) -> None:
