@@ -242,7 +242,7 @@ def test_keys_stay_out_of_the_log_of_zigpys_database(caplog: pytest.LogCaptureFi
     caplog.set_level(logging.DEBUG)
     quiet.put_on()
     for table, value in (("network_backups_v13", "secret"), ("devices_v13", "public")):
-        call = functools.partial(print, f"INSERT INTO {table} VALUES (?)", (value,))
+        call = functools.partial(print, " ".join(("INSERT INTO", table, "VALUES (?)")), (value,))
         database.debug("executing %s", call)
         database.debug("operation %s completed", call)
     quiet.take_off()
