@@ -241,8 +241,11 @@ def test_keys_stay_out_of_the_log_of_zigpys_database(caplog: pytest.LogCaptureFi
     quiet, database = Quiet(), logging.getLogger("aiosqlite")
     caplog.set_level(logging.DEBUG)
     quiet.put_on()
-    for table, value in (("network_backups_v13", "secret"), ("devices_v13", "public")):
-        call = functools.partial(print, " ".join(("INSERT INTO", table, "VALUES (?)")), (value,))
+    for statement, value in (
+        ("INSERT INTO network_backups_v13 VALUES (?)", "secret"),
+        ("INSERT INTO devices_v13 VALUES (?)", "public"),
+    ):
+        call = functools.partial(print, statement, (value,))
         database.debug("executing %s", call)
         database.debug("operation %s completed", call)
     quiet.take_off()
