@@ -18,7 +18,9 @@ FROM_OUTSIDE = {
     "device_joined": "zigpy, of an application's listener",
     "general_command": "zigpy, of a cluster's listener",
     "handle_message": "zigpy, of an application's listener",
+    "request_callback_rsp": "zigpy-znp, of its stick",
     "teardown": "hypothesis, of a state machine",
+    "write_network_info": "zigpy, when it restores a backup",
 }
 KINDS = {"class", "function", "method", "property"}
 DECORATORS = [
