@@ -88,7 +88,7 @@ async def test_admit_says_that_nobody_came(zha: Zha) -> None:
         await admitting
 
 
-@pytest.mark.parametrize("outcome", set(Outcome) - {Outcome.JOINED})
+@pytest.mark.parametrize("outcome", sorted(set(Outcome) - {Outcome.JOINED}))
 async def test_only_an_admission_that_failed_is_worth_a_traceback(
     zha: Zha, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
 ) -> None:
