@@ -1,7 +1,8 @@
 """One decision, with an allowlist of ten entries and of 100,000: it ought to cost the same.
 
 The limit is a function written for this one policy and question: it looks the device and its admission up, compares the
-times and makes the answer.
+times and makes the answer. A time is that of the fastest of many short rounds, as the documentation of timeit advises:
+what is slower is the machine's other work, which on a shared one goes on for seconds.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ LIMIT = 500.0
 AIM = f"<= {LIMIT:g} ns"
 GROWTH = 1.25
 """A decision with the long allowlist against one with the short one."""
+
+ROUNDS, SAMPLE = 200, 0.005
+"""How many rounds, and the seconds of each case's in them."""
 
 NOW = 1_000.0
 
@@ -89,6 +93,11 @@ def cases(size: int) -> dict[str, Case]:
     return {"inline function": limit, "allow": allow, "deny": deny}
 
 
+def fastest(values: dict[str, list[float]]) -> dict[str, list[float]]:
+    """The fastest round of each case."""
+    return {name: [min(measured)] for name, measured in values.items()}
+
+
 def run() -> list[Row]:
     """The lines of the table."""
     lines: list[Row] = []
@@ -96,7 +105,7 @@ def run() -> list[Row]:
     for size in SIZES:
         some = cases(size)
         both[f"allow, {size:,} entries"] = some["allow"]
-        values = measure(some)
+        values = fastest(measure(some, rounds=ROUNDS, sample=SAMPLE))
         title = f"decide, {size:,} entries"
         lines += [
             line if line.ratio is None else msgspec.structs.replace(line, aim=AIM, met=line.value <= LIMIT)
@@ -105,6 +114,11 @@ def run() -> list[Row]:
         ]
     short, long = both
     lines.append(
-        rows("decide, growth", measure({short: both[short], long: both[long]}), ours=(long,), aim=GROWTH)[1]
+        rows(
+            "decide, growth",
+            fastest(measure({short: both[short], long: both[long]}, rounds=ROUNDS, sample=SAMPLE)),
+            ours=(long,),
+            aim=GROWTH,
+        )[1]
     )
     return lines
