@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 
 from hubsec import Hub, __version__
 from hubsec.events import Denied, Event, Exposed, Knocked, Quarantined, RogueOpening, Steered
@@ -56,14 +57,18 @@ class Story:
     failed: list[str] = field(default_factory=list)
     chapters: int = 0
 
+    def _print(self, text: str) -> None:
+        """Under its chapter, in a narrow terminal as well."""
+        self.console.print(Padding(text, (0, 0, 0, 3), expand=False))
+
     def chapter(self, title: str, text: str) -> None:
         self.chapters += 1
         self.console.print(f"\n[bold]{self.chapters}. {escape(title)}[/bold]")
-        self.console.print(f"   [dim]{escape(text)}[/dim]")
+        self._print(f"[dim]{escape(text)}[/dim]")
         self.lines += ["", f"## {self.chapters}. {title}", "", text, ""]
 
     def say(self, text: str) -> None:
-        self.console.print(f"   {escape(text)}")
+        self._print(escape(text))
         self.lines.append(f"- {text}")
 
     def note(self, text: str) -> None:
@@ -71,12 +76,12 @@ class Story:
         self.lines.append(f"- {text}")
 
     def warn(self, text: str) -> None:
-        self.console.print(f"   [yellow]! {escape(text)}[/yellow]")
+        self._print(f"[yellow]! {escape(text)}[/yellow]")
         self.lines.append(f"- **Warning:** {text}")
 
     def check(self, claim: str, *, holds: bool) -> None:
         mark, style = ("✓", "green") if holds else ("✗", "bold red")
-        self.console.print(f"   [{style}]{mark}[/{style}] {escape(claim)}")
+        self._print(f"[{style}]{mark}[/{style}] {escape(claim)}")
         self.lines.append(f"- {mark} {claim}")
         if not holds:
             self.failed.append(claim)
