@@ -24,6 +24,7 @@ from homeassistant.data_entry_flow import AbortFlow
 from hubsec import HubsecError, Mode
 
 from .adopting import adopt, unconfirmed
+from .asking import page_context, page_user
 from .choices import (
     POLICY_INVALID,
     candidates,
@@ -40,7 +41,6 @@ from .const import CONF_ADOPT, CONF_MODE, CONF_POLICY, CONF_STACK, CONF_STACK_EN
 from .network import DEFAULT_MODE, DEFAULT_POLICY, ProtectedNetwork
 from .stacks import Found
 from .telling import tell_choices
-from .who import context, who
 
 
 class HubsecConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -211,7 +211,7 @@ class HubsecOptionsFlow(OptionsFlow):
             return self._changed()
         try:
             if user_input is not None:
-                await adopt(network, user_input.get(CONF_ADOPT, []), by=who())
+                await adopt(network, user_input.get(CONF_ADOPT, []), by=page_user())
             waiting = await unconfirmed(network)
         except HubsecError as error:
             return self.async_abort(reason="failed", description_placeholders={"problem": plain(str(error))})
@@ -228,7 +228,7 @@ class HubsecOptionsFlow(OptionsFlow):
         return await self.async_step_adopt({CONF_ADOPT: []})
 
     def _changed(self) -> ConfigFlowResult:
-        tell_choices(self.hass, self.config_entry, self._options, by=who(), context=context())
+        tell_choices(self.hass, self.config_entry, self._options, by=page_user(), context=page_context())
         return self.async_create_entry(data=self._options)
 
     @property

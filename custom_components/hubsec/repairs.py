@@ -21,13 +21,13 @@ from homeassistant.util import dt as dt_util
 from hubsec import HubsecError, Mode
 
 from .adopting import adopt, unconfirmed
+from .asking import page_context, page_user
 from .choices import names, plain, which_devices
 from .const import CONF_ADOPT, CONF_MODE, CONF_STACK_ENTRY, CONF_UNDERSTOOD, DOMAIN
 from .issues import DEVICE, ENTRY, KIND, Kind
 from .naming import in_one_line
 from .network import ProtectedNetwork, Standing
 from .telling import tell_choices
-from .who import context, who
 
 CONF_NAME: Final = "name"
 _STILL: Final = "It is still so."
@@ -115,7 +115,7 @@ class StrangerFlow(_Flow):
             return self._page("allow", self._naming(called))
         name = self._named(user_input)
         try:
-            await self._network.guarded().allow(self._device, name=name, by=who())
+            await self._network.guarded().allow(self._device, name=name, by=page_user())
         except HubsecError as error:
             return self._page("allow", self._naming(name), failure=str(error))
         return self._mended()
@@ -125,7 +125,7 @@ class StrangerFlow(_Flow):
         if user_input is None:
             return self._page("evict")
         try:
-            eviction = await self._network.guarded().evict(self._device, by=who())
+            eviction = await self._network.guarded().evict(self._device, by=page_user())
         except HubsecError as error:
             return self._page("evict", failure=str(error))
         return self._page("evicted" if eviction.confirmed else "unconfirmed", detail=plain(eviction.detail))
@@ -153,7 +153,7 @@ class KnockFlow(_Flow):
             return self._page("approve", self._naming(maker or self._device))
         name = self._named(user_input)
         try:
-            closes_at = await self._network.entrance.approve(self._device, name=name, by=who())
+            closes_at = await self._network.entrance.approve(self._device, name=name, by=page_user())
         except HubsecError as error:
             return self._page("approve", self._naming(name), failure=str(error))
         closes = dt_util.as_local(dt_util.utc_from_timestamp(closes_at))
@@ -176,7 +176,7 @@ class BaselineFlow(_Flow):
         network = self._network
         try:
             if user_input is not None:
-                await adopt(network, user_input.get(CONF_ADOPT, []), by=who())
+                await adopt(network, user_input.get(CONF_ADOPT, []), by=page_user())
                 return self._mended()
             waiting = await unconfirmed(network)
         except HubsecError as error:
@@ -234,7 +234,7 @@ class UnenforceableFlow(_Flow):
         """Only observe from now on."""
         entry = self._entry
         options = {**entry.options, CONF_MODE: Mode.OBSERVE.value}
-        tell_choices(self.hass, entry, options, by=who(), context=context())
+        tell_choices(self.hass, entry, options, by=page_user(), context=page_context())
         self.hass.config_entries.async_update_entry(entry, options=options)
         return self._mended()
 
