@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         StoreError,
     )
     from hubsec.hub import Hub
-    from hubsec.identity import CredentialKind, Identity, Mark, Mode, Network, Standing
+    from hubsec.identity import CredentialKind, Identity, Mark, Mode, Network, SecurityClass, Standing
     from hubsec.policy import Policy, decide, load_policy
     from hubsec.posture import NetworkPosture, Posture
     from hubsec.radio import Radio
@@ -57,7 +57,7 @@ _HOMES = {
         "StoreError",
     ),
     "hubsec.hub": ("Hub",),
-    "hubsec.identity": ("CredentialKind", "Identity", "Mark", "Mode", "Network", "Standing"),
+    "hubsec.identity": ("CredentialKind", "Identity", "Mark", "Mode", "Network", "SecurityClass", "Standing"),
     "hubsec.policy": ("Policy", "decide", "load_policy"),
     "hubsec.posture": ("NetworkPosture", "Posture"),
     "hubsec.radio": ("Radio",),
@@ -102,6 +102,7 @@ __all__ = [
     "SealError",
     "Secret",
     "Security",
+    "SecurityClass",
     "Shut",
     "Standing",
     "Sticker",

@@ -37,9 +37,10 @@ from hubsec.events import (
     Event,
     Evicted,
     Joined,
+    JoinFailed,
     Quarantined,
 )
-from hubsec.identity import CredentialKind, Identity, Mark
+from hubsec.identity import SEALED, Identity, Mark
 from hubsec.policy import OpenAdmission
 from hubsec.radio import AdmissionOrder, answering
 from hubsec.secret import Secret
@@ -85,7 +86,7 @@ class Admissions:
         self._closing = False
         self.ways: dict[Identity, OpenAdmission] = {}
 
-    def make(self, entry: Entry, link_key: Secret, *, radio: str) -> Admission:
+    def make(self, entry: Entry, secret: Secret, *, radio: str) -> Admission:
         """An admission that is not open yet. Raises :class:`~hubsec.errors.Refused` where the policy takes no
         such device, and :class:`~hubsec.errors.EntryError` for an entry that can't be."""
         entry = checked_entry(entry)
@@ -95,10 +96,12 @@ class Admissions:
             device=entry.device,
             name=entry.label,
             credential=entry.credential,
-            link_key=link_key,
-            window=terms.window,
+            secret=secret,
+            window=terms.smart_start_window if entry.smart_start else terms.window,
             exchange_limit=terms.exchange_limit,
             parents=terms.parents,
+            least=terms.security,
+            smart_start=entry.smart_start,
         )
         admission = Admission(self, order, entry, radio=radio)
         self._check(admission)
@@ -119,7 +122,14 @@ class Admissions:
 
     # Opening and closing
 
-    async def open(self, admission: Admission) -> None:
+    async def vouch(self, entry: Entry, secret: Secret, *, radio: str) -> AdmissionOrder:
+        """An admission that the radio itself has asked for, because its host named the device: open when this returns,
+        and ended by its device or its time. Raises what :meth:`make` and :meth:`open` raise."""
+        admission = self.make(entry, secret, radio=radio)
+        await self.open(admission, tell_radio=False)
+        return admission.order
+
+    async def open(self, admission: Admission, *, tell_radio: bool = True) -> None:
         """Record it, say so, open the radio. :class:`Admission` calls this on entering its block.
 
         Raises :class:`~hubsec.errors.Refused`, :class:`~hubsec.errors.StoreError` or
@@ -142,8 +152,9 @@ class Admissions:
         try:
             await self._record(running)
             self._say_open(running)
-            with answering(authority.radio.name):
-                await authority.radio.admit(admission.order)
+            if tell_radio:
+                with answering(authority.radio.name):
+                    await authority.radio.admit(admission.order)
         except BaseException as error:
             cancelled = isinstance(error, asyncio.CancelledError)
             self._end(
@@ -167,10 +178,13 @@ class Admissions:
         if before is not None:
             running.before_key = await allowlist.credential(running.device)
             entry = msgspec.structs.replace(
-                entry, joined_at=before.joined_at, marks=before.marks, pinned=before.pinned
+                entry,
+                joined_at=before.joined_at,
+                marks=before.marks,
+                pinned=before.pinned,
+                address=before.address,
             )
-        by_code = entry.credential is CredentialKind.INSTALL_CODE
-        adding = allowlist.add(entry, admission.order.link_key if by_code else None)
+        adding = allowlist.add(entry, admission.order.secret if entry.credential in SEALED else None)
         # A task of its own: who is cancelled here must still be able to take back what the store goes on to write.
         running.adding = self._spawn(self._state.recorded(adding))
         await asyncio.shield(running.adding)
@@ -246,6 +260,8 @@ class Admissions:
                     self._end(running, Outcome.JOINED, f"{running.admission.name} joined.", device_of(entry))
             case Evicted(enforced=True) | Quarantined(enforced=True):
                 self._end(running, Outcome.REFUSED, event.reason)
+            case JoinFailed():
+                self._end(running, Outcome.FAILED, event.reason)
             case _:
                 pass
 

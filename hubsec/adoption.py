@@ -11,7 +11,7 @@ from hubsec.authority import HubAuthority
 from hubsec.entries import LABEL_LIMIT, Entry
 from hubsec.errors import HubsecError, Refused, StickerError, StoreError
 from hubsec.events import AdoptionConfirmed, AdoptionListed
-from hubsec.identity import CredentialKind, Identity, Network, zigbee_identity
+from hubsec.identity import CredentialKind, Identity, Network, identity_on
 from hubsec.radio import RadioPosture, SeenDevice
 from hubsec.state import HubState
 
@@ -116,9 +116,9 @@ def _entry(seen: SeenDevice, network: Network, *, at: float, by: str) -> Entry:
 def _identities(devices: Iterable[str], network: Network) -> tuple[Identity, ...]:
     """Each once, as the allowlist spells it."""
     try:
-        spelled = [zigbee_identity(one) if network is Network.ZIGBEE else Identity(one) for one in devices]
+        spelled = [identity_on(network, one) for one in devices]
     except StickerError as error:
-        raise Refused(f"A device to adopt is no EUI64. {error.reason}", rule=_RULE) from None
+        raise Refused(f"That is no device to adopt. {error.reason}", rule=_RULE) from None
     except TypeError:
         raise HubsecError("The devices to adopt are a list of identities.") from None
     return tuple(dict.fromkeys(spelled))

@@ -15,14 +15,15 @@ import msgspec
 
 from hubsec.entries import LABEL_LIMIT, Entry, Use
 from hubsec.errors import EntryError, StickerError
-from hubsec.identity import CredentialKind, Identity, Network, zigbee_identity
+from hubsec.identity import SEALED, CredentialKind, Identity, Network, identity_on
 from hubsec.secret import Secret
 from hubsec.store import AsyncStore
 
-LINK_KEY_BYTES: Final = 16
+SECRET_BYTES: Final = 16
+"""A link key and a DSK have 16 bytes each."""
 # What may change once an entry is there. The rest says who it is and on whose word, which is a new entry's to say.
 CHANGEABLE: Final = frozenset(
-    {"label", "expires_at", "device_class", "maker", "joined_at", "marks", "pinned", "quarantined"}
+    {"label", "expires_at", "device_class", "maker", "joined_at", "marks", "pinned", "quarantined", "address"}
 )
 # Far above any house; what is imported is read into memory whole.
 IMPORT_BYTES: Final = 8 * 1024 * 1024
@@ -90,7 +91,7 @@ class Allowlist(Mapping[Identity, Entry]):
         return tuple(sorted(self._entries.values(), key=lambda entry: (entry.label.casefold(), entry.device)))
 
     async def credential(self, device: Identity) -> Secret | None:
-        """The link key of `device`, opened; None when it has none. Raises :class:`~hubsec.errors.SealError`."""
+        """The link key or DSK of `device`, opened; None when it has none. Raises :class:`~hubsec.errors.SealError`."""
         return await self._store.run(lambda store: store.credential(device), writes=False)
 
     # Changing
@@ -98,13 +99,15 @@ class Allowlist(Mapping[Identity, Entry]):
     async def add(self, entry: Entry, secret: Secret | None = None) -> Entry:
         """Put `entry` on the list, in place of the device's present one if it has one.
 
-        `secret` is the 16-byte link key of an entry by install code; entries by other credentials have none. Raises
-        :class:`~hubsec.errors.EntryError` otherwise.
+        `secret` has 16 bytes: the link key of an entry by install code, or the DSK of one by that; entries by other
+        credentials have none. Raises :class:`~hubsec.errors.EntryError` otherwise.
         """
-        if (entry.credential is CredentialKind.INSTALL_CODE) != (secret is not None):
-            raise EntryError("An entry by install code comes with its link key, and no other entry with any.")
-        if secret is not None and len(secret) != LINK_KEY_BYTES:
-            raise EntryError(f"A link key has {LINK_KEY_BYTES} bytes; this one has {len(secret)}.")
+        if (entry.credential in SEALED) != (secret is not None):
+            raise EntryError(
+                "An entry by install code or DSK comes with its secret, and no other entry with any."
+            )
+        if secret is not None and len(secret) != SECRET_BYTES:
+            raise EntryError(f"A link key, or a DSK, has {SECRET_BYTES} bytes; this one has {len(secret)}.")
         checked = checked_entry(entry)
         return await self._store.run(
             lambda store: store.put(checked, secret, by=checked.approved_by, at=self._clock()),
@@ -112,7 +115,7 @@ class Allowlist(Mapping[Identity, Entry]):
         )
 
     async def put_back(self, entry: Entry, secret: Secret | None, *, by: str) -> Entry:
-        """Put `entry` on the list as it was before, with the link key that it still had: none when it was spent."""
+        """Put `entry` on the list as it was before, with the secret that it still had: none when it was spent."""
         return await self._store.run(
             lambda store: store.put(entry, secret, by=by, at=self._clock()), then=self._seen
         )
@@ -189,7 +192,7 @@ class Allowlist(Mapping[Identity, Entry]):
         """Write down that a device has been let in, at the time of its first join; later calls change nothing.
 
         With `since` the first join from then on counts, such as from the opening of an admission. An entry for a single
-        use loses its link key with that. Raises :class:`~hubsec.errors.EntryError` when there is no entry.
+        use loses its secret with that. Raises :class:`~hubsec.errors.EntryError` when there is no entry.
         """
         when = self._clock() if at is None else at
         return await self._store.run(
@@ -206,7 +209,7 @@ class Allowlist(Mapping[Identity, Entry]):
     async def import_(self, data: bytes, *, by: str) -> Imported:
         """Take in the devices of an export that are not on the list, all of them or, on any error, none.
 
-        An entry by install code comes without its secret: its device is known, but can't join anew. Raises
+        An entry by install code or DSK comes without its secret: its device is known, but can't join anew. Raises
         :class:`~hubsec.errors.EntryError` when `data` is no export.
         """
         if len(data) > IMPORT_BYTES:
@@ -249,11 +252,10 @@ def checked_entry(entry: Entry) -> Entry:
     if checked != entry:
         # Such as a NaN, which JSON reads as None: as "never".
         raise EntryError("An entry has a value that does not fit.")
-    if checked.network is Network.ZIGBEE:
-        try:
-            canonical = zigbee_identity(checked.device)
-        except StickerError as error:
-            raise EntryError(error.reason) from None
-        if checked.device != canonical:
-            raise EntryError("An entry's device is an identity: lower case, with colons.")
+    try:
+        canonical = identity_on(checked.network, checked.device)
+    except StickerError as error:
+        raise EntryError(error.reason) from None
+    if checked.device != canonical:
+        raise EntryError(f"An entry's device is an identity, as hubsec spells it: {canonical}.")
     return checked

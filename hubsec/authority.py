@@ -18,18 +18,29 @@ from hubsec.entries import Entry, Pinned
 from hubsec.errors import EntryError, Refused, StoreError
 from hubsec.events import Event, Exposed, IdentityChanged, IdentityPinned, Marked
 from hubsec.events import Quarantined as QuarantinedEvent
-from hubsec.identity import CredentialKind, Identity, Mark, Mode, Standing
+from hubsec.identity import (
+    CredentialKind,
+    Identity,
+    Mark,
+    Mode,
+    SecurityClass,
+    Standing,
+    dsk_identity,
+    is_address,
+)
 from hubsec.policy import Context, OpenAdmission, decide
-from hubsec.radio import Radio, SeenDevice, answering
+from hubsec.radio import AdmissionOrder, Radio, SeenDevice, answering
 from hubsec.requests import (
     ExchangeRequest,
     IdentifyRequest,
     JoinKind,
     JoinRequest,
+    OpenKind,
     OpenRequest,
     PresenceRequest,
     Request,
 )
+from hubsec.secret import Secret
 from hubsec.store import Record
 
 if TYPE_CHECKING:
@@ -40,6 +51,7 @@ KNOCK_SPAN: Final = 60.0
 # Devices without an entry in force whose judgement is remembered; ten times a large house. Who makes up more
 # addresses than that has the oldest judged anew.
 JUDGED_KEPT: Final = 4096
+_LEFT: Final = "hubsec: the device left"
 
 
 class Ways(Protocol):
@@ -54,6 +66,9 @@ class Ways(Protocol):
 
     def let_in(self, device: Identity) -> None:
         """The network key may leave for `device` now."""
+
+    async def vouch(self, entry: Entry, secret: Secret, *, radio: str) -> AdmissionOrder:
+        """An admission that a radio has asked for, open when this returns."""
 
 
 class HubAuthority:
@@ -95,6 +110,68 @@ class HubAuthority:
     def entry(self, device: Identity) -> Entry | None:
         """The allowlist's row, or None."""
         return self._state.allowlist.get(device)
+
+    def entries(self) -> Sequence[Entry]:
+        """The allowlist's rows of this radio's network."""
+        network = self.radio.network
+        return tuple(entry for entry in self._state.allowlist.values() if entry.network is network)
+
+    async def secret(self, device: Identity) -> Secret | None:
+        """The sealed credential of an entry, opened; None where it has none."""
+        return await self._state.allowlist.credential(device)
+
+    def least_security(self, device_class: str | None) -> SecurityClass:
+        """The least security class that the policy asks of a device of that class."""
+        return self._state.policy.least_security(device_class)
+
+    async def vouch(
+        self, secret: Secret, *, by: str, device_class: str | None = None, smart_start: bool = False
+    ) -> AdmissionOrder:
+        """An admission for the device whose DSK `by` has given; see :class:`hubsec.radio.Authority`."""
+        device = dsk_identity(secret.reveal())
+        decision = await self.judge(
+            OpenRequest(
+                radio=self.radio.name,
+                network=self.radio.network,
+                kind=OpenKind.INCLUSION,
+                asker=by,
+                seconds=0,
+                device=device,
+            )
+        )
+        if not isinstance(decision, Allow):
+            raise Refused(decision.reason, rule=decision.rule)
+        before = self.entry(device)
+        entry = Entry(
+            device=device,
+            network=self.radio.network,
+            credential=CredentialKind.DSK,
+            label=before.label if before is not None else f"Z-Wave device {device.partition('-')[0]}",
+            approved_by=by,
+            approved_at=self.now(),
+            device_class=before.device_class if before is not None else device_class,
+            maker=before.maker if before is not None else None,
+            smart_start=smart_start,
+        )
+        return await self._admissions.vouch(entry, secret, radio=self.radio.name)
+
+    async def departed(self, device: Identity) -> None:
+        """The device is no longer on the network; see :class:`hubsec.radio.Authority`.
+
+        An entry whose time is over was kept for its quarantine alone, and ends as well.
+        """
+        self.forget(device)
+        self._heard.pop(device, None)
+        entry = self.entry(device)
+        if entry is None or entry.network is not self.radio.network:
+            return
+        over = entry.expires_at is not None and entry.expires_at <= self.now()
+        # Revoked meanwhile? Then all is said.
+        with contextlib.suppress(EntryError):
+            if over or is_address(device):
+                await self._state.recorded(self._state.allowlist.revoke(device, by=_LEFT))
+            else:
+                await self._state.recorded(self._state.allowlist.update(device, by=_LEFT, address=None))
 
     def devices(self) -> Sequence[SeenDevice]:
         """What the radio lists, and who else was heard while adoption waits: the host's own list may be lost, too.
@@ -203,13 +280,15 @@ class HubAuthority:
         if isinstance(request, PresenceRequest):
             self._present(request.device, decision)
             return
+        if isinstance(request, ExchangeRequest) and request.address is not None:
+            await self._found_at(request.device, request.address)
         if not self._state.enforcing:
             return
         match request:
             case JoinRequest():
                 await self._joining(request, decision)
             case ExchangeRequest():
-                await self._exchanged(request.device, decision)
+                await self._exchanged(request, decision)
             case IdentifyRequest():
                 await self._identified(request, decision)
             case OpenRequest():
@@ -222,7 +301,7 @@ class HubAuthority:
         match decision:
             case Allow(marks=marks):
                 if request.kind is not JoinKind.JOIN:
-                    return  # It holds the key, or has held it.
+                    return  # It holds the key, or has held it; or, with SmartStart, it is yet to come.
                 await self._let_in(device)
                 if Mark.EXPOSED in marks:
                     # From its first transmission on the key is known to whoever listens.
@@ -251,12 +330,23 @@ class HubAuthority:
             if Mark.WEAK not in entry.marks:
                 await self._state.allowlist.update(device, marks=entry.marks | {Mark.WEAK})
 
-    async def _exchanged(self, device: Identity, decision: Decision) -> None:
+    async def _found_at(self, device: Identity, address: Identity) -> None:
+        """Write down where a device is; whoever was said to be there is not."""
+        for entry in self.entries():
+            if entry.address == address and entry.device != device:
+                await self._change(entry.device, address=None)
+        await self._change(device, address=address)
+
+    async def _exchanged(self, request: ExchangeRequest, decision: Decision) -> None:
+        device = request.device
         match decision:
             case Allow(marks=marks):
                 await self._mark(device, marks, decision.reason, presumed=frozenset({Mark.WEAK}))
             case Quarantine():
                 await self._quarantine(device, decision)
+                if request.security_class is not None:
+                    # It is to leave, and nobody can make it: its entry is kept for its quarantine alone.
+                    await self._change(device, expires_at=self.now())
             case Deny() | Knock() | Evict():
                 pass
             case _:
@@ -267,7 +357,10 @@ class HubAuthority:
         if entry is None:
             return
         seen = Pinned(
-            device_class=request.device_class, manufacturer=request.manufacturer, model=request.model
+            device_class=request.device_class,
+            manufacturer=request.manufacturer,
+            model=request.model,
+            security_class=request.security_class,
         )
         if entry.pinned is not None:
             self._compare(request.device, entry.pinned, seen)
@@ -280,6 +373,7 @@ class HubAuthority:
                     device_class=seen.device_class,
                     manufacturer=seen.manufacturer,
                     model=seen.model,
+                    security_class=seen.security_class,
                 )
             )
         if isinstance(decision, Quarantine):
@@ -370,7 +464,9 @@ class HubAuthority:
         else:
             self._shut_off(device, decision)
 
-    async def _change(self, device: Identity, **changes: str | Pinned | frozenset[Mark]) -> bool:
+    async def _change(
+        self, device: Identity, **changes: str | float | Pinned | frozenset[Mark] | None
+    ) -> bool:
         """Change an entry. Whether it was still there."""
         try:
             await self._state.allowlist.update(device, by="hubsec", **changes)

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from hubsec.identity import CredentialKind, Identity, Mark, Network
+from hubsec.identity import CredentialKind, Identity, Mark, Network, SecurityClass
 
 LABEL_LIMIT: Final = 200
 """Characters of an entry's label. Judgement: the names of maker and model at their longest (Zigbee Cluster Library
@@ -24,11 +24,15 @@ class Use(enum.StrEnum):
 
 
 class Pinned(msgspec.Struct, frozen=True, kw_only=True):
-    """What the device said of itself at its first identification. None: it did not say."""
+    """What the device said of itself at its first identification. None: it did not say.
+
+    `security_class` (Z-Wave) is the highest class that it held then.
+    """
 
     device_class: str | None = None
     manufacturer: str | None = None
     model: str | None = None
+    security_class: SecurityClass | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +40,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     Times are seconds since the epoch, UTC. `joined_at` is None until it has been let in. `quarantined` is the reason of
     a quarantine, None when there is none. `device_class` and `maker` are what the operator expects, None for anything.
+    `address` is where on its network the device is, None while it is not there, or its identity says it. `smart_start`:
+    it joins by SmartStart, so that it has to be on its controller's provisioning list.
     """
 
     device: Identity
@@ -52,3 +58,5 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     marks: frozenset[Mark] = frozenset()
     pinned: Pinned | None = None
     quarantined: str | None = None
+    address: Identity | None = None
+    smart_start: bool = False

@@ -1,10 +1,8 @@
 """Everything that hubsec tells, as types.
 
-Every event carries `time` (seconds since the epoch, UTC), `radio` (its name, empty for the hub itself),
-`device`
-(identity, or None) and `correlation`: one text for all that belongs to one story, such as an admission from
-its opening
-to the device's link key. Subscribe to a type, or to a base type for all below it. No event carries a secret.
+Every event carries `time` (seconds since the epoch, UTC), `radio` (its name, empty for the hub itself), `device`
+(identity, or None) and `correlation`: one text for all that belongs to one story, such as an admission from its opening
+to the device's keys. Subscribe to a type, or to a base type for all below it. No event carries a secret.
 
 `enforced` is False where the hub only observes: the event then says what would have been done.
 """
@@ -13,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from hubsec.identity import CredentialKind, Identity, Mark
+from hubsec.identity import CredentialKind, Identity, Mark, SecurityClass
 from hubsec.requests import JoinKind, LinkKeyState, OpenKind
 
 
@@ -78,12 +76,22 @@ class KeySent(JoinEvent, frozen=True, kw_only=True, tag="key-sent"):
 
 
 class Joined(JoinEvent, frozen=True, kw_only=True, tag="joined"):
-    """A device is in, as its policy asks. `link_key`: how its exchange ended."""
+    """A device is in, as its policy asks. `link_key` (Zigbee): how its exchange ended. `security_class` (Z-Wave): the
+    highest that it holds."""
 
     name: str
     credential: CredentialKind
-    link_key: LinkKeyState
+    link_key: LinkKeyState | None = None
+    security_class: SecurityClass | None = None
     marks: frozenset[Mark] = frozenset()
+
+
+class JoinFailed(JoinEvent, frozen=True, kw_only=True, tag="join-failed"):
+    """A device that was being let in came, and its keys did not. On Z-Wave it is on the network all the same: `address`
+    says as what, and it is quarantined there."""
+
+    reason: str
+    address: Identity | None = None
 
 
 class Rejoined(JoinEvent, frozen=True, kw_only=True, tag="rejoined"):
@@ -126,14 +134,23 @@ class Released(DeviceEvent, frozen=True, kw_only=True, tag="released"):
 
 
 class Evicted(DeviceEvent, frozen=True, kw_only=True, tag="evicted"):
-    """A device was told to leave. `confirmed`: it, or its parent, said that it did. On Zigbee it still holds
-    the network key
-    either way, until that is rotated."""
+    """A device was told to leave. `confirmed`: it, or its parent, said that it did. On Zigbee it still holds the
+    network key either way, until that is rotated. On Z-Wave nobody can make a living device leave: see
+    :class:`RemovalAwaited`."""
 
     reason: str
     confirmed: bool
     still_holds_network_key: bool
     enforced: bool = True
+
+
+class RemovalAwaited(DeviceEvent, frozen=True, kw_only=True, tag="removal-awaited"):
+    """A Z-Wave device is to leave, and stays quarantined until somebody helps: nothing that is sent makes a living
+    device leave. `excluding_until`: until then the network lets go of a device whose button is pressed; None: not now.
+    Else it goes once it is switched off, for a device that is silent can be removed without it."""
+
+    reason: str
+    excluding_until: float | None = None
 
 
 class IdentityPinned(DeviceEvent, frozen=True, kw_only=True, tag="identity-pinned"):
@@ -142,6 +159,7 @@ class IdentityPinned(DeviceEvent, frozen=True, kw_only=True, tag="identity-pinne
     device_class: str | None
     manufacturer: str | None
     model: str | None
+    security_class: SecurityClass | None = None
 
 
 class IdentityChanged(DeviceEvent, frozen=True, kw_only=True, tag="identity-changed"):

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import msgspec
+
 from hubsec.admission import Admission
 from hubsec.admissions import Admissions
 from hubsec.adoption import confirm, meet, present
@@ -27,7 +29,7 @@ from hubsec.device import Device, device_of
 from hubsec.entries import Entry, Use
 from hubsec.errors import EntryError, HubsecError, RadioError, Refused, StickerError
 from hubsec.events import Event, Evicted, Knocked, Quarantined, Released
-from hubsec.identity import CredentialKind, Identity, Mode, Network, zigbee_identity
+from hubsec.identity import CredentialKind, Identity, Mode, Network, any_identity, identity_on, network_of
 from hubsec.listening import listening
 from hubsec.policy import Policy, load_policy
 from hubsec.policy.classes import DeviceClass
@@ -45,6 +47,12 @@ BY_OPERATOR: Final = "by-operator"
 # Zigbee specification R23, 4.4.3 and 2.2.3: "ZigBeeAlliance09", the default global trust center link key.
 # Known to everybody.
 WELL_KNOWN_LINK_KEY: Final = Secret(b"ZigBeeAlliance09")
+
+
+_CREDENTIALS: Final = {
+    Network.ZIGBEE: CredentialKind.INSTALL_CODE,
+    Network.ZWAVE: CredentialKind.DSK,
+}
 
 
 def default_home() -> Path:
@@ -211,20 +219,23 @@ class Hub:
         expires_at: float | None = None,
         by: str = OPERATOR,
         radio: str | None = None,
+        smart_start: bool | None = None,
     ) -> Admission:
         """Open for the device whose sticker this is, while the returned block lives.
 
-        `sticker` is the text of any install code or Zigbee QR code; `device` is its EUI64 where the sticker
-        doesn't say it. `device_class` is one of :class:`~hubsec.policy.classes.DeviceClass`. Raises
-        :class:`~hubsec.errors.StickerError` for a text that can't be taken,
-        :class:`~hubsec.errors.EntryError` for words that don't fit an entry, and
-        :class:`~hubsec.errors.Refused` where the policy does not let such a device in.
+        `sticker` is the text of any install code, DSK, Zigbee or Z-Wave QR code; `device` is the EUI64 where a Zigbee
+        sticker doesn't say it. `device_class` is one of :class:`~hubsec.policy.classes.DeviceClass`. `smart_start`: a
+        Z-Wave device is to come by itself once it has power, and not by a button; by default as its sticker says.
+        Raises :class:`~hubsec.errors.StickerError` for a text that can't be taken,
+        :class:`~hubsec.errors.EntryError` for words that don't fit an entry, and :class:`~hubsec.errors.Refused` where
+        the policy does not let such a device in.
         """
         read = sticker if isinstance(sticker, Sticker) else read_sticker(sticker, device=device)
         entry = self._entry(
             _device_of(read, device),
             read.network,
-            CredentialKind.INSTALL_CODE,
+            _CREDENTIALS[read.network],
+            smart_start=read.smart_start if smart_start is None else smart_start,
             name=name,
             device_class=device_class,
             maker=maker,
@@ -283,6 +294,7 @@ class Hub:
         use: Use,
         expires_at: float | None,
         by: str,
+        smart_start: bool = False,
     ) -> Entry:
         if device_class is not None and device_class not in list(DeviceClass):
             # A policy takes an unknown word for "other", so that a slip of the pen would loosen what it asks
@@ -299,6 +311,7 @@ class Hub:
             use=use,
             device_class=device_class,
             maker=maker,
+            smart_start=smart_start,
         )
 
     def listen(
@@ -319,8 +332,9 @@ class Hub:
     async def evict(
         self, device: str, *, by: str = OPERATOR, reason: str = "", radio: str | None = None
     ) -> Eviction:
-        """Take `device` off the allowlist, end its admission, and make it leave. Says whether it did; on
-        Zigbee it still holds the network key.
+        """Take `device` off the allowlist, end its admission, and make it leave. Says whether it did; on Zigbee it
+        still holds the network key. Where it takes somebody's hand, as on Z-Wave, the device is quarantined until it
+        has left, and its entry stays as long.
 
         `radio` says which, where the hub has several and none or more than one of them lists the device. Raises
         :class:`~hubsec.errors.RadioError` when the radio could not tell it to; it is off the list all the same.
@@ -331,11 +345,11 @@ class Hub:
             raise Refused("This hub only observes: it makes nobody leave.", rule="mode")
         why = reason or f"{by} asked for it."
         await self._admissions.give_up(identity, why)
-        if identity in state.allowlist:
-            await state.recorded(state.allowlist.revoke(identity, by=by))
-        authority.forget(identity)
+        await self._strike(authority, identity, by=by, why=why)
         with answering(authority.radio.name):
             eviction = await authority.radio.evict(identity)
+        if eviction.awaited:
+            return eviction
         state.publish(
             Evicted(
                 time=self.now(),
@@ -347,6 +361,24 @@ class Hub:
             )
         )
         return eviction
+
+    async def _strike(self, authority: HubAuthority, device: Identity, *, by: str, why: str) -> None:
+        """Take `device` off the list; on Z-Wave it can't be made to leave, so what is left is that it is shut off."""
+        state = self._state
+        entry = state.allowlist.get(device)
+        authority.forget(device)
+        if authority.radio.network is Network.ZIGBEE:
+            if entry is not None:
+                await state.recorded(state.allowlist.revoke(device, by=by))
+            return
+        now = self.now()
+        if entry is None:
+            shut = msgspec.structs.replace(
+                present(authority, device, at=now, by=by, name=None), quarantined=why, expires_at=now
+            )
+            await state.recorded(state.allowlist.add(shut))
+        else:
+            await state.recorded(state.allowlist.update(device, by=by, quarantined=why, expires_at=now))
 
     async def quarantine(self, device: str, reason: str, *, by: str = OPERATOR) -> None:
         """Shut `device` off until :meth:`release`. Raises :class:`~hubsec.errors.EntryError` when it has no entry, or
@@ -469,7 +501,7 @@ class Hub:
     def _identity(self, device: str) -> Identity:
         """The identity that `device` spells, as the allowlist has it."""
         known = Identity(_text(device))
-        return known if known in self.allowlist else zigbee_identity(device)
+        return known if known in self.allowlist else any_identity(device)
 
     def _authority(self, radio: str) -> HubAuthority:
         self._opened()
@@ -488,7 +520,7 @@ class Hub:
     def _authority_of(self, device: Identity) -> HubAuthority:
         """The radio whose network `device` is on; the one that lists it, where there are several."""
         entry = self.allowlist.get(device)
-        network = entry.network if entry is not None else Network.ZIGBEE
+        network = entry.network if entry is not None else network_of(device)
         fitting = [one for one in self._authorities.values() if one.radio.network is network]
         if len(fitting) > 1:
             fitting = [one for one in fitting if any(seen.device == device for seen in one.devices())]
@@ -519,7 +551,7 @@ def _device_of(sticker: Sticker, named: str | None) -> Identity:
     """Whose sticker it is: what it says, or what the caller names where it does not say."""
     if named is None:
         return sticker.addressed()
-    device = zigbee_identity(named)
+    device = identity_on(sticker.network, named)
     if sticker.device not in (None, device):
         raise StickerError("The sticker belongs to another device than the one named by device=.")
     return device

@@ -78,6 +78,11 @@ def zwave_address(home_id: int, node_id: int) -> Identity:
     return Identity(f"{home_id:08x}:{node_id}")
 
 
+def is_address(device: Identity) -> bool:
+    """Whether that says where a device is, and not who it is."""
+    return _ADDRESS.fullmatch(device) is not None
+
+
 def dsk_identity(dsk: bytes) -> Identity:
     """Whose DSK this is. Raises :class:`~hubsec.errors.StickerError` when it has not 16 bytes."""
     if len(dsk) != DSK_BYTES:
@@ -98,6 +103,11 @@ def any_identity(text: str) -> Identity:
         "A device is named by its EUI64, such as 00:12:4b:00:01:02:03:04; on Z-Wave by its DSK or by home id and node "
         "id, such as c0ffee01:12."
     )
+
+
+def identity_on(network: Network, text: str) -> Identity:
+    """The identity that `text` spells on that network. Raises :class:`~hubsec.errors.StickerError`."""
+    return zigbee_identity(text) if network is Network.ZIGBEE else zwave_identity(text)
 
 
 def network_of(device: Identity) -> Network:

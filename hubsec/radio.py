@@ -1,7 +1,6 @@
 """The shelf: what a radio must be, and what it may ask of its hub.
 
-A radio is an object that is given to a hub. It turns what it sees into requests, asks, and enforces. It
-never decides,
+A radio is an object that is given to a hub. It turns what it sees into requests, asks, and enforces. It never decides,
 and never acts on a key before the hub's answer, which is durable when it arrives.
 """
 
@@ -18,7 +17,7 @@ from hubsec.decisions import Decision
 from hubsec.entries import Entry
 from hubsec.errors import HubsecError, RadioError
 from hubsec.events import Event
-from hubsec.identity import CredentialKind, Identity, Mode, Network, Standing
+from hubsec.identity import CredentialKind, Identity, Mode, Network, SecurityClass, Standing
 from hubsec.requests import Request
 from hubsec.secret import Secret
 
@@ -39,8 +38,7 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What one radio library can do, as measured or read from its source. `enforced`: hubsec enforces on it
-    today."""
+    """What one radio library can do, as measured or read from its source. `enforced`: hubsec enforces on it today."""
 
     library: str
     enforced: bool
@@ -55,22 +53,24 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 class AdmissionOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Let this one device in, for this long. The radio holds it in memory only.
 
-    `link_key` is the 16-byte key under which the network key goes out: made from the install code, or the
-    public one for
-    an approval. `window` seconds the association may take, `exchange_limit` seconds the link key exchange
-    after it.
-    `parents` are the routers that it may come through besides the coordinator: None means any, an empty set
-    none.
+    `secret` has 16 bytes. Zigbee: the link key under which the network key goes out, made from the install code, or the
+    public one for an approval. Z-Wave: the DSK. `window` seconds the device has to come, `exchange_limit` seconds its
+    key exchange may take after that. `parents` (Zigbee) are the routers that it may come through besides the
+    coordinator: None means any, an empty set none. `least` (Z-Wave) is the least security class that it must end up
+    with; nothing below is granted. `smart_start`: by the provisioning list, instead of an inclusion for which somebody
+    presses a button.
     """
 
     admission: str
     device: Identity
     name: str
     credential: CredentialKind
-    link_key: Secret
+    secret: Secret
     window: float
     exchange_limit: float
     parents: frozenset[Identity] | None = None
+    least: SecurityClass = SecurityClass.S2_AUTHENTICATED
+    smart_start: bool = False
 
 
 class SeenDevice(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,22 +84,23 @@ class SeenDevice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Eviction(msgspec.Struct, frozen=True, kw_only=True):
-    """How an eviction ended. `confirmed`: the device left, as it or its parent said; `detail` for a
-    person."""
+    """How an eviction ended, or how it stands. `confirmed`: the device left, as it or its parent said; `detail` for a
+    person. `awaited`: it goes on, and the radio tells the rest as events."""
 
     confirmed: bool
     still_holds_network_key: bool
     detail: str
+    awaited: bool = False
 
 
 class RadioPosture(msgspec.Struct, frozen=True, kw_only=True):
     """How a radio stands, as read back from it just now.
 
-    `network_id` names the network for good (Zigbee: the extended PAN id as 16 hex digits; Z-Wave: the home
-    id). `formed`: this
-    radio formed it since it was opened, so there can be no devices from before. `closed`: the trust center
-    refuses everybody. `open_to` lists the devices that may join now. `listening`: knocks are
-    heard. `gaps`: what can't be held here, by name. `settings`: each setting with the value read back.
+    `network_id` names the network for good (Zigbee: the extended PAN id as 16 hex digits; Z-Wave: the home id as 8).
+    `formed`: this radio formed it since it was opened, so there can be no devices from before. `closed`: the trust
+    center, or the controller, takes nobody. `open_to` lists the devices that may join now. `listening`: knocks are
+    heard. `leaving` lists the devices that are quarantined on the network until somebody helps them out of it. `gaps`:
+    what can't be held here, by name. `settings`: each setting with the value read back.
     """
 
     network: Network
@@ -109,6 +110,7 @@ class RadioPosture(msgspec.Struct, frozen=True, kw_only=True):
     closed: bool
     listening: bool
     open_to: tuple[Identity, ...] = ()
+    leaving: tuple[Identity, ...] = ()
     gaps: tuple[str, ...] = ()
     settings: dict[str, str] = {}
 
@@ -126,21 +128,42 @@ class Authority(Protocol):
     async def judge(self, request: Request) -> Decision:
         """The decision, recorded durably before this returns.
 
-        Raises :class:`~hubsec.errors.StoreError` when it could not be recorded: the radio then does what it
-        would do for a
-        :class:`~hubsec.decisions.Deny`.
+        Raises :class:`~hubsec.errors.StoreError` when it could not be recorded: the radio then does what it would do
+        for a :class:`~hubsec.decisions.Deny`.
         """
 
     def standing(self, device: Identity) -> Standing:
         """How `device` stands. Constant time, no I/O: ask it for every frame and keep no answer.
 
         Until adoption is confirmed nobody is unknown. UNKNOWN asks for one
-        :class:`~hubsec.requests.PresenceRequest`; from its
-        decision on this answers otherwise.
+        :class:`~hubsec.requests.PresenceRequest`; from its decision on this answers otherwise.
         """
 
     def entry(self, device: Identity) -> Entry | None:
         """The allowlist's row, or None."""
+
+    def entries(self) -> Sequence[Entry]:
+        """The allowlist's rows of this radio's network."""
+
+    async def secret(self, device: Identity) -> Secret | None:
+        """The sealed credential of an entry, opened; None where it has none. Raises
+        :class:`~hubsec.errors.StoreError`."""
+
+    async def vouch(
+        self, secret: Secret, *, by: str, device_class: str | None = None, smart_start: bool = False
+    ) -> AdmissionOrder:
+        """Z-Wave: `by`, who may let devices in through its host, has given the whole DSK of one: an admission, open
+        from now on, which the radio need not be told of again. Its entry is durable when this returns.
+
+        Raises :class:`~hubsec.errors.Refused` where the policy takes no such device, or not from a host.
+        """
+
+    def least_security(self, device_class: str | None) -> SecurityClass:
+        """Z-Wave: the least security class that the policy asks of a device of that class; None: nobody has said."""
+
+    async def departed(self, device: Identity) -> None:
+        """The device is no longer on the network: what its entry says of its address is over. An entry that knows the
+        device by its address alone ends with that, for the next node may get the same one."""
 
     def publish(self, event: Event) -> None:
         """Put an event on the bus. Never raises, never blocks."""
@@ -174,14 +197,15 @@ class Radio(Protocol):
         correlation."""
 
     async def withdraw(self, admission: str, reason: str) -> None:
-        """End an admission early; nothing happens if it has ended. A device that already has the key goes on
-        to its exchange."""
+        """End an admission early; nothing happens if it has ended. A device that already has the key goes on to its
+        exchange."""
 
     async def listen(self, seconds: float, *, by: str) -> None:
         """Hear knocks for that long; 0 stops."""
 
     async def evict(self, device: Identity) -> Eviction:
-        """Make it leave, through its parent; says whether it did."""
+        """Make it leave, through its parent; says whether it did. On Z-Wave that needs somebody's hand: what goes on
+        after this is told by events, and the last one is an :class:`~hubsec.events.Evicted`."""
 
     def devices(self) -> Sequence[SeenDevice]:
         """Every device that the network is known to have, the coordinator left out."""

@@ -7,14 +7,15 @@ nobody joins until there is a hub again; whoever is there goes on.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Final, Self, assert_never
+from typing import Final, Never, Self, assert_never
 
 from hubsec.decisions import Allow, Decision, Deny
 from hubsec.entries import Entry
+from hubsec.errors import Refused
 from hubsec.events import Event
-from hubsec.identity import Identity, Mode, Standing
+from hubsec.identity import Identity, Mode, SecurityClass, Standing
 from hubsec.radio import Radio, answering
 from hubsec.requests import (
     ExchangeRequest,
@@ -25,6 +26,7 @@ from hubsec.requests import (
     PresenceRequest,
     Request,
 )
+from hubsec.secret import Secret
 
 NO_HUB: Final = "no-hub"
 """The rule by which everybody is refused, and by which whoever is there stays."""
@@ -86,6 +88,32 @@ class Shut:
     def entry(self, device: Identity) -> Entry | None:  # noqa: ARG002 - the same
         """There is no allowlist."""
         return None
+
+    def entries(self) -> Sequence[Entry]:
+        """The same."""
+        return ()
+
+    async def secret(self, device: Identity) -> Secret | None:  # noqa: ARG002 - the same
+        """The same."""
+        return None
+
+    async def vouch(
+        self,
+        secret: Secret,  # noqa: ARG002 - nobody is let in, whoever it is
+        *,
+        by: str,  # noqa: ARG002 - the same
+        device_class: str | None = None,  # noqa: ARG002 - the same
+        smart_start: bool = False,  # noqa: ARG002 - the same
+    ) -> Never:
+        """Refuse."""
+        raise Refused(self._reason, rule=NO_HUB)
+
+    def least_security(self, device_class: str | None) -> SecurityClass:  # noqa: ARG002 - there is no policy
+        """The best, for no policy says that less will do."""
+        return SecurityClass.S2_ACCESS_CONTROL
+
+    async def departed(self, device: Identity) -> None:
+        """There is nothing to take back."""
 
     def publish(self, event: Event) -> None:
         """Hand the event on."""

@@ -24,7 +24,7 @@ _UPSERT: Final = (
     f"ON CONFLICT (device) DO UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in COLUMNS[1:])}"
 )
 _TABLE: Final = "credentials"
-_COLUMN: Final = "link_key"
+_COLUMN: Final = "secret"
 
 
 def encoded(entry: Entry) -> str:
@@ -95,12 +95,12 @@ def set_key(connection: sqlite3.Connection, device: Identity, sealed: bytes | No
     """Put the sealed key of `device` in place, or take it out."""
     connection.execute("DELETE FROM credentials WHERE device = ?", (device,))
     if sealed is not None:
-        connection.execute("INSERT INTO credentials (device, link_key) VALUES (?, ?)", (device, sealed))
+        connection.execute("INSERT INTO credentials (device, secret) VALUES (?, ?)", (device, sealed))
 
 
 def key(connection: sqlite3.Connection, device: Identity) -> bytes | None:
     """The sealed key of `device`."""
-    row = connection.execute("SELECT link_key FROM credentials WHERE device = ?", (device,)).fetchone()
+    row = connection.execute("SELECT secret FROM credentials WHERE device = ?", (device,)).fetchone()
     return None if row is None else bytes(row[0])
 
 
@@ -159,6 +159,7 @@ def _row(written: Entry) -> dict[str, object]:
 
 def _entry(row: tuple[object, ...]) -> Entry:
     values = dict(zip(COLUMNS, row, strict=True))
+    values["smart_start"] = bool(values["smart_start"])
     for column in _JSON_COLUMNS:
         text = values[column]
         if isinstance(text, str):

@@ -132,7 +132,7 @@ class Store:
             return allowed.entries(connection)
 
     def put(self, entry: Entry, secret: Secret | None, *, by: str, at: float) -> Entry:
-        """Insert an entry, or replace it whole, with its link key or without one."""
+        """Insert an entry, or replace it whole, with its secret or without one."""
         sealed = None if secret is None else allowed.sealed_key(self._key(), self._name, entry.device, secret)
         with self._database.transaction() as connection:
             allowed.put(connection, entry)
@@ -188,7 +188,7 @@ class Store:
         return spent
 
     def credential(self, device: Identity) -> Secret | None:
-        """The link key of `device`, opened; None when it has none. Raises :class:`~hubsec.errors.SealError`."""
+        """The secret of `device`, opened; None when it has none. Raises :class:`~hubsec.errors.SealError`."""
         with self._database.reading() as connection:
             sealed = allowed.key(connection, device)
         if sealed is None:

@@ -240,7 +240,7 @@ class Admission:
         associating, exchanging = self.associating(now), self.exchanging(now)
         return Wish(
             device=self.order.device,
-            link_key=self.order.link_key if associating or exchanging else None,
+            link_key=self.order.secret if associating or exchanging else None,
             associating=associating,
             exchanging=exchanging,
             routers=self.order.parents,

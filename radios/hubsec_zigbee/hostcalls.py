@@ -83,7 +83,7 @@ class HostCalls:
                 device=device,
                 name=device,
                 credential=CredentialKind.APPROVAL if key == _PUBLIC_KEY else CredentialKind.INSTALL_CODE,
-                link_key=key,
+                secret=key,
                 window=float(time_s),
                 exchange_limit=HOST_EXCHANGE_LIMIT,
             )

@@ -37,13 +37,15 @@ CREATE TABLE entries (
     joined_at REAL,
     marks TEXT NOT NULL,
     pinned TEXT,
-    quarantined TEXT
+    quarantined TEXT,
+    address TEXT,
+    smart_start INTEGER NOT NULL CHECK (smart_start IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 
--- The sealed link key of an entry; it goes with its entry.
+-- The sealed credential of an entry, a link key or a DSK; it goes with its entry.
 CREATE TABLE credentials (
     device TEXT PRIMARY KEY NOT NULL REFERENCES entries (device) ON DELETE CASCADE,
-    link_key BLOB NOT NULL
+    secret BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Who changed the allowlist, and how. `entry` is the row as it was left, as JSON, or as it was removed.

@@ -458,7 +458,7 @@ async def test_the_link_key_is_shown_nowhere(hub: Hub, caplog: pytest.LogCapture
         shown += [repr(change) for change in await hub.store.changes()]
         with pytest.raises(TypeError):
             msgspec.json.encode(admission.order)
-    key = admission.order.link_key.reveal()
+    key = admission.order.secret.reveal()
     assert [e for e in events if isinstance(e, AdmissionOpened)]
     for text in shown:
         for secret in (key.hex(), repr(key)[2:-1], CODE):

@@ -18,7 +18,7 @@ from hubsec.store.sealing import KEY_BYTES, NONCE_BYTES, Place, Seal, make_seal,
 from tests.core.store.made import KEY, LAMP, PLUG, entry
 
 SEAL = Seal(Secret(bytes(range(KEY_BYTES))))
-HERE = Place(("store", "credentials", "device", "link_key"))
+HERE = Place(("store", "credentials", "device", "secret"))
 SECRET = Secret(b"sixteen bytes of")
 
 
@@ -34,12 +34,12 @@ def test_it_opens_where_it_was_sealed() -> None:
 @pytest.mark.parametrize(
     "place",
     [
-        ("other", "credentials", "device", "link_key"),
-        ("store", "other", "device", "link_key"),
-        ("store", "credentials", "other", "link_key"),
+        ("other", "credentials", "device", "secret"),
+        ("store", "other", "device", "secret"),
+        ("store", "credentials", "other", "secret"),
         ("store", "credentials", "device", "other"),
         # The same letters, parted otherwise.
-        ("store", "credentialsd", "evice", "link_key"),
+        ("store", "credentialsd", "evice", "secret"),
     ],
 )
 def test_it_opens_nowhere_else(place: tuple[str, str, str, str]) -> None:
