@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Final
 
 import msgspec
 import typer
 
 from hubsec.errors import StickerError
-from hubsec.identity import Identity, Network
-from hubsec.stickers import Form, read_sticker
+from hubsec.identity import Identity, Network, SecurityClass
+from hubsec.stickers import Form, Product, Sticker, read_sticker
 from hubsec.stickers.text import MAX_CHARACTERS
 
-app = typer.Typer(no_args_is_help=True, help="Look at stickers: install codes and QR codes.")
+_ABOUT: Final = "Look at stickers: install codes, DSKs and QR codes."
+app = typer.Typer(no_args_is_help=True, help=_ABOUT)
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What may be told of a sticker, as ``--json`` prints it.
 
-    `code_checked`: its CRC is right. A ready link key has none, so that a mistyped one is found out only when its
-    device does not join.
+    `code_checked`: it has a checksum, and that is right. A ready link key and a printed DSK have none, so that a
+    mistyped one is found out only when its device does not join. `requested` is in the order of the classes, the weakest first;
+    it and what follows are empty, False or None where the sticker doesn't say.
     """
 
     device: Identity | None
@@ -29,11 +32,16 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     code_checked: bool
     model: str | None
     address_reversed: bool
+    manufacturer_code: int | None
+    smart_start: bool
+    requested: list[SecurityClass]
+    long_range: bool
+    product: Product | None
 
 
 @app.callback()
 def _group() -> None:
-    """Look at stickers: install codes and QR codes."""
+    """Look at stickers: install codes, DSKs and QR codes."""
 
 
 @app.command()
@@ -47,11 +55,11 @@ def check(
     ] = None,
     *,
     device: Annotated[
-        str | None, typer.Option(help="The device's EUI64, where the sticker does not say it.")
+        str | None, typer.Option(help="The device's EUI64, where a Zigbee sticker does not say it.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say whose sticker this is, in which form, and whether its code is right. Its key is never printed."""
+    """Say whose sticker this is, in which form, and whether its code is right. Its key or PIN is never printed."""
     try:
         given = sys.stdin.read(MAX_CHARACTERS + 1) if text is None else text
     except UnicodeError:
@@ -61,17 +69,40 @@ def check(
         device=read.device,
         network=read.network,
         form=read.form,
-        code_checked=not read.ready_key,
+        code_checked=read.checked,
         model=read.model,
         address_reversed=read.address_reversed,
+        manufacturer_code=read.manufacturer_code,
+        smart_start=read.smart_start,
+        requested=sorted(read.requested, key=lambda security: security.rank),
+        long_range=read.long_range,
+        product=read.product,
     )
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(reading), indent=2).decode())
         return
-    typer.echo(f"device: {reading.device or 'not said; give it with --device'}")
-    typer.echo(f"form:   {reading.form}" + (f", {reading.model}" if reading.model else ""))
-    typer.echo(
-        "code:   right"
+    for line in _lines(read, reading):
+        typer.echo(line)
+
+
+def _lines(read: Sticker, reading: Reading) -> Iterator[str]:
+    """The same for a person, one fact in each line."""
+    yield f"device:  {reading.device or 'not said; give it with --device'}"
+    yield f"network: {reading.network}"
+    yield f"form:    {reading.form}" + (f", {reading.model}" if reading.model else "")
+    if read.network is Network.ZIGBEE:
+        yield "code:    " + (
+            "right" if reading.code_checked else "a ready link key, which has no checksum: read it twice"
+        )
+        return
+    yield "dsk:     " + (
+        "right, by the checksum of the QR code"
         if reading.code_checked
-        else "code:   a ready link key, which has no checksum: read it twice"
+        else "whole, but without a checksum: read it twice"
     )
+    if reading.product is None or reading.manufacturer_code is None:
+        return
+    yield f"joins:   {'by itself, by SmartStart' if reading.smart_start else 'by hand: put it into inclusion'}"
+    yield f"asks:    {', '.join(reading.requested) or 'for no security class'}"
+    yield f"maker:   0x{reading.manufacturer_code:04x}, firmware {reading.product.version}"
+    yield f"range:   {'Z-Wave and Long Range' if reading.long_range else 'Z-Wave'}"

@@ -6,6 +6,6 @@
 
 from hubsec.stickers.installcode import checksum, link_key
 from hubsec.stickers.reading import read_sticker
-from hubsec.stickers.sticker import Form, Sticker
+from hubsec.stickers.sticker import Form, Product, Sticker
 
-__all__ = ["Form", "Sticker", "checksum", "link_key", "read_sticker"]
+__all__ = ["Form", "Product", "Sticker", "checksum", "link_key", "read_sticker"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from hubsec.errors import StickerError
-from hubsec.identity import Identity, Network, zigbee_identity
+from hubsec.identity import Identity, Network, zigbee_identity, zwave_identity
 from hubsec.secret import Secret
-from hubsec.stickers.foreign import certainly_foreign, perhaps_foreign
+from hubsec.stickers.dsk import read_dsk
+from hubsec.stickers.foreign import foreign
 from hubsec.stickers.installcode import link_key
 from hubsec.stickers.plain import read_plain
+from hubsec.stickers.provisioning import is_cut_short, read_provisioning
 from hubsec.stickers.qr import ADDRESS_DIGITS, LINK_KEY_DIGITS, Parts, read_qr
 from hubsec.stickers.sticker import Sticker
 from hubsec.stickers.text import code_bytes, digits, tidy
@@ -20,30 +22,62 @@ _MIDDLE: Final = slice(6, 10)
 _REVERSED_MIDDLE: Final = "feff"
 
 
-def read_sticker(text: str, *, device: str | None = None) -> Sticker:
-    """The sticker that `text` spells: an install code as printed, or the text of a QR code.
+_ANOTHERS: Final = "The sticker belongs to another device than the one named by device=."
 
-    `device` is the EUI64 where the text has none; a text that has another one is refused. Raises
-    :class:`~hubsec.errors.StickerError`, and nothing else, with a reason that repeats nothing of the text.
+
+def read_sticker(text: str, *, device: str | None = None) -> Sticker:
+    """The sticker that `text` spells: an install code or a DSK as printed, or the text of a QR code.
+
+    `device` is the EUI64 where the text of a Zigbee sticker has none. A text that belongs to another device is refused;
+    one of Z-Wave always says whose it is. Raises :class:`~hubsec.errors.StickerError`, and nothing else, with a reason
+    that repeats nothing of the text.
     """
-    known = None if device is None else zigbee_identity(device)
     try:
         tidied = tidy(text)
     except TypeError:
         raise StickerError("A sticker is text.") from None
     if not tidied:
         raise StickerError("The text is empty.")
-    refused = certainly_foreign(tidied)
+    refused = foreign(tidied)
     if refused is not None:
         raise StickerError(refused)
     try:
-        parts = read_qr(tidied) or read_plain(tidied, address_known=known is not None)
-        return _sticker(parts, known)
+        return _read(tidied, device)
     except StickerError:
-        refused = perhaps_foreign(tidied)
-        if refused is None:
+        if not is_cut_short(tidied):
             raise
-    raise StickerError(refused)
+    raise StickerError(
+        "This looks like the beginning of a Z-Wave QR code: the rest of its digits is missing."
+    )
+
+
+def _read(text: str, device: str | None) -> Sticker:
+    parts = read_qr(text)
+    zwave = None if parts else read_dsk(text) or read_provisioning(text)
+    if zwave is not None:
+        if device is not None and _named(device, Network.ZWAVE) != zwave.device:
+            raise StickerError(_ANOTHERS)
+        return zwave
+    known = None if device is None else _named(device, Network.ZIGBEE)
+    return _sticker(parts or read_plain(text, address_known=known is not None), known)
+
+
+def _named(device: str, network: Network) -> Identity:
+    """The device of that network that the caller named."""
+    own, other = zigbee_identity, zwave_identity
+    if network is Network.ZWAVE:
+        own, other = other, own
+    try:
+        return own(device)
+    except StickerError:
+        try:
+            other(device)
+        except StickerError:
+            pass
+        else:
+            mine, others = ("Z-Wave", "Zigbee") if network is Network.ZWAVE else ("Zigbee", "Z-Wave")
+            raise StickerError(f"This is a {mine} sticker, and device= names a {others} device.") from None
+        raise
 
 
 def _sticker(parts: Parts, known: Identity | None) -> Sticker:
@@ -86,7 +120,7 @@ def _device(address: str | None, known: Identity | None) -> tuple[Identity | Non
     backwards = zigbee_identity(bytes.fromhex(spelled)[::-1].hex())
     if known is not None:
         if known not in (forwards, backwards):
-            raise StickerError("The sticker belongs to another device than the one named by device=.")
+            raise StickerError(_ANOTHERS)
         return known, known != forwards
     if spelled[_MIDDLE] == _REVERSED_MIDDLE:
         return backwards, True

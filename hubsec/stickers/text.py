@@ -15,7 +15,7 @@ MAX_CHARACTERS: Final = 1024
 # What people and label printers put between groups of digits.
 _WITHIN: Final = frozenset(" -:._'\"()[]{}<>")
 # Letters that are taken for digits on small print.
-_LOOKALIKES: Final = frozenset("oOiIlLqQ")
+LOOKALIKES: Final = frozenset("oOiIlLqQ")
 _HEX: Final = frozenset(string.hexdigits)
 _HEX_PREFIX: Final = re.compile(r"(?<![0-9a-z])0x", re.IGNORECASE | re.ASCII)
 _HINT_CHARACTERS: Final = 32
@@ -53,7 +53,7 @@ def digits(text: str) -> str:
     strange = frozenset(spelled) - _HEX
     if not strange:
         return spelled
-    if strange <= _LOOKALIKES:
+    if strange <= LOOKALIKES:
         raise StickerError(
             "There is a letter O, I, L or Q among the hex digits, which are 0-9 and A-F: it is probably a 0 or a 1."
         )
