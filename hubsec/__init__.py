@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hubsec.admission import Admission, Outcome
     from hubsec.allowlist import Allowlist
     from hubsec.bus import Bus, EventStream, Overflow
+    from hubsec.canaries import CANARY, canary
     from hubsec.decisions import Allow, Decision, Deny, Evict, Knock, Quarantine
     from hubsec.device import Device, Security
     from hubsec.entries import Entry, Pinned, Use
@@ -42,6 +43,7 @@ _HOMES = {
     "hubsec.admission": ("Admission", "Outcome"),
     "hubsec.allowlist": ("Allowlist",),
     "hubsec.bus": ("Bus", "EventStream", "Overflow"),
+    "hubsec.canaries": ("CANARY", "canary"),
     "hubsec.decisions": ("Allow", "Decision", "Deny", "Evict", "Knock", "Quarantine"),
     "hubsec.device": ("Device", "Security"),
     "hubsec.entries": ("Entry", "Pinned", "Use"),
@@ -68,6 +70,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "CANARY",
     "Admission",
     "AdmissionEnded",
     "Allow",
@@ -110,6 +113,7 @@ __all__ = [
     "StoreError",
     "Use",
     "__version__",
+    "canary",
     "decide",
     "load_policy",
     "read_sticker",

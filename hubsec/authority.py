@@ -51,6 +51,8 @@ KNOCK_SPAN: Final = 60.0
 # Devices without an entry in force whose judgement is remembered; ten times a large house. Who makes up more
 # addresses than that has the oldest judged anew.
 JUDGED_KEPT: Final = 4096
+_CONDEMNED: Final = "to-leave"
+"""The rule of a quarantine that lasts until its device has left."""
 _LEFT: Final = "hubsec: the device left"
 
 
@@ -154,6 +156,30 @@ class HubAuthority:
             smart_start=smart_start,
         )
         return await self._admissions.vouch(entry, secret, radio=self.radio.name)
+
+    async def condemn(self, device: Identity, reason: str, *, by: str = "hubsec") -> None:
+        """Shut `device` off until it has left; see :class:`hubsec.radio.Authority`."""
+        state, now, entry = self._state, self.now(), self.entry(device)
+        said = self.standing(device) is Standing.QUARANTINED
+        self.forget(device)
+        if entry is None:
+            kept = Entry(
+                device=device,
+                network=self.radio.network,
+                credential=CredentialKind.ADOPTED,
+                label=device,
+                approved_by=by,
+                approved_at=now,
+                joined_at=now,
+                expires_at=now,
+                quarantined=reason,
+            )
+            await state.recorded(state.allowlist.add(kept))
+        else:
+            changes = {"quarantined": entry.quarantined or reason, "expires_at": now}
+            await state.recorded(state.allowlist.update(device, by=by, **changes))
+        if not said:
+            self._say_quarantined(device, Quarantine(_CONDEMNED, reason), enforced=state.enforcing)
 
     async def departed(self, device: Identity) -> None:
         """The device is no longer on the network; see :class:`hubsec.radio.Authority`.

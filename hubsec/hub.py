@@ -17,8 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import msgspec
-
 from hubsec.admission import Admission
 from hubsec.admissions import Admissions
 from hubsec.adoption import confirm, meet, present
@@ -371,14 +369,10 @@ class Hub:
             if entry is not None:
                 await state.recorded(state.allowlist.revoke(device, by=by))
             return
-        now = self.now()
         if entry is None:
-            shut = msgspec.structs.replace(
-                present(authority, device, at=now, by=by, name=None), quarantined=why, expires_at=now
-            )
-            await state.recorded(state.allowlist.add(shut))
-        else:
-            await state.recorded(state.allowlist.update(device, by=by, quarantined=why, expires_at=now))
+            # Raises for a device that is not there.
+            present(authority, device, at=self.now(), by=by, name=None)
+        await authority.condemn(device, why, by=by)
 
     async def quarantine(self, device: str, reason: str, *, by: str = OPERATOR) -> None:
         """Shut `device` off until :meth:`release`. Raises :class:`~hubsec.errors.EntryError` when it has no entry, or

@@ -161,6 +161,10 @@ class Authority(Protocol):
     def least_security(self, device_class: str | None) -> SecurityClass:
         """Z-Wave: the least security class that the policy asks of a device of that class; None: nobody has said."""
 
+    async def condemn(self, device: Identity, reason: str) -> None:
+        """Z-Wave: the device is to leave, and nobody can make it. It is quarantined from now on, whatever else the
+        policy says of it, in an entry that lasts until it has departed."""
+
     async def departed(self, device: Identity) -> None:
         """The device is no longer on the network: what its entry says of its address is over. An entry that knows the
         device by its address alone ends with that, for the next node may get the same one."""

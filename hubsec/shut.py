@@ -112,6 +112,9 @@ class Shut:
         """The best, for no policy says that less will do."""
         return SecurityClass.S2_ACCESS_CONTROL
 
+    async def condemn(self, device: Identity, reason: str) -> None:
+        """There is nowhere to write it down."""
+
     async def departed(self, device: Identity) -> None:
         """There is nothing to take back."""
 

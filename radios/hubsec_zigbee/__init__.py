@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubsec.errors import RadioError
-from hubsec_zigbee.canaries import CANARY, canary
 from hubsec_zigbee.capabilities import CAPABILITIES, capabilities_of, require
 
 if TYPE_CHECKING:
@@ -21,12 +20,10 @@ if TYPE_CHECKING:
     from hubsec_zigbee.surveying import Survey, survey
 
 __all__ = [
-    "CANARY",
     "CAPABILITIES",
     "Bellows",
     "NotInstalledError",
     "Survey",
-    "canary",
     "capabilities_of",
     "require",
     "survey",

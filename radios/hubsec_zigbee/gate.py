@@ -20,10 +20,10 @@ import bellows.ezsp
 from bellows.exception import EzspError
 from bellows.ezsp.protocol import ProtocolHandler
 
+from hubsec.canaries import refuse_canary
 from hubsec.errors import Quarantined, RadioError, Refused
 from hubsec.identity import Identity
 from hubsec.requests import OpenKind
-from hubsec_zigbee.canaries import refuse_canary
 from hubsec_zigbee.frames import (
     GREEN_POWER_CLUSTER,
     MGMT_PERMIT_JOINING_REQ,

@@ -12,13 +12,13 @@ from typing import Any, Final
 
 import zigpy.application
 
+from hubsec.canaries import refuse_canary
 from hubsec.errors import Refused
 from hubsec.identity import CredentialKind, Identity
 from hubsec.radio import AdmissionOrder
 from hubsec.requests import OpenKind
 from hubsec.secret import Secret
 from hubsec_zigbee.answered import answered, is_answered
-from hubsec_zigbee.canaries import refuse_canary
 from hubsec_zigbee.guard import Guard
 from hubsec_zigbee.ncp import identity_from
 

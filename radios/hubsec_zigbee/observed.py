@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Self
 
+from hubsec.canaries import refuse_canary
 from hubsec.errors import HubsecError, NotEnforceable, RadioError, Refused
 from hubsec.events import GuardAttached, GuardDetached, RadioLost
 from hubsec.identity import Identity, Mode, Network, Standing
 from hubsec.radio import AdmissionOrder, Authority, Capabilities, Eviction, RadioPosture, SeenDevice
 from hubsec.requests import OpenKind, PresenceRequest
 from hubsec_zigbee.answered import answered, is_answered
-from hubsec_zigbee.canaries import refuse_canary
 from hubsec_zigbee.desk import Desk
 from hubsec_zigbee.gate import Refusal
 from hubsec_zigbee.hostcalls import GUARDED

@@ -11,6 +11,7 @@ import pytest
 from bellows.zigbee.application import ControllerApplication
 from zigpy.types import EUI64, KeyData
 
+from hubsec import CANARY, canary
 from hubsec.decisions import Allow
 from hubsec.errors import RadioError, Refused
 from hubsec.events import (
@@ -27,7 +28,7 @@ from hubsec.identity import Mode, Standing
 from hubsec.requests import IdentifyRequest, OpenKind, OpenRequest, PresenceRequest
 from hubsec_emulated.house import House
 from hubsec_emulated.wire.crypto import install_code_key
-from hubsec_zigbee import CANARY, Bellows, canary
+from hubsec_zigbee import Bellows
 from hubsec_zigbee.guard import RETRY_AFTER
 from tests.zigbee.guarded import FAST, SCALE, VERSIONS, Guarded, ScriptedAuthority, identity
 from tests.zigbee.test_admission import in_zigpy, open_transient_keys

@@ -14,13 +14,13 @@ from zigpy.types import EUI64, NWK, KeyData
 from zigpy_znp.types import Status
 from zigpy_znp.zigbee.application import ControllerApplication
 
-from hubsec import Hub, NotEnforceable
+from hubsec import CANARY, Hub, NotEnforceable, canary
 from hubsec.errors import RadioError, Refused
 from hubsec.events import GuardAttached, GuardDetached, OpenRefused, Quarantined
 from hubsec.identity import Identity, Mode
 from hubsec.radio import AdmissionOrder
 from hubsec.requests import OpenKind
-from hubsec_zigbee import CANARY, canary, survey
+from hubsec_zigbee import survey
 from hubsec_zigbee.observed import GAPS, Observed
 from tests.zigbee.guarded import ScriptedAuthority
 

@@ -101,7 +101,7 @@ class Zha:
 
     async def sing(self, hass: HomeAssistant) -> bool:
         """A canary through the service `zha.permit`."""
-        canaries = await async_import_module(hass, "hubsec_zigbee.canaries")
+        canaries = await async_import_module(hass, "hubsec.canaries")
         refused: list[str] = []
         # Whatever else is raised is no refusal, and may have opened.
         with contextlib.suppress(RadioError), answering(self.name), canaries.canary():

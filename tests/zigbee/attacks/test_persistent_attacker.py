@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from zigpy.types import EUI64
 
+from hubsec.desk import MAX_MALFORMED
 from hubsec.errors import Quarantined
 from hubsec.events import (
     Denied,
@@ -26,7 +27,6 @@ from hubsec.events import (
 from hubsec.identity import Standing
 from hubsec.requests import JoinRequest, OpenRequest, PresenceRequest
 from hubsec_emulated.wire import zdo
-from hubsec_zigbee.desk import MAX_MALFORMED
 from hubsec_zigbee.frames import DEVICE_ANNCE, IEEE_ADDR_RSP, NWK_ADDR_RSP, identity_of
 from hubsec_zigbee.limits import MAX_STRANGERS, QUESTIONS_AT_ONCE, REJOINS_AT_ONCE
 from hubsec_zigbee.openings import ROGUES_AT_ONCE
