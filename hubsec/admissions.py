@@ -239,8 +239,10 @@ class Admissions:
         self._closing = True
         for running in list(self._running.values()):
             self._end(running, Outcome.CANCELLED, f"The hub closed before {running.admission.name} was in.")
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        while tasks := tuple(self._tasks):
+            await asyncio.gather(*tasks, return_exceptions=True)
+            # Where all are done already, gather returns without the loop having had its turn to call their discard.
+            self._tasks.difference_update(tasks)
 
     # How it goes on
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -410,6 +412,34 @@ async def test_leaving_a_block_can_be_cancelled_and_the_end_comes_all_the_same(
 
 
 @pytest.mark.parametrize("sent", [False, True], ids=["nobody came", "key sent"])
+@contextmanager
+def not_for_ever() -> Iterator[None]:
+    """TimeoutError in a block that keeps even the loop from looking at its clock."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError("It goes round and round.")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(5)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+async def test_a_hub_closes_though_what_it_waits_for_has_ended_this_very_moment(hub: Hub) -> None:
+    admissions = hub._opened()[1]
+    work = admissions._spawn(asyncio.sleep(0))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert work.done()
+    assert admissions._tasks == {work}, "nobody has been told yet that it is done"
+    with not_for_ever():
+        await admissions.settle()
+    assert not admissions._tasks
+
+
 async def test_a_closing_hub_ends_admissions_while_the_radio_can_be_told(
     tmp_path: Any, *, sent: bool
 ) -> None:
