@@ -411,7 +411,6 @@ async def test_leaving_a_block_can_be_cancelled_and_the_end_comes_all_the_same(
 # The hub closes
 
 
-@pytest.mark.parametrize("sent", [False, True], ids=["nobody came", "key sent"])
 @contextmanager
 def not_for_ever() -> Iterator[None]:
     """TimeoutError in a block that keeps even the loop from looking at its clock."""
@@ -440,6 +439,7 @@ async def test_a_hub_closes_though_what_it_waits_for_has_ended_this_very_moment(
     assert not admissions._tasks
 
 
+@pytest.mark.parametrize("sent", [False, True], ids=["nobody came", "key sent"])
 async def test_a_closing_hub_ends_admissions_while_the_radio_can_be_told(
     tmp_path: Any, *, sent: bool
 ) -> None:
