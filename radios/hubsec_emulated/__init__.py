@@ -1,6 +1,6 @@
 """Emulated smart-home networks for tests: no hardware, real protocols, hostile neighbours included.
 
-:class:`House` is the entrance for Zigbee. Importing this package loads nothing heavy; the names load when used.
+:class:`House` is the entrance for Zigbee, :class:`ZWaveHouse` for Z-Wave. Importing this package loads nothing heavy; the names load when used.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hubsec_emulated.errors import EmulationError
     from hubsec_emulated.house import House
+    from hubsec_emulated.zwave.house import ZWaveHouse
 
-__all__ = ["EmulationError", "House"]
+__all__ = ["EmulationError", "House", "ZWaveHouse"]
 
 
 def __getattr__(name: str) -> object:
@@ -19,6 +20,10 @@ def __getattr__(name: str) -> object:
         from hubsec_emulated.house import House  # noqa: PLC0415 - loaded when used
 
         return House
+    if name == "ZWaveHouse":
+        from hubsec_emulated.zwave.house import ZWaveHouse  # noqa: PLC0415 - loaded when used
+
+        return ZWaveHouse
     if name == "EmulationError":
         from hubsec_emulated.errors import EmulationError  # noqa: PLC0415 - loaded when used
 

@@ -15,3 +15,11 @@ class FrameError(EmulationError):
 
 class SecurityError(EmulationError):
     """A secured frame that the given key does not open."""
+
+
+class NotInTimeError(EmulationError):
+    """What was waited for did not happen in time. `limit` is in `unit`."""
+
+    def __init__(self, what: str, limit: float, *, unit: str = "simulated seconds") -> None:
+        super().__init__(f"{what} did not happen within {limit:g} {unit}.")
+        self.limit = limit

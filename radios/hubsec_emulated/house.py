@@ -36,7 +36,7 @@ from hubsec_emulated.devices.device import Device, DeviceOptions
 from hubsec_emulated.devices.lock import Lock
 from hubsec_emulated.devices.onoff import Lamp, Plug
 from hubsec_emulated.devices.sensor import ContactSensor
-from hubsec_emulated.errors import EmulationError
+from hubsec_emulated.errors import EmulationError, NotInTimeError
 from hubsec_emulated.ncp.radio import Radio
 from hubsec_emulated.ncp.server import LOOPBACK, NcpServer
 from hubsec_emulated.ncp.tokens import Tokens
@@ -53,14 +53,6 @@ FIRST_EUI64: Final = 0x00124B0000010000
 INSTALL_CODE_SIZE: Final = 16
 """Bytes of the install codes on the stickers, without their CRC."""
 _LOOK: Final = 0.05
-
-
-class NotInTimeError(EmulationError):
-    """What was waited for did not happen in time. `limit` is in simulated seconds."""
-
-    def __init__(self, what: str, limit: float) -> None:
-        super().__init__(f"{what} did not happen within {limit:g} simulated seconds.")
-        self.limit = limit
 
 
 class House:

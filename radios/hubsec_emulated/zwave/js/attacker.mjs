@@ -1,0 +1,62 @@
+// An attacker on the air: frames that reach the stick under any node's id.
+import { FunctionType } from "./lib.mjs";
+import { REQUEST, serialFrame } from "./frames.mjs";
+
+const SINGLECAST = 0x00;
+const SECURITY_2 = 0x9f;
+const [NONCE_GET, ENCAPSULATED] = [0x01, 0x03];
+const DEVICE_RESET_LOCALLY = [0x5a, 0x01];
+const SEQUENCE = 2; // where an S2 command has its sequence number
+
+export class Attacker {
+  #controller;
+  #sequence = 0;
+
+  constructor(controller) {
+    this.#controller = controller;
+  }
+
+  // Puts a command on the air, as if node `source` had sent it.
+  async inject(source, command) {
+    const payload = [SINGLECAST, source, command.length, ...command];
+    await this.#controller.sendToHost(serialFrame(REQUEST, FunctionType.ApplicationCommand, payload));
+  }
+
+  // A report of the device's kind in plain text.
+  async spoof({ node, kind }, value) {
+    const report = kind.report(this.#controller.ownNodeId, value);
+    await this.inject(node.id, await report.serialize(node.encodingContext));
+  }
+
+  // The last encrypted command of a node again: as it was, or under the next sequence number.
+  async replay({ name, node }, { fresh }) {
+    const command = recorded(name, node);
+    if (fresh) command[SEQUENCE] = (command[SEQUENCE] + 1) & 0xff;
+    await this.inject(node.id, command);
+  }
+
+  async badTag({ name, node }) {
+    const command = recorded(name, node);
+    command[SEQUENCE] = (command[SEQUENCE] + 1) & 0xff;
+    command[command.length - 1] ^= 0x01;
+    await this.inject(node.id, command);
+  }
+
+  async reset({ node }) {
+    await this.inject(node.id, DEVICE_RESET_LOCALLY);
+  }
+
+  async nonceFlood({ node }, count) {
+    for (let sent = 0; sent < count; sent++) {
+      this.#sequence = (this.#sequence + 1) & 0xff;
+      await this.inject(node.id, [SECURITY_2, NONCE_GET, this.#sequence]);
+    }
+  }
+}
+
+function recorded(name, node) {
+  if (node.lastSecure?.[0] !== SECURITY_2 || node.lastSecure[1] !== ENCAPSULATED) {
+    throw new Error(`${name} has sent nothing under S2 yet that could be replayed.`);
+  }
+  return Uint8Array.from(node.lastSecure);
+}
