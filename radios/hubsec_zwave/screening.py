@@ -23,12 +23,13 @@ import msgspec
 
 from hubsec.errors import HubsecError, Refused
 from hubsec_zwave.arguments import BAD, check_depth, is_node, named_nodes
-from hubsec_zwave.command_classes import ENTRY_CONTROL, names_nodes, role_for_class, role_for_value
 from hubsec_zwave.command import Access, Answer, Command, Scope
+from hubsec_zwave.command_classes import ENTRY_CONTROL, names_nodes, role_for_class, role_for_value
 from hubsec_zwave.commands import COMMANDS
 from hubsec_zwave.roles import Role
 from hubsec_zwave.server_events import EVENTS, Holds
 from hubsec_zwave.stripping import (
+    DEAD,
     shown_by_node,
     shown_network,
     shown_node,
@@ -57,6 +58,8 @@ NO_ZWAVE_CODE: Final = -1
 REFUSED: Final = "hubsec_refused"
 """The error code of a refusal."""
 
+QUESTIONS: Final = frozenset({"grant security classes", "validate dsk and enter pin", "inclusion aborted"})
+"""The events of an inclusion that go to one client alone."""
 _LOGGED_NODE: Final = re.compile(r"\bNode 0*(\d{1,4})\b")
 _RAW_LOGS: Final = frozenset({"serial"})
 """Logs of every byte to and from the controller, keys under the public temporary key of S0 among them."""
@@ -94,6 +97,9 @@ class Judge(Protocol):
     async def command(self, asker: str, message: Mapping[str, Any]) -> Mapping[str, Any] | Refusal:
         """For commands that the table calls *judged*: the message to forward, perhaps cut to policy, or why not."""
 
+    def heard(self, asker: str, event: Mapping[str, Any]) -> None:
+        """An inclusion's question, which the server puts to the client that began it alone (:data:`QUESTIONS`)."""
+
 
 class _Pending(msgspec.Struct, frozen=True):
     command: Command
@@ -102,14 +108,16 @@ class _Pending(msgspec.Struct, frozen=True):
 
 
 class Screen:
-    """One client's traffic. `asker` is what the guard and its events call the client."""
+    """One client's traffic. `asker` is what the guard and its events call the client. `listening`: it has been told of
+    the whole network already, when nothing stood in between."""
 
-    def __init__(self, asker: str, role: Role, judge: Judge) -> None:
+    def __init__(self, asker: str, role: Role, judge: Judge, *, listening: bool = False) -> None:
         self.asker = asker
         self.role = role
         self._judge = judge
         self._schema = 0
-        self._listening = False
+        self._listening = listening
+        self._revived: set[int] = set()
         self._pending: dict[str, _Pending] = {}
         self._added: dict[int, Mapping[str, Any]] = {}
         self._missed: set[int] = set()
@@ -118,7 +126,7 @@ class Screen:
     @property
     def withheld(self) -> bool:
         """Whether :meth:`release` may have something to tell, now or later."""
-        return bool(self._missed)
+        return bool(self._missed or self._revived)
 
     # From the client
 
@@ -250,6 +258,8 @@ class Screen:
         row = EVENTS.get((source, name))
         if row is None or not self.role.covers(row.role):
             return False
+        if source == "controller" and name in QUESTIONS:
+            return None
         if row.holds is Holds.NOTHING or (
             self.role is Role.ADMINISTER and row.holds in (Holds.VALUE, Holds.NOTIFICATION)
         ):
@@ -272,6 +282,8 @@ class Screen:
         if not isinstance(event, Mapping):
             return None
         source, name, node_id = event.get("source"), event.get("event"), event.get("nodeId")
+        if source == "controller" and name in QUESTIONS:
+            self._judge.heard(self.asker, event)
         row = EVENTS.get((source, name)) if isinstance(source, str) and isinstance(name, str) else None
         if row is None or not self.role.covers(row.role):
             return None
@@ -413,14 +425,27 @@ class Screen:
         self._missed = set(self._judge.silent_nodes())
         return {"state": shown_network(state, self.role, self._judge.silenced)}
 
-    # When a node is shut out no more
+    # When a node is shut out, and when it is no more
+
+    def shut_out(self, node_id: int) -> Mapping[str, Any] | None:
+        """What the client is told of a node that is shut out from now on: that it is dead, so that what is shown of it
+        is shown as gone. None where the client was told nothing of it before."""
+        if not self._listening or node_id in self._added:
+            return None
+        self._missed.add(node_id)
+        return {"type": "event", "event": {"source": "node", "event": "dead", "nodeId": node_id}}
 
     def release(self) -> Released:
         """What the client was not told of nodes that are shut out no more. To be called when that may be, and cheap.
 
         The answers to its commands go through :meth:`message`, which makes news for the client of them.
         """
-        messages: list[Mapping[str, Any]] = []
+        messages: list[Mapping[str, Any]] = [
+            {"type": "event", "event": {"source": "node", "event": "alive", "nodeId": node}}
+            for node in sorted(self._revived)
+            if self._judge.silenced(node) is None
+        ]
+        self._revived.clear()
         commands: list[Mapping[str, Any]] = []
         for node in [node for node in sorted(self._missed) if self._judge.silenced(node) is None]:
             self._missed.discard(node)
@@ -441,7 +466,12 @@ class Screen:
         result = message.get("result")
         state = result.get("state") if isinstance(result, Mapping) else None
         (node,) = pending.nodes
-        if not isinstance(state, Mapping) or state.get("ready") is not True or not self._of("node", node):
+        if not isinstance(state, Mapping) or not self._of("node", node):
+            return None
+        if state.get("status") != DEAD:
+            # Hosts look at a node again when it comes back to life, and it is to be as it is now when they do.
+            self._revived.add(node)
+        if state.get("ready") is not True:
             return None
         return {
             "type": "event",
