@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from hubsec.policy.classes import DeviceClass, zigbee_device_class
+from hubsec.policy.classes import DeviceClass, zigbee_device_class, zwave_device_class
 from hubsec.policy.context import Context, OpenAdmission
 from hubsec.policy.loading import load_policy, ready_policies
-from hubsec.policy.policy import Policy, Terms, compile_policy, decide
+from hubsec.policy.policy import Policy, compile_policy, decide
 from hubsec.policy.rules import Rule
 from hubsec.policy.settings import Settings
+from hubsec.policy.terms import Terms
 
 __all__ = [
     "Context",
@@ -25,4 +26,5 @@ __all__ = [
     "load_policy",
     "ready_policies",
     "zigbee_device_class",
+    "zwave_device_class",
 ]

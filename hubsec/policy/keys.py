@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from hubsec.errors import StickerError
-from hubsec.identity import CredentialKind, Identity, zigbee_identity
+from hubsec.identity import CredentialKind, Identity, SecurityClass, zigbee_identity
 from hubsec.policy.classes import DeviceClass
 from hubsec.policy.reading import MAX_TOLD, shown
 from hubsec.policy.settings import (
@@ -21,8 +21,10 @@ from hubsec.policy.settings import (
     KNOCK_RATE_LIMIT,
     LISTENING_LIMIT,
     PERMIT_LIMIT,
+    SMART_START_LIMIT,
     FailedExchange,
     GreenPower,
+    HostInclusion,
     HostPermit,
     IdentityChange,
     Joining,
@@ -47,7 +49,10 @@ MAX_MAKER = 32
 MAX_ROUTERS = 250
 """Most listed routers."""
 
-_DURATION = re.compile(r"(?:([0-9]{1,4})m)?(?:([0-9]{1,5})s)?")
+DURATION = "([0-9]{1,2}d)?([0-9]{1,3}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?"
+"""What a duration looks like; at least one of its parts is there. Seven days fit in each unit alone."""
+_DURATION = re.compile(DURATION)
+_UNITS = (("d", 24 * 3600), ("h", 3600), ("m", 60), ("s", 1))
 
 
 class BadValueError(Exception):
@@ -71,17 +76,21 @@ class Key(NamedTuple):
 
 
 def parse_duration(value: object) -> int:
-    """Seconds, from text such as ``3m``, ``30s`` or ``1m30s``. Raises BadValueError."""
+    """Seconds, from text such as ``3m``, ``30s``, ``1m30s`` or ``1h``. Raises BadValueError."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None or not match[0]:
         raise BadValueError(f"{shown(value)} is no duration with its unit.")
-    return int(match[1] or 0) * 60 + int(match[2] or 0)
+    parts = zip(match.groups(default="0_"), _UNITS, strict=True)
+    return sum(int(part[:-1]) * seconds for part, (_, seconds) in parts)
 
 
 def duration_text(seconds: int) -> str:
     """The shortest text that :func:`parse_duration` reads as `seconds`."""
-    minutes, rest = divmod(seconds, 60)
-    return f"{minutes}m{rest}s" if minutes and rest else f"{minutes}m" if minutes else f"{rest}s"
+    text, rest = "", seconds
+    for unit, size in _UNITS:
+        count, rest = divmod(rest, size)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
 
 
 def _choice[E: enum.StrEnum](words: type[E]) -> Callable[[object], E]:
@@ -175,8 +184,16 @@ def _about(value: object) -> str:
     return value.strip()
 
 
-_CREDENTIALS = (CredentialKind.INSTALL_CODE.value, CredentialKind.APPROVAL.value)
+def _security(value: object) -> SecurityClass:
+    if not isinstance(value, str) or value not in _PROVING:
+        raise BadValueError(f"{shown(value)} is no security class that proves a DSK.")
+    return SecurityClass(value)
+
+
+_CREDENTIALS = (CredentialKind.INSTALL_CODE.value, CredentialKind.DSK.value, CredentialKind.APPROVAL.value)
+_PROVING = tuple(security.value for security in SecurityClass if security.proves_dsk)
 _CLASSES = tuple(DeviceClass)
+_HOUR = 3600
 
 
 def _words(field: str, words: type[enum.StrEnum], default: enum.StrEnum, *path: str, why: str) -> Key:
@@ -185,8 +202,9 @@ def _words(field: str, words: type[enum.StrEnum], default: enum.StrEnum, *path: 
 
 
 def _seconds(field: str, least: int, most: int, default: int, *path: str, why: str) -> Key:
-    allowed = f"a duration from {duration_text(least)} to {duration_text(most)}, such as 30s or 1m30s"
-    schema: dict[str, object] = {"type": "string", "pattern": "^(?=.)([0-9]{1,4}m)?([0-9]{1,5}s)?$"}
+    such = "30s or 1m30s" if most < _HOUR else "30m or 12h"
+    allowed = f"a duration from {duration_text(least)} to {duration_text(most)}, such as {such}"
+    schema: dict[str, object] = {"type": "string", "pattern": f"^(?=.){DURATION}$"}
     return Key(path, field, _duration(least, most), (allowed,), duration_text(default), why, schema)
 
 
@@ -209,10 +227,12 @@ JOINING_KEYS: tuple[Key, ...] = (
         ("credentials",),
         "credentials",
         _list(_credential, len(_CREDENTIALS)),
-        ("a list of " + " and ".join(_CREDENTIALS) + "; an empty one lets nobody join",),
-        "[install-code]",
-        "By which proof a device may join. An approval sends the network key under a key that everybody knows: "
-        "who listens at that moment has the network, so the device and the network are marked exposed.",
+        ("a list of " + ", ".join(_CREDENTIALS) + "; an empty one lets nobody join",),
+        "[dsk, install-code]",
+        "By which proof a device may join: a Zigbee device by its install code, a Z-Wave device by the DSK on its "
+        "sticker. An approval sends a Zigbee network's key under a key that everybody knows: who listens at that "
+        "moment has the network, so the device and the network are marked exposed. On Z-Wave an approval does "
+        "nothing: there nobody knocks first, and whoever presses a button in an open inclusion is on the network.",
         _array({"enum": list(_CREDENTIALS)}, len(_CREDENTIALS)),
     ),
     _words(
@@ -220,8 +240,8 @@ JOINING_KEYS: tuple[Key, ...] = (
         Tclk,
         _JOINING.tclk,
         "tclk",
-        why="Who must prove a trust center link key of its own after the join. `if-r21` asks it of devices whose "
-        "node descriptor says stack revision 21 or later, and of those that do not say; older ones have no "
+        why="Zigbee: who must prove a trust center link key of its own after the join. `if-r21` asks it of devices "
+        "whose node descriptor says stack revision 21 or later, and of those that do not say; older ones have no "
         "such exchange.",
     ),
     _words(
@@ -229,8 +249,9 @@ JOINING_KEYS: tuple[Key, ...] = (
         FailedExchange,
         _JOINING.failed_exchange,
         "failed-exchange",
-        why="What becomes of a device that owes the exchange and fails it: it must leave, or it stays and is "
-        "marked weak.",
+        why="What becomes of a device that did not prove the link key, or does not hold the security class, that is "
+        "asked of it: it must leave, or it stays and is marked weak. Nothing makes a living Z-Wave device leave: "
+        "`evict` quarantines it until somebody helps it out. One whose security class proves no DSK is never kept.",
     ),
     _seconds(
         "window",
@@ -247,7 +268,7 @@ JOINING_KEYS: tuple[Key, ...] = (
         EXCHANGE_LIMIT,
         _JOINING.exchange_limit,
         "exchange-limit",
-        why="How long the link key exchange may take after the join. The slowest one measured on real silicon "
+        why="Zigbee: how long the link key exchange may take after the join. The slowest one measured on real silicon "
         "took 10 seconds: less than 30 seconds turns away sound devices.",
     ),
     _number(
@@ -264,8 +285,30 @@ JOINING_KEYS: tuple[Key, ...] = (
         Parents,
         _JOINING.parents,
         "parents",
-        why="Through whom a device may join: anybody, the coordinator alone, or the coordinator and "
+        why="Zigbee: through whom a device may join: anybody, the coordinator alone, or the coordinator and "
         "`joining.routers`. A key that travels through a router passes through that router's hands.",
+    ),
+    Key(
+        ("security",),
+        "security",
+        _security,
+        _PROVING,
+        _JOINING.security.value,
+        "Z-Wave: the least security class that a device must end up with; nothing below it is granted. Only these "
+        "two prove that a device owns the DSK that it was let in by, so there is no lesser one to choose. "
+        "`s2-access-control` is the key of locks and doors: other devices of the network can't listen in on it. A "
+        "device that does not know that class can't get it.",
+        {"enum": list(_PROVING)},
+    ),
+    _seconds(
+        "smart_start_window",
+        1,
+        SMART_START_LIMIT,
+        _JOINING.smart_start_window,
+        "smart-start-window",
+        why="Z-Wave: how long an admission waits for a device that joins by SmartStart, in the place of `window`. Such "
+        "a device announces itself when it gets power, and then at growing intervals of up to 512 seconds; one that "
+        "saves its battery may take up to 3 and a half hours. And somebody has to plug it in.",
     ),
 )
 """The keys that a class of devices can have of its own."""
@@ -385,6 +428,16 @@ KEYS: tuple[Key, ...] = (
         "host-permit",
         why="What a host application gets that asks to open the network. There is one answer, and it is written "
         "down so that nobody has to look for it: a network that is open is open to whoever comes.",
+    ),
+    _words(
+        "host_inclusion",
+        HostInclusion,
+        _DEFAULT.host_inclusion,
+        "opening",
+        "host-inclusion",
+        why="What a host application gets that starts a Z-Wave inclusion with S2. `refuse`: nothing. `guarded`: an "
+        "inclusion on the policy's terms. What a device is granted is cut to what it may have, and the DSK that the "
+        "host's user confirms becomes its entry. An inclusion without S2 is refused either way.",
     ),
     _words(
         "green_power",

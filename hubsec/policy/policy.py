@@ -10,14 +10,22 @@ import msgspec
 
 from hubsec.decisions import Decision
 from hubsec.errors import Refused
-from hubsec.identity import CredentialKind, Identity
+from hubsec.identity import CredentialKind, SecurityClass
 from hubsec.policy.classes import DeviceClass
 from hubsec.policy.context import Context
-from hubsec.policy.engine import Deciders, build, class_of, joining_for, refusal, routers_for
+from hubsec.policy.engine import Deciders, build
 from hubsec.policy.keys import duration_text
 from hubsec.policy.reading import shown
 from hubsec.policy.rules import Rule
-from hubsec.policy.settings import GreenPower, HostPermit, IdentityChange, Settings, Tclk, WithoutEntry
+from hubsec.policy.settings import (
+    GreenPower,
+    HostInclusion,
+    HostPermit,
+    IdentityChange,
+    Settings,
+    WithoutEntry,
+)
+from hubsec.policy.terms import Terms, class_of, joining_for, refusal, terms_for
 from hubsec.requests import (
     ExchangeRequest,
     IdentifyRequest,
@@ -26,22 +34,6 @@ from hubsec.requests import (
     PresenceRequest,
     Request,
 )
-
-
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What a device may join by: the numbers for a radio's admission.
-
-    `window` and `exchange_limit` are seconds. `parents` are the routers that it may come through besides the
-    coordinator, which is always allowed; None means any. `exposed`: the network key goes out under a public key.
-    """
-
-    credential: CredentialKind
-    window: int
-    exchange_limit: int
-    tclk: Tclk
-    attempts: int
-    parents: frozenset[Identity] | None
-    exposed: bool
 
 
 class Policy(msgspec.Struct, frozen=True, eq=False, kw_only=True):
@@ -83,6 +75,11 @@ class Policy(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         return self.settings.host_permit
 
     @property
+    def host_inclusion(self) -> HostInclusion:
+        """What a host application gets that starts a Z-Wave inclusion with S2."""
+        return self.settings.host_inclusion
+
+    @property
     def listening_length(self) -> int:
         """Longest listening window, seconds; 0: there is none."""
         return self.settings.listening_length
@@ -106,16 +103,12 @@ class Policy(msgspec.Struct, frozen=True, eq=False, kw_only=True):
             rule = Rule.MAKER
         if rule is not None:
             raise Refused(self._refusal(rule, credential, known_class, maker), rule=rule.value)
-        joining = joining_for(self.settings, known_class)
-        return Terms(
-            credential=credential,
-            window=joining.window,
-            exchange_limit=joining.exchange_limit,
-            tclk=joining.tclk,
-            attempts=joining.attempts,
-            parents=routers_for(self.settings, joining),
-            exposed=credential is CredentialKind.APPROVAL,
-        )
+        return terms_for(self.settings, credential, known_class)
+
+    def least_security(self, device_class: str | None) -> SecurityClass:
+        """The least security class that a Z-Wave device of that class must end up with; None: nobody has said its
+        class."""
+        return joining_for(self.settings, class_of(device_class)).security
 
     def check_listening(self, seconds: float) -> None:
         """Raises :class:`~hubsec.errors.Refused`, with the rule, where nobody may listen for that long."""

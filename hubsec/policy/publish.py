@@ -13,7 +13,7 @@ from hubsec.policy.settings import Settings
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 """The JSON schema dialect of :func:`json_schema`."""
 
-_DURATIONS = frozenset({"window", "exchange_limit", "listening_length"})
+_DURATIONS = frozenset({"window", "exchange_limit", "smart_start_window", "listening_length"})
 
 
 def effective(settings: Settings) -> dict[str, str]:

@@ -10,6 +10,7 @@ class Rule(enum.StrEnum):
 
     # What lets a device in, or lets it stay
     INSTALL_CODE = "install-code"
+    DSK = "dsk"
     APPROVAL = "approval"
     KNOWN = "known"
     ADOPTED = "adopted"
@@ -18,7 +19,10 @@ class Rule(enum.StrEnum):
     VERIFIED_REJOIN = "verified-rejoin"
     EXCHANGED = "exchanged"
     EXCHANGE_NOT_OWED = "exchange-not-owed"
+    SECURED = "secured"
+    SECURITY_NOT_OWED = "security-not-owed"
     IDENTITY = "identity"
+    GUARDED_INCLUSION = "guarded-inclusion"
     GREEN_POWER = "green-power"
     # What keeps it out, or takes it off
     ADOPTION = "adoption-unconfirmed"
@@ -41,9 +45,13 @@ class Rule(enum.StrEnum):
     ATTEMPTS = "attempts"
     UNSECURED_REJOIN = "unsecured-rejoin"
     FAILED_EXCHANGE = "failed-exchange"
+    SECURITY_CLASS = "security-class"
     IDENTITY_CHANGE = "identity-change"
     HOST_PERMIT = "host-permit"
     HOST_RESTORE = "host-restore"
+    HOST_INCLUSION = "host-inclusion"
+    INSECURE_INCLUSION = "insecure-inclusion"
+    TAKEOVER = "takeover"
     NODE_PERMIT = "node-permit"
     GREEN_POWER_SHUT = "green-power-shut"
     GREEN_POWER_LENGTH = "green-power-length"
@@ -52,6 +60,7 @@ class Rule(enum.StrEnum):
 
 REASONS: dict[Rule, str] = {
     Rule.INSTALL_CODE: "An admission is open for it, by its install code.",
+    Rule.DSK: "An admission is open for it, by its DSK.",
     Rule.APPROVAL: "An operator approved it; without an install code the key goes out under a public key.",
     Rule.KNOWN: "It has an entry and was let in before.",
     Rule.ADOPTED: "It is part of the baseline that an operator confirmed.",
@@ -60,7 +69,10 @@ REASONS: dict[Rule, str] = {
     Rule.VERIFIED_REJOIN: "It was let in by its install code and proved a link key of its own.",
     Rule.EXCHANGED: "It has a link key of its own and proved it.",
     Rule.EXCHANGE_NOT_OWED: "It has no link key of its own, and the policy does not ask this device for one.",
+    Rule.SECURED: "It holds the security class that the policy asks of it.",
+    Rule.SECURITY_NOT_OWED: "It holds a lesser security class than the policy asks, but was there before.",
     Rule.IDENTITY: "It says what is expected of it.",
+    Rule.GUARDED_INCLUSION: "The policy lets the host begin an inclusion, in which each device is judged.",
     Rule.GREEN_POWER: "The policy lets the host open Green Power commissioning.",
     Rule.ADOPTION: "The devices of this network are not confirmed as its baseline yet.",
     Rule.NO_ENTRY: "It has no entry and nobody is listening.",
@@ -82,9 +94,13 @@ REASONS: dict[Rule, str] = {
     Rule.ATTEMPTS: "It tried too often in one window.",
     Rule.UNSECURED_REJOIN: "It asks for the network key again, and the policy does not hand it out that way.",
     Rule.FAILED_EXCHANGE: "It owes a link key of its own and did not prove one in time.",
+    Rule.SECURITY_CLASS: "It holds a lesser security class than the policy asks of it, or than it held before.",
     Rule.IDENTITY_CHANGE: "It says something else of itself than it did, or than its entry expects.",
     Rule.HOST_PERMIT: "The network opens for one device at a time, by an admission, and never for a host application.",
     Rule.HOST_RESTORE: "A backup brings other keys, and devices that nobody has judged.",
+    Rule.HOST_INCLUSION: "The policy does not let a host application begin an inclusion.",
+    Rule.INSECURE_INCLUSION: "Without S2, a device's keys go over the air for whoever listens, or it has none.",
+    Rule.TAKEOVER: "A controller that is wiped, or joins another network, is lost to this one.",
     Rule.NODE_PERMIT: "A node on the air has no say in opening the network.",
     Rule.GREEN_POWER_SHUT: "The policy keeps Green Power commissioning shut.",
     Rule.GREEN_POWER_LENGTH: "Green Power commissioning was asked to stay open for too long.",

@@ -10,7 +10,7 @@ import enum
 
 import msgspec
 
-from hubsec.identity import CredentialKind, Identity
+from hubsec.identity import CredentialKind, Identity, SecurityClass
 from hubsec.policy.classes import DeviceClass
 
 PERMIT_LIMIT = 254
@@ -26,6 +26,13 @@ ATTEMPTS_LIMIT = 255
 100."""
 KNOCK_RATE_LIMIT = 60
 """Most knocks a minute: one a second is more than a person can read."""
+SMART_START_LIMIT = 7 * 24 * 3600
+"""Longest time that a SmartStart device may take to come, seconds. Judgement: it is added when it is bought, and
+plugged in on the next free day. Its entry on the controller's list lets nobody else in meanwhile."""
+SMART_START_WINDOW = 3600
+"""How long it may take unless the policy says more, seconds. A device that is switched on announces itself at once, and
+then at growing intervals of up to 512 s; one that saves its battery may set 640 to 12,672 s instead (Silicon Labs,
+Z-Wave API, ZAF_SetMaxInclusionRequestIntervals)."""
 TCLK_REVISION = 21
 """First stack revision whose devices must exchange the trust center link key. The node descriptor's server mask says
 it; real devices of older revisions never ask for the exchange."""
@@ -89,6 +96,14 @@ class HostPermit(enum.StrEnum):
     REFUSE = "refuse"
 
 
+class HostInclusion(enum.StrEnum):
+    """What a host application gets that starts a Z-Wave inclusion with S2."""
+
+    REFUSE = "refuse"
+    GUARDED = "guarded"
+    """It may, and each device gets what the policy lets it have: see :mod:`hubsec.policy.engine`."""
+
+
 class GreenPower(enum.StrEnum):
     """Whether a host application may open Green Power commissioning."""
 
@@ -97,15 +112,18 @@ class GreenPower(enum.StrEnum):
 
 
 class Joining(msgspec.Struct, frozen=True, kw_only=True):
-    """What one class of devices is let in by. `credentials` is sorted by name."""
+    """What one class of devices is let in by. `credentials` is sorted by name; `security` is a class that proves a
+    DSK."""
 
-    credentials: tuple[CredentialKind, ...] = (CredentialKind.INSTALL_CODE,)
+    credentials: tuple[CredentialKind, ...] = (CredentialKind.DSK, CredentialKind.INSTALL_CODE)
     tclk: Tclk = Tclk.REQUIRED
     failed_exchange: FailedExchange = FailedExchange.EVICT
     window: int = 180
     exchange_limit: int = 30
     attempts: int = 20
     parents: Parents = Parents.ANY
+    security: SecurityClass = SecurityClass.S2_AUTHENTICATED
+    smart_start_window: int = SMART_START_WINDOW
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,4 +147,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listening_length: int = 0
     knocks_per_minute: int = 12
     host_permit: HostPermit = HostPermit.REFUSE
+    host_inclusion: HostInclusion = HostInclusion.REFUSE
     green_power: GreenPower = GreenPower.SHUT

@@ -13,13 +13,13 @@ import pytest
 import yaml
 
 from hubsec.errors import PolicyError
-from hubsec.identity import CredentialKind
+from hubsec.identity import CredentialKind, SecurityClass
 from hubsec.policy import DeviceClass, Policy, load_policy, ready_policies
 from hubsec.policy.keys import KEYS, duration_text, parse_duration
 from hubsec.policy.loading import TEXT
 from hubsec.policy.publish import effective, json_schema
 from hubsec.policy.reading import MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_TOLD, read_text
-from hubsec.policy.settings import Joining, Parents, Settings, Tclk
+from hubsec.policy.settings import HostInclusion, Joining, Parents, Settings, Tclk
 
 MISTAKES: list[tuple[str, int | None, str | None, str]] = [
     # text, line, key, a part of what is allowed or of the problem
@@ -246,7 +246,12 @@ def test_ready_policies_load_by_name_and_by_path(name: str) -> None:
 def test_what_is_not_said_is_on_the_safe_side() -> None:
     settings = load_policy("policy: x\n").settings
     assert settings == Settings(name="x")
-    assert settings.joining == Joining(credentials=(CredentialKind.INSTALL_CODE,), tclk=Tclk.REQUIRED)
+    assert settings.joining == Joining(
+        credentials=(CredentialKind.DSK, CredentialKind.INSTALL_CODE),
+        tclk=Tclk.REQUIRED,
+        security=SecurityClass.S2_AUTHENTICATED,
+    )
+    assert settings.host_inclusion is HostInclusion.REFUSE
     assert settings.listening_length == 0
 
 
@@ -294,7 +299,7 @@ def test_the_ready_policies_hashes_are_known() -> None:
     assert {name: load_policy(name).hash[:12] for name in ("home", "strict")} == HASHES
 
 
-HASHES = {"home": "f2c754bf1f01", "strict": "4ff04f160a2f"}
+HASHES = {"home": "00caa7beb238", "strict": "bb8f2d3f5001"}
 
 
 def test_a_policy_can_not_be_changed_and_shows_little() -> None:

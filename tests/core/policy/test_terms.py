@@ -50,7 +50,7 @@ def test_terms_are_what_the_policy_says() -> None:
         assert said in caught.value.reason
         assert caught.value.reason.startswith(f"Policy {rules.name} does not ")
     with pytest.raises(
-        Refused, match=r"^Policy strict does not let a device join by approval, only by install-code"
+        Refused, match=r"^Policy strict does not let a device join by approval, only by dsk or install-code"
     ):
         load_policy("strict").terms(APPROVAL)
     for device_class, said in (("nonsense", "a device of class other"), (None, "whose class is not said")):
