@@ -1,6 +1,7 @@
 """Emulated smart-home networks for tests: no hardware, real protocols, hostile neighbours included.
 
-:class:`House` is the entrance for Zigbee, :class:`ZWaveHouse` for Z-Wave. Importing this package loads nothing heavy; the names load when used.
+:class:`House` is the entrance for Zigbee, :class:`ZWaveHouse` for Z-Wave. Importing this package loads nothing heavy;
+the names load when used.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ LOCK: Final = Kind("lock", (0x40, 0x03), ("S2_AccessControl",), initial=True)
 class ZWaveDevice:
     """A device. Its house makes it, switched off and belonging to no network.
 
-    What it is (`node_id`, `keys`, `powered`, `state`) follows what happens on the air within milliseconds: wait with the
-    house's `wait_until`. What it does (`power_on` and so on) is done in the order of the calls, soon after them.
+    What it is (`node_id`, `keys`, `powered`, `state`) follows what happens on the air within milliseconds: wait with
+    the house's `wait_until`. What it does (`power_on` and so on) is done in the order of the calls, soon after them.
     """
 
     def __init__(

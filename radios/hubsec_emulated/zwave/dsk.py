@@ -1,7 +1,8 @@
 """Device-specific keys: the key pair of a Z-Wave S2 device, its DSK and PIN, and the QR code on its sticker.
 
 A DSK is the first 16 bytes of the device's Curve25519 public key, written as eight groups of five digits; the first
-group is the PIN (SDS13783, "Device Specific Key"). The QR code is decimal text (SDS14100 / CC:009F.01, "QR Code Format").
+group is the PIN (SDS13783, "Device Specific Key"). The QR code is decimal text (SDS13937, "Node Provisioning QR Code
+Format").
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ def smart_start_code(
 ) -> str:
     """The text of a SmartStart QR code: ``90…``, digits only.
 
-    `requests` are names out of :data:`REQUEST_BITS`, `device_class` generic and specific, `product` manufacturer, product
-    type and product ID.
+    `requests` are names out of :data:`REQUEST_BITS`, `device_class` generic and specific, `product` manufacturer,
+    product type and product ID.
     """
     requested = sum(1 << REQUEST_BITS[name] for name in requests)
     generic, specific = device_class
@@ -94,7 +95,7 @@ def smart_start_code(
             _tlv(_PRODUCT_ID, *product, firmware[0] << 8 | firmware[1]),
         ]
     )
-    # The checksum is the first two bytes of a SHA-1, as the specification has it: against misreading, not against forgery.
+    # The first two bytes of a SHA-1, as the specification has it: against misreading, not against forgery.
     checksum = int.from_bytes(hashlib.sha1(content.encode(), usedforsecurity=False).digest()[:2], "big")
     return f"{_LEAD_IN}{SMART_START_VERSION:02}{checksum:05}{content}"
 

@@ -66,7 +66,7 @@ class ZWaveHouse:
     frame takes on the air. `nodes` says how many of each kind are on the network already, with keys, when the server
     starts. ``server=False`` leaves the server out: `start_server` starts it. ``quick=True`` starts it over a second
     faster, by NODE_ENV=test, under which the driver logs keys and takes other branches. `program` is one that runs
-    already; it is left running, and empty. Usable inside ``async with`` only.
+    ready or not begun; it is left running, and empty. Usable inside ``async with`` only.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class ZWaveHouse:
         self.home_id = self.random.getrandbits(32) | 0xC000_0000
         made = {name: self.random.randbytes(KEY_SIZE) for name in KEY_NAMES}
         self.keys = made if keys is None else dict(keys)
+        self._first_keys = dict(self.keys)
         self.devices: list[ZWaveDevice] = []
         self.recording: list[SerialFrame] = []
         self.faults: list[str] = []
@@ -110,11 +111,11 @@ class ZWaveHouse:
         self._program = self._given or await start()
         self._program.attach(self._hear)
         try:
-            if self._given is None:
-                await self._start()
-            else:
+            if self._program.begun:
                 self._ready = self._serving = True
                 self._tell("tune", {"scale": self._scale, "txDelay": self._tx_delay})
+            else:
+                await self._start()
         except BaseException:
             await self._program.end()
             raise
@@ -124,18 +125,25 @@ class ZWaveHouse:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         program = self.program
+        kept = False
         try:
-            if self._given is not None and not program.dead:
+            if (
+                self._given is not None
+                and self._serving
+                and self.keys == self._first_keys
+                and not program.dead
+            ):
                 await self.reset()
-        finally:
-            if self._given is None:
-                await program.end()
-            else:
                 program.detach()
+                kept = True
+        finally:
+            if not kept:
+                await program.end()
         if kind is None:
             self._raise_faults()
 
     async def _start(self) -> None:
+        self.program.begun = True
         options: dict[str, object] = {
             "homeId": self.home_id,
             "keys": _hex(self.keys),

