@@ -7,7 +7,6 @@ allowed. ``docs/policies.md`` has the format.
 
 from __future__ import annotations
 
-import enum
 import re
 from typing import Any, NamedTuple, assert_never
 
@@ -15,172 +14,37 @@ import msgspec
 from msgspec import inspect
 
 from hubsec.decisions import Allow, Decision, Deny, Evict, Knock, Quarantine
-from hubsec.entries import Entry, Pinned, Use
+from hubsec.entries import Entry, Pinned
 from hubsec.errors import PolicyError, Refused
-from hubsec.identity import CredentialKind, Identity, Mark, Network
+from hubsec.identity import Identity
+from hubsec.policy.case_format import (
+    DEVICES,
+    NOW,
+    RADIO,
+    Case,
+    Given,
+    Kind,
+    WhenAdmit,
+    WhenExchange,
+    WhenIdentify,
+    WhenJoin,
+    WhenListen,
+    WhenOpen,
+    WhenPresence,
+)
 from hubsec.policy.context import Context, OpenAdmission
 from hubsec.policy.keys import duration_text
 from hubsec.policy.loading import read_resource, ready_policy
 from hubsec.policy.policy import Policy, decide
 from hubsec.policy.reading import Document, Path_, all_of
-from hubsec.policy.settings import Tclk
 from hubsec.requests import (
     ExchangeRequest,
     IdentifyRequest,
-    JoinKind,
     JoinRequest,
-    LinkKeyState,
-    OpenKind,
     OpenRequest,
     PresenceRequest,
     Request,
 )
-
-NOW = 1_000_000.0
-"""The time of every case, seconds since the epoch."""
-RADIO = "radio"
-"""The radio of every request in a case."""
-DEVICE = Identity("00:12:4b:00:01:02:03:04")
-"""The device of every case."""
-
-_KEBAB: dict[str, Any] = {"frozen": True, "kw_only": True, "forbid_unknown_fields": True, "rename": "kebab"}
-
-
-class _Strict(msgspec.Struct, **_KEBAB):
-    """Root of what a case file may say."""
-
-
-class GivenPinned(_Strict, **_KEBAB):
-    """What the device said of itself at first."""
-
-    device_class: str | None = None
-    manufacturer: str | None = None
-    model: str | None = None
-
-
-class GivenEntry(_Strict, **_KEBAB):
-    """The device's row of the allowlist. Times are seconds before and after the request."""
-
-    credential: CredentialKind
-    network: Network = Network.ZIGBEE
-    joined_ago: int | None = None
-    expires_in: int | None = None
-    use: Use = Use.STANDING
-    device_class: str | None = None
-    maker: str | None = None
-    marks: frozenset[Mark] = frozenset()
-    quarantined: str | None = None
-    pinned: GivenPinned | None = None
-
-
-class GivenAdmission(_Strict, **_KEBAB):
-    """The device's open admission. Times are seconds before and after the request."""
-
-    credential: CredentialKind
-    opened_ago: int = 5
-    expires_in: int = 60
-    radio: str = RADIO
-    parents: frozenset[Identity] | None = None
-
-
-class Given(_Strict, **_KEBAB):
-    """The state of the network."""
-
-    adopted: bool = True
-    listening: bool = False
-    knocks: int = 0
-    entry: GivenEntry | None = None
-    admission: GivenAdmission | None = None
-
-
-class _When(_Strict, tag_field="request", **_KEBAB):
-    """Root of the questions."""
-
-
-class WhenJoin(_When, tag="join", **_KEBAB):
-    """The device asks for the network key, or has come back."""
-
-    kind: JoinKind = JoinKind.JOIN
-    parent: Identity | None = None
-    through_router: bool = False
-    attempt: int = 1
-
-
-class WhenOpen(_When, tag="open", **_KEBAB):
-    """Somebody wants to open the network."""
-
-    kind: OpenKind
-    asker: str = "host"
-    seconds: int = 60
-
-
-class WhenExchange(_When, tag="exchange", **_KEBAB):
-    """The device's link key exchange has ended."""
-
-    link_key: LinkKeyState
-    stack_revision: int | None = None
-
-
-class WhenIdentify(_When, tag="identify", **_KEBAB):
-    """The device says what it is."""
-
-    device_class: str | None = None
-    manufacturer: str | None = None
-    model: str | None = None
-
-
-class WhenPresence(_When, tag="presence", **_KEBAB):
-    """The device is on the network and was not seen to join."""
-
-
-class WhenAdmit(_When, tag="admit", **_KEBAB):
-    """An operator wants to admit a device that is expected to be of that class and maker."""
-
-    credential: CredentialKind
-    device_class: str | None = None
-    maker: str | None = None
-
-
-class WhenListen(_When, tag="listen", **_KEBAB):
-    """An operator wants to listen for knocks."""
-
-    seconds: int
-
-
-type When = WhenJoin | WhenOpen | WhenExchange | WhenIdentify | WhenPresence | WhenAdmit | WhenListen
-
-
-class Kind(enum.StrEnum):
-    """The decisions, by the names that cases use."""
-
-    ALLOW = "allow"
-    DENY = "deny"
-    KNOCK = "knock"
-    QUARANTINE = "quarantine"
-    EVICT = "evict"
-
-
-class Then(_Strict, **_KEBAB):
-    """The answer: the decision's kind, and of the rest what matters to the case. The last five are an admission's
-    terms."""
-
-    decision: Kind
-    rule: str | None = None
-    marks: frozenset[Mark] | None = None
-    window: str | None = None
-    exchange_limit: str | None = None
-    tclk: Tclk | None = None
-    attempts: int | None = None
-    parents: str | None = None
-
-
-class Case(_Strict, **_KEBAB):
-    """One case, complete: a counterpart has its case's parts filled in."""
-
-    name: str
-    when: When
-    then: Then
-    given: Given = Given()
 
 
 class Result(NamedTuple):
@@ -408,6 +272,8 @@ def _answer(policy: Policy, case: Case) -> dict[str, Any]:
                 "tclk": terms.tclk,
                 "attempts": terms.attempts,
                 "parents": parents,
+                "security": terms.security,
+                "smart_start_window": duration_text(terms.smart_start_window),
             }
         case WhenListen(seconds=seconds):
             try:
@@ -416,7 +282,7 @@ def _answer(policy: Policy, case: Case) -> dict[str, Any]:
                 return {"decision": Kind.DENY, "rule": error.rule}
             return {"decision": Kind.ALLOW}
         case _:
-            decision = decide(_request(case.when), policy, _context(case.given))
+            decision = decide(_request(case.when, case.given), policy, _context(case.given))
             answer: dict[str, Any] = {"decision": _kind(decision), "rule": decision.rule}
             if isinstance(decision, Allow):
                 answer["marks"] = decision.marks
@@ -439,21 +305,20 @@ def _kind(decision: Decision) -> Kind:
             assert_never(decision)
 
 
-def _request(
-    when: WhenJoin | WhenOpen | WhenExchange | WhenIdentify | WhenPresence,
-) -> Request:
-    fields: dict[str, Any] = {"radio": RADIO, "network": Network.ZIGBEE, **msgspec.structs.asdict(when)}
+def _request(when: WhenJoin | WhenOpen | WhenExchange | WhenIdentify | WhenPresence, given: Given) -> Request:
+    fields: dict[str, Any] = {"radio": RADIO, "network": given.network, **msgspec.structs.asdict(when)}
+    device = DEVICES[given.network]
     match when:
         case WhenJoin():
-            return JoinRequest(device=DEVICE, **fields)
+            return JoinRequest(device=device, **fields)
         case WhenOpen():
             return OpenRequest(**fields)
         case WhenExchange():
-            return ExchangeRequest(device=DEVICE, **fields)
+            return ExchangeRequest(device=device, **fields)
         case WhenIdentify():
-            return IdentifyRequest(device=DEVICE, **fields)
+            return IdentifyRequest(device=device, **fields)
         case WhenPresence():
-            return PresenceRequest(device=DEVICE, **fields)
+            return PresenceRequest(device=device, **fields)
         case _:
             assert_never(when)
 
@@ -461,10 +326,11 @@ def _request(
 def _context(given: Given) -> Context:
     entries: dict[Identity, Entry] = {}
     admissions: dict[Identity, OpenAdmission] = {}
+    device = DEVICES[given.network]
     if (entry := given.entry) is not None:
-        entries[DEVICE] = Entry(
-            device=DEVICE,
-            network=entry.network,
+        entries[device] = Entry(
+            device=device,
+            network=entry.network if entry.network is not None else given.network,
             credential=entry.credential,
             label="the device",
             approved_by="the operator",
@@ -479,7 +345,7 @@ def _context(given: Given) -> Context:
             quarantined=entry.quarantined,
         )
     if (admission := given.admission) is not None:
-        admissions[DEVICE] = OpenAdmission(
+        admissions[device] = OpenAdmission(
             credential=admission.credential,
             opened_at=NOW - admission.opened_ago,
             expires_at=NOW + admission.expires_in,

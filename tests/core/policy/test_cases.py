@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from hubsec.policy.keys import CLASS_SECTION, JOINING_KEYS, KEYS, Key, duration_
 from hubsec.policy.publish import effective
 from hubsec.policy.reading import read_text
 from hubsec.policy.rules import Rule
+from hubsec.policy.settings import SMART_START_LIMIT
 
 READY = ["home", "strict"]
 ROUTER = "00:12:4b:00:01:02:03:04"
@@ -47,6 +49,8 @@ def other_values(key: Key, now: str) -> list[object]:
             seconds = [1, 254, *around(now)]
         case "exchange-limit":
             seconds = [1, 120, *around(now)]
+        case "smart-start-window":
+            seconds = [1, SMART_START_LIMIT, *around(now)]
         case "length":
             # 0s is tried by the test of keys without effect.
             seconds = [1, 180, *(each for each in around(now) if each > 0)]
@@ -55,7 +59,8 @@ def other_values(key: Key, now: str) -> list[object]:
         case "knocks-per-minute":
             return [number for number in (1, 60, int(now) - 1, int(now) + 1) if number != int(now)]
         case "credentials":
-            lists: list[list[str]] = [[], ["install-code"], ["approval"], ["approval", "install-code"]]
+            words = ["approval", "dsk", "install-code"]
+            lists = [list(some) for count in range(4) for some in itertools.combinations(words, count)]
             return [each for each in lists if each != yaml.safe_load(now)]
         case "classes":
             return [[each.value for each in DeviceClass if each is not left] for left in DeviceClass]
