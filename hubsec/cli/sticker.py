@@ -22,8 +22,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What may be told of a sticker, as ``--json`` prints it.
 
     `code_checked`: it has a checksum, and that is right. A ready link key and a printed DSK have none, so that a
-    mistyped one is found out only when its device does not join. `requested` is in the order of the classes, the weakest first;
-    it and what follows are empty, False or None where the sticker doesn't say.
+    mistyped one is found out only when its device does not join. `requested` has the weakest class first; it and what
+    follows are empty, False or None where the sticker doesn't say.
     """
 
     device: Identity | None

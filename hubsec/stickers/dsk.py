@@ -120,6 +120,8 @@ def _by_label(text: str) -> tuple[str, str | None] | None:
         # A PIN can be of anything.
         return None
     pin = found.get("pin")
+    if "dsk" not in found and not loose and pin is not None and _looks_printed(pin):
+        return pin, None
     return found.get("dsk", loose), None if pin is None else bare(pin)
 
 

@@ -18,6 +18,7 @@ from hubsec.identity import CredentialKind, Identity, Network
 from hubsec.radio import Capabilities
 from hubsec.secret import Secret
 from hubsec.store import Store
+from tests.core.stickers import zwave_codes
 
 LAMP = "00:12:4b:00:00:00:00:01"
 # Zigbee Base Device Behavior 3.0.1, 10.1: the specification's own example of an install code, and the link key of it.
@@ -77,7 +78,7 @@ def test_a_sticker_is_told_without_its_key(
     [
         (STICKER.replace("C3B5", "C3B6"), "CRC"),
         ("", "empty"),
-        ("34028-23784-25413-01234-56789-01234-56789-01234", "Z-Wave"),
+        ("23784-25413-01234-56789-01234-56789-01234", "PIN"),
         ("9" * 5000, "longer"),
     ],
     ids=["wrong code", "nothing", "z-wave", "too long"],
@@ -87,6 +88,39 @@ def test_a_sticker_that_can_not_be_taken_is_one_line(text: str, says: str) -> No
         line = failed(result)
         assert says in line
         assert CODE[:12] not in line
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "checked"),
+    [
+        (
+            zwave_codes.qr(keys="129"),
+            [
+                "by itself, by SmartStart",
+                "s0, s2-unauthenticated",
+                "0x0086, firmware 1.10",
+                "Z-Wave and Long Range",
+            ],
+            True,
+        ),
+        (
+            zwave_codes.qr(version="00", keys="000", blocks=zwave_codes.PRODUCT),
+            ["by hand", "for no security class", "0x0086", "range:   Z-Wave\n"],
+            True,
+        ),
+        (f"DSK: {zwave_codes.PRINTED}", ["without a checksum: read it twice"], False),
+    ],
+    ids=["smart start", "s2", "dsk"],
+)
+def test_a_z_wave_sticker_is_told_without_its_pin(text: str, lines: list[str], *, checked: bool) -> None:
+    result, plain = run("sticker", "check", "--json", stdin=text), run("sticker", "check", stdin=text)
+    told = json.loads(result.stdout)
+    assert (told["network"], told["device"], told["code_checked"]) == ("zwave", zwave_codes.TAIL, checked)
+    assert (told["product"] is not None) is checked
+    for line in [zwave_codes.TAIL, "network: zwave", *lines]:
+        assert line in plain.stdout
+    for secret in (zwave_codes.PIN, zwave_codes.DSK.hex()[:4]):
+        assert secret not in result.output + plain.output
 
 
 def test_a_sticker_of_another_device_is_refused() -> None:
