@@ -60,6 +60,13 @@ REFUSED: Final = "hubsec_refused"
 
 QUESTIONS: Final = frozenset({"grant security classes", "validate dsk and enter pin", "inclusion aborted"})
 """The events of an inclusion that go to one client alone."""
+UNKNOWN_CLASS: Final = {
+    **{level: {"key": 0, "label": "Unknown"} for level in ("basic", "generic", "specific")},
+    "mandatorySupportedCCs": [],
+    "mandatoryControlledCCs": [],
+}
+"""A device class that says nothing, in the form of every schema."""
+
 _LOGGED_NODE: Final = re.compile(r"\bNode 0*(\d{1,4})\b")
 _RAW_LOGS: Final = frozenset({"serial"})
 """Logs of every byte to and from the controller, keys under the public temporary key of S0 among them."""
@@ -89,10 +96,13 @@ class Judge(Protocol):
     """The guard, as far as a screen needs it."""
 
     def silenced(self, node_id: int) -> str | None:
-        """Why nothing of or to that node passes; None if it does. Constant time, no I/O."""
+        """Why nothing of or to that node passes; None if it does. Constant time, no I/O.
+
+        A client may hear of a new node before the guard does: there is a reason for one that it has not judged.
+        """
 
     def silent_nodes(self) -> frozenset[int]:
-        """All of them."""
+        """All of them that are known to be on the network."""
 
     async def command(self, asker: str, message: Mapping[str, Any]) -> Mapping[str, Any] | Refusal:
         """For commands that the table calls *judged*: the message to forward, perhaps cut to policy, or why not."""
@@ -266,6 +276,15 @@ class Screen:
             return self._of(source, node_id)
         return None
 
+    def passes_value(
+        self, source: str, name: str, node_id: int | None, command_class: int, value_name: str | int | None
+    ) -> bool | None:
+        """The same for an event about a value of that class and name."""
+        row = EVENTS.get((source, name))
+        if row is None or row.holds is not Holds.VALUE or not self.role.covers(row.role):
+            return None
+        return self._of(source, node_id) and self.role.covers(role_for_value(command_class, value_name))
+
     def _of(self, source: str, node_id: object) -> bool:
         """Whether something of that node passes; notes it if not."""
         if node_id is None and source != "node":
@@ -351,15 +370,16 @@ class Screen:
         return {**message, "event": {**event, "node": shown}}
 
     def _node_found(self, message: Mapping[str, Any], event: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Without a class there is nothing to show, and zwave-js-server-python up to 0.74.0 stops listening at it.
+        """One that comes in another's place has no class; zwave-js-server-python up to 0.74.0 stops listening at that.
 
-        The server sends it so for a node that comes in another's place.
+        It is given one that says nothing.
         """
         node = event.get("node")
-        if not isinstance(node, Mapping) or not isinstance(node.get("deviceClass"), Mapping):
+        if not isinstance(node, Mapping) or not self._of("controller", node.get("nodeId")):
             return None
-        number = node.get("nodeId")
-        return message if self._of("controller", number) else None
+        if isinstance(node.get("deviceClass"), Mapping):
+            return message
+        return {**message, "event": {**event, "node": {**node, "deviceClass": UNKNOWN_CLASS}}}
 
     def _is_shown_line(self, event: Mapping[str, Any]) -> bool:
         context = event.get("context")
@@ -422,8 +442,14 @@ class Screen:
             return {}
         self._listening = True
         self._added.clear()
-        self._missed = set(self._judge.silent_nodes())
-        return {"state": shown_network(state, self.role, self._judge.silenced)}
+        shown = shown_network(state, self.role, self._judge.silenced)
+        # Those that nobody has judged yet are shut out as well, and in nobody's list.
+        self._missed = {
+            node["nodeId"]
+            for node in shown.get("nodes", ())
+            if is_node(node.get("nodeId")) and self._judge.silenced(node["nodeId"]) is not None
+        }
+        return {"state": shown}
 
     # When a node is shut out, and when it is no more
 
