@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,20 @@ MISTAKES: list[tuple[str, int | None, str | None, str]] = [
     ("policy: x\njoining:\n  window: 0s\n", 3, "joining.window", "1s"),
     ("policy: x\njoining:\n  window: ''\n", 3, "joining.window", "unit"),
     ("policy: x\njoining:\n  window: ٣m\n", 3, "joining.window", "unit"),
+    ("policy: x\njoining:\n  window: 1m2h\n", 3, "joining.window", "unit"),
+    ("policy: x\njoining:\n  window: 1h\n", 3, "joining.window", "4m14s"),
+    ("policy: x\njoining:\n  smart-start-window: 8d\n", 3, "joining.smart-start-window", "7d"),
+    (
+        "policy: x\njoining:\n  smart-start-window: 604801s\n",
+        3,
+        "joining.smart-start-window",
+        "out of bounds",
+    ),
+    ("policy: x\njoining:\n  smart-start-window: 0s\n", 3, "joining.smart-start-window", "1s"),
+    ("policy: x\njoining:\n  security: s0\n", 3, "joining.security", "s2-authenticated, s2-access-control"),
+    ("policy: x\njoining:\n  security: s2-unauthenticated\n", 3, "joining.security", "proves a DSK"),
+    ("policy: x\njoining:\n  security: 2\n", 3, "joining.security", "s2-access-control"),
+    ("policy: x\nopening:\n  host-inclusion: allow\n", 3, "opening.host-inclusion", "guarded"),
     ("policy: x\njoining:\n  windo: 3m\n", 3, "joining.windo", "window"),
     ("policy: x\njoining:\n  tclk: yes\n", 3, "joining.tclk", "if-r21"),
     ("policy: x\njoining:\n  attempts: true\n", 3, "joining.attempts", "from 1 to 255"),
@@ -311,10 +326,19 @@ def test_a_policy_can_not_be_changed_and_shows_little() -> None:
     assert repr(policy) == f"Policy('home', hash='{policy.hash[:12]}')"
 
 
-@pytest.mark.parametrize("seconds", [0, 1, 59, 60, 61, 90, 180, 254, 3600])
+@pytest.mark.parametrize("seconds", [0, 1, 59, 60, 61, 90, 180, 254, 3600, 12_672, 86_400, 604_800])
 def test_durations_read_back_as_written(seconds: int) -> None:
     assert parse_duration(duration_text(seconds)) == seconds
     assert parse_duration(f"{seconds}s") == seconds
+    pattern = json_schema()["properties"]["joining"]["properties"]["window"]["pattern"]
+    assert re.search(pattern, duration_text(seconds))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("1d", 86_400), ("1h30m", 5400), ("1d1s", 86_401), ("7d", 604_800), ("90m", 5400)]
+)
+def test_durations_have_their_units(text: str, seconds: int) -> None:
+    assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize("name", ["home", "strict"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hubsec.decisions import Allow, Deny, Evict, Knock, Quarantine
 from hubsec.entries import Entry, Pinned, Use
 from hubsec.errors import PolicyError
-from hubsec.identity import CredentialKind, Mark, Network
+from hubsec.identity import CredentialKind, Mark, Network, SecurityClass
 from hubsec.policy import (
     Context,
     OpenAdmission,
@@ -52,6 +52,7 @@ networks = st.sampled_from(Network)
 words = st.one_of(st.none(), st.sampled_from(["lamp", "lock", "Sample"]), st.text(max_size=5))
 times = st.floats(NOW - 2, NOW + 2)
 marks = st.frozensets(st.sampled_from(Mark))
+security_classes = st.none() | st.sampled_from(SecurityClass)
 requests: st.SearchStrategy[Request] = st.one_of(
     st.builds(
         JoinRequest,
@@ -68,7 +69,7 @@ requests: st.SearchStrategy[Request] = st.one_of(
         radio=radios,
         network=networks,
         kind=st.sampled_from(OpenKind),
-        asker=st.sampled_from(["host", "Host", ROUTER, ""]),
+        asker=st.sampled_from(["host", "Host", "client:kitchen", ROUTER, ""]),
         seconds=st.integers(-1, 70000),
         device=st.none() | identities,
     ),
@@ -77,8 +78,9 @@ requests: st.SearchStrategy[Request] = st.one_of(
         radio=radios,
         network=networks,
         device=identities,
-        link_key=st.sampled_from(LinkKeyState),
+        link_key=st.none() | st.sampled_from(LinkKeyState),
         stack_revision=st.none() | st.integers(-1, 127),
+        security_class=security_classes,
     ),
     st.builds(
         IdentifyRequest,
@@ -88,10 +90,13 @@ requests: st.SearchStrategy[Request] = st.one_of(
         device_class=words,
         manufacturer=words,
         model=words,
+        security_class=security_classes,
     ),
     st.builds(PresenceRequest, radio=radios, network=networks, device=identities),
 )
-pinned = st.none() | st.builds(Pinned, device_class=words, manufacturer=words, model=words)
+pinned = st.none() | st.builds(
+    Pinned, device_class=words, manufacturer=words, model=words, security_class=security_classes
+)
 entries = st.builds(
     Entry,
     device=identities,
@@ -141,9 +146,10 @@ policies = st.sampled_from(
         policy(
             "rejoining: {secured: entry, unsecured: verified}\n"
             "devices: {without-entry: report}\n"
-            "opening: {green-power: open}\n"
+            "opening: {green-power: open, host-inclusion: guarded}\n"
             "listening: {length: 3m}\n"
-            "joining: {credentials: [approval, install-code], failed-exchange: weak, tclk: if-r21}\n"
+            "joining: {credentials: [approval, dsk, install-code], failed-exchange: weak, tclk: if-r21,"
+            " security: s2-access-control, per-class: {lamp: {security: s2-authenticated}}}\n"
         ),
         policy(
             "devices: {without-entry: evict, identity-change: report}\n"
@@ -174,13 +180,16 @@ def test_every_request_gets_a_decision_and_always_the_same(
 @given(requests, policies, contexts)
 def test_what_must_always_hold(request_: Request, rules: Policy, state: Context) -> None:
     decision = decide(request_, rules, state)
-    joins = isinstance(request_, JoinRequest) and request_.kind is JoinKind.JOIN
+    joins = isinstance(request_, JoinRequest) and request_.kind in (JoinKind.JOIN, JoinKind.SMART_START)
     if joins:
         assert isinstance(decision, Allow | Deny | Knock)
+    if isinstance(decision, Knock):
+        assert request_.network is Network.ZIGBEE
     if isinstance(request_, OpenRequest):
         assert isinstance(decision, Allow | Deny)
         if isinstance(decision, Allow):
-            assert (request_.kind, request_.asker) == (OpenKind.GREEN_POWER, "host")
+            assert state.adopted
+            assert (request_.network, request_.kind, request_.asker) in OPENS
     if not state.adopted:
         assert not isinstance(decision, Quarantine | Evict | Knock)
     if (
@@ -192,7 +201,7 @@ def test_what_must_always_hold(request_: Request, rules: Policy, state: Context)
         row = state.entries[request_.device]
         assert state.adopted
         assert decision.credential is row.credential
-        assert row.credential in (APPROVAL, CredentialKind.INSTALL_CODE)
+        assert row.credential in (APPROVAL, CredentialKind.DSK, CredentialKind.INSTALL_CODE)
         assert row.quarantined is None
         if joins:
             way = state.admissions[request_.device]
@@ -201,12 +210,39 @@ def test_what_must_always_hold(request_: Request, rules: Policy, state: Context)
             assert rules.terms(row.credential, row.device_class, row.maker).exposed == (
                 Mark.EXPOSED in decision.marks
             )
-    if (
-        isinstance(request_, ExchangeRequest)
-        and isinstance(decision, Allow)
-        and decision.credential is not None
-    ):
-        assert (Mark.WEAK in decision.marks) == (request_.link_key is not LinkKeyState.VERIFIED)
+    if isinstance(decision, Allow) and decision.credential is not None:
+        if isinstance(request_, ExchangeRequest):
+            assert (Mark.WEAK in decision.marks) == is_weak(request_, rules, state)
+        if isinstance(request_, IdentifyRequest) and request_.network is Network.ZWAVE:
+            holds_what_it_must(request_, state)
+
+
+OPENS = {
+    (Network.ZIGBEE, OpenKind.GREEN_POWER, "host"),
+    (Network.ZWAVE, OpenKind.INCLUSION, "host"),
+    (Network.ZWAVE, OpenKind.INCLUSION, "client:kitchen"),
+}
+
+
+def is_weak(request_: ExchangeRequest, rules: Policy, state: Context) -> bool:
+    """Whether a device that may stay did not prove what the policy asks. Who is sure of nothing is held to prove a DSK
+    at least, unless it was here before."""
+    if request_.network is Network.ZIGBEE:
+        return request_.link_key is not LinkKeyState.VERIFIED
+    row, held = state.entries[request_.device], request_.security_class or SecurityClass.NONE
+    assert held.proves_dsk or row.credential is CredentialKind.ADOPTED
+    word = row.device_class
+    if word is None and row.pinned is not None:
+        word = row.pinned.device_class
+    return held.rank < rules.least_security(word).rank
+
+
+def holds_what_it_must(request_: IdentifyRequest, state: Context) -> None:
+    row, held = state.entries[request_.device], request_.security_class
+    if held is not None:
+        assert held.proves_dsk or row.credential is CredentialKind.ADOPTED
+        if row.pinned is not None and row.pinned.security_class is not None:
+            assert held.rank >= row.pinned.security_class.rank
 
 
 # Whatever is given for a policy
