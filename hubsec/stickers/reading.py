@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from hubsec.errors import StickerError
-from hubsec.identity import Identity, Network, zigbee_identity, zwave_identity
+from hubsec.identity import Identity, Network, identity_on, zigbee_identity
 from hubsec.secret import Secret
 from hubsec.stickers.dsk import read_dsk
 from hubsec.stickers.foreign import foreign
@@ -20,8 +20,7 @@ from hubsec.stickers.text import code_bytes, digits, tidy
 # print the address lowest byte first; FEFF stands there then.
 _MIDDLE: Final = slice(6, 10)
 _REVERSED_MIDDLE: Final = "feff"
-
-
+_NAMES: Final = {Network.ZIGBEE: "Zigbee", Network.ZWAVE: "Z-Wave"}
 _ANOTHERS: Final = "The sticker belongs to another device than the one named by device=."
 
 
@@ -64,19 +63,18 @@ def _read(text: str, device: str | None) -> Sticker:
 
 def _named(device: str, network: Network) -> Identity:
     """The device of that network that the caller named."""
-    own, other = zigbee_identity, zwave_identity
-    if network is Network.ZWAVE:
-        own, other = other, own
+    other = Network.ZIGBEE if network is Network.ZWAVE else Network.ZWAVE
     try:
-        return own(device)
+        return identity_on(network, device)
     except StickerError:
         try:
-            other(device)
+            identity_on(other, device)
         except StickerError:
             pass
         else:
-            mine, others = ("Z-Wave", "Zigbee") if network is Network.ZWAVE else ("Zigbee", "Z-Wave")
-            raise StickerError(f"This is a {mine} sticker, and device= names a {others} device.") from None
+            raise StickerError(
+                f"This is a {_NAMES[network]} sticker, and device= names a {_NAMES[other]} device."
+            ) from None
         raise
 
 

@@ -209,7 +209,7 @@ def test_every_wrong_digit_behind_the_version_is_caught() -> None:
     """All of them, in many codes that stay the same: a checksum of 16 bits can't promise it for every code there is."""
     rng = random.Random(13937)
     tried = 0
-    for _ in range(12):
+    for _ in range(6):
         code = qr(rng.randbytes(16), blocks=rng.choice([PRODUCT, (*PRODUCT, PROTOCOLS), (*PRODUCT, UUID)]))
         assert read_sticker(code).checked
         for at in range(len(code)):
@@ -222,7 +222,7 @@ def test_every_wrong_digit_behind_the_version_is_caught() -> None:
                 tried += 1
                 with pytest.raises(StickerError):
                     read_sticker(wrong)
-    assert tried > 10_000
+    assert tried > 5_000
 
 
 kinds = st.integers(0, 49)
