@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
+import msgspec
+
 from hubsec.decisions import Allow, Decision, Deny, Evict, Knock, Quarantine
 from hubsec.entries import Entry, Pinned
 from hubsec.errors import EntryError, Refused, StoreError
@@ -368,6 +370,7 @@ class HubAuthority:
         match decision:
             case Allow(marks=marks):
                 await self._mark(device, marks, decision.reason, presumed=frozenset({Mark.WEAK}))
+                await self._hold_to(device, request.security_class)
             case Quarantine():
                 await self._quarantine(device, decision)
                 if request.security_class is not None:
@@ -377,6 +380,13 @@ class HubAuthority:
                 pass
             case _:
                 assert_never(decision)
+
+    async def _hold_to(self, device: Identity, security: SecurityClass | None) -> None:
+        """Pin the class that a device came in with; what else it says of itself it has yet to say."""
+        entry = self.entry(device)
+        if entry is not None and security is not None:
+            pinned = msgspec.structs.replace(entry.pinned or Pinned(), security_class=security)
+            await self._change(device, pinned=pinned)
 
     async def _identified(self, request: IdentifyRequest, decision: Decision) -> None:
         entry = self.entry(request.device)
@@ -388,7 +398,7 @@ class HubAuthority:
             model=request.model,
             security_class=request.security_class,
         )
-        if entry.pinned is not None:
+        if entry.pinned is not None and entry.pinned != Pinned(security_class=entry.pinned.security_class):
             self._compare(request.device, entry.pinned, seen)
         elif isinstance(decision, Allow) and await self._change(request.device, pinned=seen):
             self.publish(

@@ -76,6 +76,7 @@ class _Content(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _NOBODY: Final = "0" * 64
+_UNREADABLE: Final = (-1, -1, -1)
 
 
 class Credentials:
@@ -154,7 +155,9 @@ class Credentials:
             changed, self._seen, self._clients = self._seen is not None, None, ()
             return changed
         except OSError as error:
-            self._clients = ()
+            before, self._seen, self._clients = self._seen, _UNREADABLE, ()
+            if before == _UNREADABLE:
+                return False
             raise StoreError(f"{self._path} can't be read: {error.strerror}.") from error
         if seen == self._seen:
             return False

@@ -3,8 +3,8 @@
 Each client that comes in gets a connection to the server of its own, so that schema, events and dialogs are the
 server's; a :class:`~hubsec_zwave.screening.Screen` holds what passes over it. What ends one does not end another: a
 client that leaves takes its own connection to the server along, and when the server goes every client is told, closed,
-and let in again as soon as the server is back. A client can't be held on to without its server, for a server that starts
-again has states and dialogs of its own, which clients ask for when they connect.
+and let in again as soon as the server is back. A client can't be held on to without its server, for a server that
+starts again has states and dialogs of its own, which clients ask for when they connect.
 """
 
 from __future__ import annotations
@@ -322,13 +322,10 @@ class Gate:
 
     def _look_for_revoked(self) -> None:
         try:
-            changed = self._credentials.reload()
+            self._credentials.reload()
         except StoreError as error:
             self._told("credentials", "gate", str(error))
-            changed = True
-        if not changed:
-            return
-        allowed = set(self._credentials.clients)
+        allowed = self._credentials.clients
         for session in self._sessions:
             if session.client not in allowed:
                 self._told("revoked", session.asker)

@@ -1,0 +1,435 @@
+"""The guard of a Z-Wave network: what the server tells goes in, and what follows from it for who is heard.
+
+It stands between every client and the server that it is put in front of (:class:`~hubsec_zwave.screening.Judge`), and
+takes the server's events in the order in which they came. Whoever comes onto the network is judged before anything of
+it passes; whoever is on it is looked at again and again, for how a device stands can change by the clock alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from hubsec.decisions import Allow
+from hubsec.entries import Pinned
+from hubsec.errors import HubsecError, RadioError, StoreError
+from hubsec.events import Joined, JoinFailed, Left
+from hubsec.identity import Identity, SecurityClass, Standing
+from hubsec.radio import AdmissionOrder, Eviction
+from hubsec.requests import ExchangeRequest, IdentifyRequest, PresenceRequest
+from hubsec_zwave.dialog import Dialog
+from hubsec_zwave.including import Including
+from hubsec_zwave.inclusion import HUBSEC, Inclusion
+from hubsec_zwave.limits import EVENTS_KEPT, Limits
+from hubsec_zwave.nodes import Node, class_of
+from hubsec_zwave.provisioning import Provisioning
+from hubsec_zwave.removing import Removing
+from hubsec_zwave.screening import QUESTIONS, Refusal
+from hubsec_zwave.station import HOST, LOGGER, Station
+from hubsec_zwave.wire import Status
+
+type Json = Mapping[str, Any]
+
+IDLE: Final = frozenset({0, 4})
+"""zwave-js' `InclusionState`: idle, and listening for SmartStart."""
+UNJUDGED: Final = "Nobody has judged it yet."
+_STATUS: Final = {
+    "dead": Status.DEAD,
+    "alive": Status.ALIVE,
+    "wake up": Status.AWAKE,
+    "sleep": Status.ASLEEP,
+}
+
+
+class Guard:
+    """`shut_out` is called with the number of a node that is shut out from now on, `released` when one may be no
+    more: both are for whoever shows nodes to a client."""
+
+    def __init__(self, name: str, limits: Limits) -> None:
+        self.station = Station(name, limits)
+        self.including = Including(self.station, self._after_events)
+        self.provisioning = Provisioning(self.station)
+        self.removing = Removing(self.station)
+        self.dialog = Dialog(self.station, self.including, self.provisioning, self.removing)
+        self.shut_out: list[Callable[[int], None]] = []
+        self.released: list[Callable[[], None]] = []
+        self._queue: asyncio.Queue[Json | Callable[[], None]] = asyncio.Queue(EVENTS_KEPT)
+        self._silent: frozenset[int] = frozenset()
+        self._judging: set[int] = set()
+        self._identified: dict[int, Node] = {}
+        self._handlers: dict[tuple[str, str], Callable[[Json], Awaitable[None]]] = {
+            ("controller", "inclusion started"): self._started,
+            ("controller", "inclusion stopped"): self._stopped,
+            ("controller", "inclusion state changed"): self._state_changed,
+            ("controller", "inclusion failed"): self._failed,
+            ("controller", "node found"): self._found,
+            ("controller", "node added"): self._added,
+            ("controller", "node removed"): self._removed,
+            ("node", "ready"): self._ready,
+            **{("node", name): self._status for name in _STATUS},
+            **{("controller", name): self.including.asked for name in QUESTIONS},
+        }
+
+    # Coming and going
+
+    async def start(self) -> None:
+        """The nodes are known and the wire stands: judge who is there, and see to the provisioning list."""
+        station = self.station
+        station.nodes.know(station.authority.entries())
+        await self._resume()
+        await self.look()
+        if station.enforcing:
+            await self._shut_inclusion()
+        await self.provisioning.mirror()
+        station.spawn(self._take_events(), "events")
+        station.spawn(self._keep_looking(), "looking")
+        station.spawn(self._keep_mirroring(), "provisioning list")
+
+    async def stop(self) -> None:
+        """End what is open, and everything that runs."""
+        station = self.station
+        orders, station.orders = list(station.orders.values()), {}
+        if station.link is not None and station.link.connected:
+            for order in orders:
+                with contextlib.suppress(HubsecError):
+                    if order.smart_start:
+                        await self.provisioning.close_for(order)
+            with contextlib.suppress(HubsecError):
+                await self.including.close_for()
+            with contextlib.suppress(HubsecError):
+                await self.removing.make_way()
+            with contextlib.suppress(HubsecError):
+                await self.provisioning.give_back()
+        await station.settle()
+
+    def lost(self) -> None:
+        """The connection has ended, and with it every inclusion, as far as anybody here could go on with
+        it."""
+        self.including.over()
+
+    async def _shut_inclusion(self) -> None:
+        """Whatever inclusion ran before the guard stood is nobody's."""
+        if self.including.inclusion is None:
+            with contextlib.suppress(RadioError):
+                await self.station.command("controller.stop_inclusion")
+
+    async def _resume(self) -> None:
+        """Who was to leave before the start still is; whoever has left meanwhile has."""
+        station = self.station
+        now = station.utc
+        for entry in station.authority.entries():
+            node = station.nodes.find(entry.device)
+            if node is None:
+                if entry.joined_at is not None and station.nodes.here(entry):
+                    self.removing.left(entry.device)
+                    await station.authority.departed(entry.device)
+            elif entry.quarantined is not None and entry.expires_at is not None and entry.expires_at <= now:
+                self.removing.start(entry.device, entry.quarantined, security=node.security, help_now=False)
+
+    # For the hub
+
+    async def admit(self, order: AdmissionOrder) -> None:
+        """Let that one device in."""
+        if order.smart_start:
+            await self.provisioning.open_for(order)
+        else:
+            await self.removing.make_way()
+            await self.including.open_for(order)
+
+    async def withdraw(self, admission: str) -> None:
+        """Its admission has ended."""
+        order = self.station.order(admission)
+        if order is None:
+            return
+        del self.station.orders[order.device]
+        if order.smart_start:
+            await self.provisioning.close_for(order)
+        else:
+            await self.including.close_for()
+
+    async def evict(self, device: Identity) -> Eviction:
+        """Have `device` leave; goes on after this."""
+        node = self.station.nodes.find(device)
+        if node is None:
+            raise RadioError(f"{device} is not on the network of {self.station.name}.")
+        reason = self._reason(device) or "It is to leave."
+        await self.look()
+        self.removing.start(device, reason, security=node.security, help_now=True)
+        return Eviction(
+            confirmed=False,
+            still_holds_network_key=node.security not in (None, SecurityClass.NONE),
+            detail="Nothing that is sent makes a living Z-Wave device leave: press its button now, or switch it off. "
+            "Until it has left it is shut off.",
+            awaited=True,
+        )
+
+    # For whoever stands between a client and the server
+
+    def silenced(self, node_id: int) -> str | None:
+        """Why nothing of or to that node passes; None if it does."""
+        station = self.station
+        if node_id == station.nodes.own or not station.enforcing:
+            return None
+        device = station.nodes.identity(node_id)
+        standing = station.standing(device)
+        if standing is Standing.QUARANTINED:
+            return self._reason(device) or "It is not on the allowlist."
+        if standing is Standing.UNKNOWN:
+            self._ask(node_id, device)
+            return UNJUDGED
+        return None
+
+    def silent_nodes(self) -> frozenset[int]:
+        """All of them."""
+        return frozenset(
+            node.node_id for node in self.station.nodes if self.silenced(node.node_id) is not None
+        )
+
+    async def command(self, asker: str, message: Json) -> Json | Refusal:
+        """What becomes of a client's command that is about who is on the network."""
+        return await self.dialog.command(asker, message)
+
+    def heard(self, asker: str, event: Json) -> None:
+        """An inclusion's question, seen on a client's own wire."""
+        if asker != HOST:
+            self.dialog.heard(asker, event)
+
+    def on_event(self, event: Json) -> None:
+        """What the server tells on the radio's own wire. Never waits, never raises."""
+        key = (str(event.get("source")), str(event.get("event")))
+        if key not in self._handlers:
+            return
+        inclusion = self.including.inclusion
+        if key[1] in QUESTIONS and inclusion is not None and inclusion.may_answer(HOST):
+            self.dialog.heard(HOST, event)
+            return
+        try:
+            self._queue.put_nowait(event)
+        except asyncio.QueueFull:
+            self.station.malformed("events", "More events came than the guard could take.")
+
+    def _after_events(self, call: Callable[[], None]) -> None:
+        try:
+            self._queue.put_nowait(call)
+        except asyncio.QueueFull:
+            call()
+
+    def _reason(self, device: Identity) -> str | None:
+        entry = self.station.authority.entry(device)
+        return entry.quarantined if entry is not None else None
+
+    def _ask(self, node_id: int, device: Identity) -> None:
+        """Have a node judged that is there without anybody knowing why; one that is just coming in is judged
+        by that."""
+        inclusion = self.including.inclusion
+        coming = inclusion is not None and inclusion.node == node_id
+        if coming or node_id in self._judging or node_id not in self.station.nodes:
+            return
+        self._judging.add(node_id)
+
+        async def judge() -> None:
+            try:
+                await self.station.judge(
+                    PresenceRequest(radio=self.station.name, network=self.station.network, device=device)
+                )
+            finally:
+                self._judging.discard(node_id)
+
+        self.station.spawn(judge(), f"presence of {device}")
+
+    # Looking
+
+    async def look(self) -> None:
+        """Compare how everybody stands with what was shown of them, and hold them to what they said of
+        themselves."""
+        silent = self.silent_nodes()
+        new, self._silent, before = silent - self._silent, silent, self._silent
+        for node_id in sorted(new):
+            for tell in self.shut_out:
+                tell(node_id)
+        for node_id in before - silent:
+            self.removing.forgive(self.station.nodes.identity(node_id))
+        for release in self.released:
+            release()
+        for node in self.station.nodes:
+            if node.interviewed and self._identified.get(node.node_id) != node:
+                self._identified[node.node_id] = node
+                await self._identify(node)
+
+    async def _identify(self, node: Node) -> None:
+        station = self.station
+        device = station.nodes.identity(node.node_id)
+        entry = station.authority.entry(device)
+        said = Pinned(
+            device_class=node.device_class,
+            manufacturer=node.manufacturer,
+            model=node.model,
+            security_class=node.security,
+        )
+        if entry is None or entry.pinned == said:
+            return
+        await station.judge(
+            IdentifyRequest(
+                radio=station.name,
+                network=station.network,
+                device=device,
+                device_class=said.device_class,
+                manufacturer=said.manufacturer,
+                model=said.model,
+                security_class=said.security_class,
+            )
+        )
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(self.station.limits.look)
+            with contextlib.suppress(HubsecError):
+                await self.look()
+
+    async def _keep_mirroring(self) -> None:
+        while True:
+            await asyncio.sleep(self.station.limits.mirror)
+            if self.station.link is not None and self.station.link.connected:
+                with contextlib.suppress(HubsecError):
+                    await self.provisioning.mirror()
+
+    # What the server tells
+
+    async def _take_events(self) -> None:
+        while True:
+            event = await self._queue.get()
+            if not isinstance(event, Mapping):
+                event()
+                continue
+            handler = self._handlers[str(event.get("source")), str(event.get("event"))]
+            try:
+                await handler(event)
+            except HubsecError as error:
+                LOGGER.warning("%s: %s: %s", self.station.name, event.get("event"), error)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                self.station.malformed("events", f"{event.get('event')}: {type(error).__name__}")
+
+    async def _started(self, event: Json) -> None:
+        await self.including.started(event.get("strategy"))
+
+    async def _stopped(self, event: Json) -> None:  # noqa: ARG002 - it says no more
+        self.including.stopped()
+
+    async def _state_changed(self, event: Json) -> None:
+        if event.get("state") in IDLE:
+            await self.including.idle()
+
+    async def _failed(self, event: Json) -> None:  # noqa: ARG002 - it says no more
+        self.including.over()
+        await self.including.again()
+
+    async def _found(self, event: Json) -> None:
+        node = event["node"]
+        self.including.found(int(node["nodeId"]), class_of(node))
+
+    async def _added(self, event: Json) -> None:
+        station, inclusion = self.station, self.including.inclusion
+        node = station.nodes.seen(event["node"])
+        if node is None:
+            return
+        if inclusion is not None and inclusion.node not in (None, node.node_id):
+            inclusion = None
+        try:
+            await self._arrived(node, inclusion)
+        finally:
+            self.including.over()
+            await self.look()
+        await self.including.again()
+
+    async def _arrived(self, node: Node, inclusion: Inclusion | None) -> None:
+        """Judge who an inclusion has left on the network, by what it holds."""
+        station = self.station
+        security = node.security or SecurityClass.NONE
+        address = station.nodes.address(node.node_id)
+        if inclusion is not None and inclusion.smart_start and security.proves_dsk:
+            device = await self.provisioning.whose(node.node_id)
+            if device is not None:
+                await self.including.join(inclusion, device)
+        proved = inclusion.proved(security) if inclusion is not None else None
+        device = address if proved is None else proved
+        if proved is not None:
+            station.nodes.proved(node.node_id, proved)
+        order = station.orders.get(device)
+        decision = await station.judge(
+            ExchangeRequest(
+                radio=station.name,
+                network=station.network,
+                device=device,
+                security_class=security,
+                address=address,
+            )
+        )
+        if isinstance(decision, Allow):
+            if order is not None:
+                if not order.smart_start:
+                    del station.orders[device]
+                station.publish(
+                    Joined,
+                    device=device,
+                    correlation=order.admission,
+                    name=order.name,
+                    credential=order.credential,
+                    security_class=security,
+                    marks=decision.marks,
+                )
+            return
+        self._say_failed(inclusion, proved, security, address)
+        if not station.enforcing:
+            return
+        reason = decision.reason
+        if proved is None and inclusion is not None and inclusion.refused:
+            reason = inclusion.refused
+        with contextlib.suppress(StoreError):
+            await station.authority.condemn(device, reason)
+        ours = inclusion is not None and inclusion.owner == HUBSEC
+        waiting = any(not one.smart_start for one in station.orders.values())
+        self.removing.start(device, reason, security=node.security, help_now=not (ours and waiting))
+
+    def _say_failed(
+        self,
+        inclusion: Inclusion | None,
+        proved: Identity | None,
+        security: SecurityClass,
+        address: Identity,
+    ) -> None:
+        """A device whose keys had been allowed came without them."""
+        if inclusion is None or inclusion.allowed is None or proved is not None:
+            return
+        self.station.publish(
+            JoinFailed,
+            device=inclusion.allowed,
+            correlation=self.station.correlation(inclusion.allowed),
+            reason=f"It did not prove its DSK, and is on the network with security class {security}: a wrong PIN, or a "
+            "connection that broke off.",
+            address=address,
+        )
+
+    async def _removed(self, event: Json) -> None:
+        node_id = int(event["node"]["nodeId"])
+        station = self.station
+        if node_id not in station.nodes:
+            return
+        device = station.nodes.gone(node_id)
+        self._identified.pop(node_id, None)
+        self._silent -= {node_id}
+        if not self.removing.left(device):
+            station.publish(Left, device=device)
+        await station.authority.departed(device)
+
+    async def _ready(self, event: Json) -> None:
+        state = event.get("nodeState")
+        if isinstance(state, Mapping):
+            self.station.nodes.seen(state)
+        await self.look()
+
+    async def _status(self, event: Json) -> None:
+        node_id, status = int(event["nodeId"]), _STATUS[str(event["event"])]
+        self.station.nodes.changed(node_id, status=status)
+        if status is Status.DEAD:
+            self.removing.nudge(self.station.nodes.identity(node_id))

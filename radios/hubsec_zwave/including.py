@@ -1,0 +1,233 @@
+"""Letting devices in: hubsec's own inclusions, and the answers to what any inclusion asks.
+
+What an inclusion is and who may answer is :mod:`hubsec_zwave.inclusion`'s; here it meets the server and the hub."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from hubsec.decisions import Allow
+from hubsec.errors import RadioError
+from hubsec.events import Denied, KeySent
+from hubsec.identity import Identity, SecurityClass
+from hubsec.radio import AdmissionOrder
+from hubsec.requests import JoinKind, JoinRequest, OpenKind
+from hubsec_zwave.inclusion import HUBSEC, STRANGER, Inclusion
+from hubsec_zwave.station import LOGGER, Station
+from hubsec_zwave.wire import Strategy, classes_of, numbers_of, pin_text, shown_identity
+
+SECURITY_CLASS: Final = "security-class"
+"""The rule by which a device is denied that asks for too little."""
+
+
+class Including:
+    """`inclusion` is the one that runs, None while the controller takes nobody. `after_events` calls something when all
+    that the server has told so far is taken in."""
+
+    def __init__(self, station: Station, after_events: Callable[[Callable[[], None]], None]) -> None:
+        self._station = station
+        self._after_events = after_events
+        self.inclusion: Inclusion | None = None
+        self._changing = asyncio.Lock()
+        self._timer: asyncio.TimerHandle | None = None
+
+    # Admissions
+
+    async def open_for(self, order: AdmissionOrder) -> None:
+        """Begin an inclusion for an admission whose device needs a button pressed."""
+        self._station.orders[order.device] = order
+        try:
+            await self._begin()
+        except BaseException:
+            self._station.orders.pop(order.device, None)
+            raise
+
+    async def close_for(self) -> None:
+        """Admissions have ended: where none is left that needs an inclusion, end it. One in which a device
+        has answered goes on to its end, for nobody can call it back."""
+        async with self._changing:
+            inclusion = self.inclusion
+            if self._wanted() or inclusion is None or inclusion.owner != HUBSEC or inclusion.node is not None:
+                return
+            await self._station.command("controller.stop_inclusion")
+            # Its beginning may not have been taken in yet, and is not to look like somebody else's.
+            taken_in = asyncio.Event()
+            self._after_events(taken_in.set)
+            await taken_in.wait()
+            if self.inclusion is inclusion and inclusion.node is None:
+                self.over()
+
+    def _wanted(self) -> bool:
+        return any(not order.smart_start for order in self._station.orders.values())
+
+    async def _begin(self) -> None:
+        async with self._changing:
+            running = self.inclusion
+            if running is not None:
+                if running.owner == HUBSEC:
+                    return
+                raise RadioError("The controller is busy with an inclusion that somebody else has begun.")
+            self.begun(HUBSEC)
+            try:
+                result = await self._station.command(
+                    "controller.begin_inclusion", options={"strategy": int(Strategy.SECURITY_S2)}
+                )
+            except BaseException:
+                self.over()
+                raise
+            if result.get("success") is not True:
+                self.over()
+                raise RadioError("The controller is busy and could not begin an inclusion.")
+
+    def begun(self, owner: str, *, smart_start: bool = False) -> Inclusion:
+        """An inclusion begins."""
+        self.over()
+        self.inclusion = Inclusion(owner, smart_start=smart_start)
+        return self.inclusion
+
+    def over(self) -> None:
+        """It has ended."""
+        self.inclusion = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def again(self) -> None:
+        """An inclusion has ended, with a device or without: who still waits for theirs gets another one."""
+        if self._wanted() and self.inclusion is None and self._station.enforcing:
+            with contextlib.suppress(RadioError):
+                await self._begin()
+
+    # What the server tells
+
+    async def started(self, strategy: object) -> None:
+        """An inclusion has begun; one that hubsec knows nothing of is a stranger's."""
+        if self.inclusion is not None:
+            return
+        if strategy == Strategy.SMART_START:
+            self.begun(STRANGER, smart_start=True)
+            return
+        safe = strategy in (Strategy.DEFAULT, Strategy.SECURITY_S2)
+        kind = OpenKind.INCLUSION if safe else OpenKind.INSECURE_INCLUSION
+        # Whoever it is comes past everything that could hold its grants to the policy.
+        await self._station.may_open(kind, "another client of the server")
+        self.begun(STRANGER)
+        if self._station.enforcing:
+            await self._station.command("controller.stop_inclusion")
+
+    def found(self, node: int, device_class: str | None) -> None:
+        """A node has answered."""
+        inclusion = self.inclusion or self.begun(STRANGER)
+        inclusion.found(node, device_class)
+        station = self._station
+        self._timer = asyncio.get_running_loop().call_later(station.limits.bootstrap, self.over)
+        if inclusion.owner == STRANGER and not inclusion.smart_start and station.enforcing:
+            station.spawn(self._veto(inclusion), "veto")
+
+    def stopped(self) -> None:
+        """The controller takes nobody any more. This comes before it says that somebody has answered, too."""
+        if self.inclusion is not None:
+            self.inclusion.stopped = True
+
+    async def idle(self) -> None:
+        """The controller has nothing to do: if it has stopped before, and nobody has answered, that was it."""
+        inclusion = self.inclusion
+        if inclusion is not None and inclusion.stopped and inclusion.node is None:
+            self.over()
+            await self.again()
+
+    async def _veto(self, inclusion: Inclusion) -> None:
+        """Answer every question of a stranger's inclusion with no, before whoever began it can say yes."""
+        station = self._station
+        while self.inclusion is inclusion:
+            for command, answer in _NO.items():
+                with contextlib.suppress(RadioError):  # It has not asked yet.
+                    await station.command(command, **answer)
+            await asyncio.sleep(station.limits.veto)
+
+    # Questions
+
+    async def asked(self, event: Mapping[str, Any]) -> None:
+        """The server asks what to grant, or for a PIN, in an inclusion of hubsec's own, or in nobody's."""
+        inclusion = self.inclusion
+        if event.get("event") == "grant security classes":
+            grant = self._grant(inclusion, event)
+            await self._station.command("controller.grant_security_classes", inclusionGrant=grant)
+        elif event.get("event") == "validate dsk and enter pin":
+            pin = await self._pin(inclusion, event)
+            await self._station.command("controller.validate_dsk_and_enter_pin", pin=pin)
+
+    def _grant(self, inclusion: Inclusion | None, event: Mapping[str, Any]) -> dict[str, Any] | bool:
+        station = self._station
+        if inclusion is None or inclusion.owner != HUBSEC:
+            return False
+        requested = event.get("requested")
+        asked = classes_of(requested.get("securityClasses") if isinstance(requested, Mapping) else None)
+        # Which of those that are awaited it is shows later; it is held to its own least then.
+        least = [min((one.least for one in self._classic()), key=lambda one: one.rank, default=_BEST)]
+        if inclusion.device_class is not None:
+            least.append(station.authority.least_security(inclusion.device_class))
+        granted = inclusion.grant(asked, least)
+        if granted:
+            return {"securityClasses": numbers_of(granted), "clientSideAuth": False}
+        self.denied(inclusion, None, inclusion.refused or "", SECURITY_CLASS)
+        return False
+
+    def _classic(self) -> list[AdmissionOrder]:
+        return [order for order in self._station.orders.values() if not order.smart_start]
+
+    async def _pin(self, inclusion: Inclusion | None, event: Mapping[str, Any]) -> str | bool:
+        device = shown_identity(event.get("dsk"))
+        if inclusion is None or inclusion.owner != HUBSEC or device is None:
+            return False
+        inclusion.show(device)
+        return pin_text(self._station.orders[device].secret) if await self.join(inclusion, device) else False
+
+    async def join(self, inclusion: Inclusion, device: Identity) -> bool:
+        """Whether the keys may go to `device`, which has shown its DSK. The decision is durable when this
+        returns, and told."""
+        station = self._station
+        decision = await station.judge(
+            JoinRequest(radio=station.name, network=station.network, device=device, kind=JoinKind.JOIN)
+        )
+        order = station.orders.get(device)
+        if not isinstance(decision, Allow) or order is None:
+            inclusion.refuse(decision.reason)
+            self.denied(inclusion, device, decision.reason, decision.rule)
+            return False
+        best = max(inclusion.granted, key=lambda one: one.rank, default=None)
+        if best is not None and best.rank < order.least.rank:
+            inclusion.refuse(f"It asks for {best} at most, and the policy wants {order.least} of it.")
+            self.denied(inclusion, device, inclusion.refused or "", SECURITY_CLASS)
+            return False
+        inclusion.allow(device)
+        station.publish(
+            KeySent,
+            device=device,
+            correlation=order.admission,
+            rule=decision.rule,
+            reason=decision.reason,
+            credential=order.credential,
+            exposed=False,
+        )
+        return True
+
+    def denied(self, inclusion: Inclusion, device: Identity | None, reason: str, rule: str) -> None:
+        """Say that somebody got nothing."""
+        station = self._station
+        if device is None and inclusion.node is not None:
+            device = station.nodes.address(inclusion.node)
+        station.publish(
+            Denied, device=device, reason=reason, rule=rule, kind=JoinKind.JOIN, enforced=station.enforcing
+        )
+        LOGGER.info("%s: %s was denied: %s", station.name, device, reason)
+
+
+_BEST: Final = SecurityClass.S2_ACCESS_CONTROL
+_NO: Final[Mapping[str, Mapping[str, Any]]] = {
+    "controller.grant_security_classes": {"inclusionGrant": False},
+    "controller.validate_dsk_and_enter_pin": {"pin": False},
+}

@@ -1,0 +1,38 @@
+"""How long things take, and how many of them there are."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+NODES: Final = 4000
+"""Node numbers (ITU-T G.9959 and its Long Range annex)."""
+EVENTS_KEPT: Final = 4096
+"""Events that wait for the guard. A mesh of 232 nodes at 40 kbit/s brings fewer than a hundred a second."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """All in seconds.
+
+    `connect`: until the server has answered. `command`: until it has answered a command of the guard's own.
+    `reconnect_first`, `reconnect_most`: the pauses before trying to connect again, doubled each time. `look`: how
+    often the guard compares how each node stands with what its clients are shown. `mirror`: how often the
+    provisioning list is compared with the allowlist. `exclusion`: how long the network lets go of whoever presses a
+    button, for a removal. `remove_first`, `remove_most`: the pauses before a silent device's removal is tried again,
+    doubled each time: on a living node a try costs 4 s and three pings, as measured. `veto`: how often a question
+    that somebody else's inclusion puts is answered with no; the server takes the first answer, and a client that asks
+    its user takes seconds. `bootstrap`: how long a node may take from being found to being added; zwave-js gives up
+    after 240 s by itself."""
+
+    connect: float = 10.0
+    command: float = 30.0
+    reconnect_first: float = 0.5
+    reconnect_most: float = 30.0
+    look: float = 0.5
+    mirror: float = 5.0
+    exclusion: float = 60.0
+    remove_first: float = 20.0
+    remove_most: float = 600.0
+    veto: float = 0.02
+    bootstrap: float = 300.0
