@@ -22,6 +22,7 @@ from hubsec.errors import HubsecError
 
 BYPASSABLE: Final = "bypassable"
 """The gap's name."""
+LOOPBACK: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 3000
 """zwave-js-server's."""
 PATIENCE: Final = 1.0

@@ -15,17 +15,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hubsec import Hub
 from hubsec.errors import HubsecError, RadioError
 from hubsec.events import Event
 from hubsec.events_json import to_json
-from hubsec.hub import default_home
+from hubsec.hub import Hub, default_home
 from hubsec.identity import Mode
 from hubsec.posture import NetworkPosture
 from hubsec_zwave.gate.credentials import Client, Credentials, Issued
-from hubsec_zwave.gate.probing import BYPASSABLE, Exposure, probe
-from hubsec_zwave.gate.server import LOOPBACK, Gate, Seen
-from hubsec_zwave.radio import ZwaveJs
+from hubsec_zwave.gate.probing import BYPASSABLE, LOOPBACK, Exposure, probe
+from hubsec_zwave.gate.seen import Seen
 from hubsec_zwave.roles import Role
 
 DEFAULT_UPSTREAM: Final = "ws://127.0.0.1:3000"
@@ -84,8 +82,9 @@ def _issued(issued: Issued, url: str) -> str:
             f"{issued.client.name} may {issued.client.role}. Its credential, which is shown this once:",
             f"  URL     {issued.url(url)}",
             f"  Bearer  {issued.bearer()}",
-            "A client that is given the URL shows it in its logs and settings. Where it can send a header of its own, give",
-            "it the other one; where it can't, give it no higher a role than it needs. `hubsec gate client revoke` ends it.",
+            "A client that is given the URL shows it in its logs and settings. Where it can send a header of its own,",
+            "give it the other one; where it can't, give it no higher a role than it needs.",
+            f"`hubsec gate client revoke {issued.client.name}` ends it.",
         )
     )
 
@@ -184,8 +183,10 @@ def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(cert, key)
-    except (OSError, ssl.SSLError) as error:
-        raise HubsecError(f"--tls-cert: {cert} can't be used: {error.strerror or error.reason}.") from error
+    except OSError as error:
+        raise HubsecError(
+            f"--tls-cert: {cert} can't be used: {error.strerror or type(error).__name__}."
+        ) from error
     return context
 
 
@@ -194,6 +195,14 @@ async def _run(options: _Options) -> None:
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     credentials = Credentials(options.home)
+    try:
+        # They bring the client library in, which the commands about clients do not need.
+        from hubsec_zwave.gate.server import Gate  # noqa: PLC0415
+        from hubsec_zwave.radio import ZwaveJs  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        raise HubsecError(
+            f'`hubsec gate` needs the package {missing.name}: pip install "hubsec[zwave]"'
+        ) from missing
     exposure = await probe(options.upstream)
     radio = ZwaveJs(options.upstream, gaps=(BYPASSABLE,) if exposure.bypassable else ())
 
@@ -204,25 +213,24 @@ async def _run(options: _Options) -> None:
             return str(error)
         return None
 
+    door = Gate(
+        options.upstream,
+        radio.judge,
+        credentials,
+        host=options.host,
+        port=options.port,
+        tls=options.tls,
+        plain=options.plain,
+        ready=ready,
+        seen=lambda seen: _say(seen, as_json=options.as_json),
+    )
     async with AsyncExitStack() as stack:
         hub = await stack.enter_async_context(
             Hub(radio, policy=options.policy, home=options.home, mode=options.mode)
         )
         if options.adopt:
             await hub.adopt(radio.name)
-        door = await stack.enter_async_context(
-            Gate(
-                options.upstream,
-                radio.judge,
-                credentials,
-                host=options.host,
-                port=options.port,
-                tls=options.tls,
-                plain=options.plain,
-                ready=ready,
-                seen=lambda seen: _say(seen, as_json=options.as_json),
-            )
-        )
+        await stack.enter_async_context(door)
         posture = await hub.posture()
         standing = _standing_json if options.as_json else _standing
         typer.echo(standing(options, door.url, exposure, credentials.clients, posture.networks[0]))
@@ -246,8 +254,8 @@ def _standing(
     if not network.adopted:
         there = ", ".join(network.unconfirmed) or "none"
         lines.append(
-            f"Until the devices that are there are confirmed, the policy is only observed: {there}. Look at them, and start"
-            " the gate with --adopt once."
+            f"Until the devices that are there are confirmed, the policy is only observed: {there}. Look at them, and"
+            " start the gate with --adopt once."
         )
     return "\n".join(lines)
 

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
-import msgspec
 from aiohttp import (
     ClientError,
     ClientSession,
@@ -31,28 +30,19 @@ from aiohttp import (
 from hubsec.errors import HubsecError, RadioError, StoreError
 from hubsec_zwave.gate.credentials import Client, Credentials
 from hubsec_zwave.gate.limits import Limits
-from hubsec_zwave.gate.probing import Exposure, is_loopback, probe, split
+from hubsec_zwave.gate.probing import LOOPBACK, Exposure, is_loopback, probe, split
+from hubsec_zwave.gate.seen import Seen
 from hubsec_zwave.gate.session import Session
 from hubsec_zwave.roles import Role
 from hubsec_zwave.screening import Judge, Refusal
 
 LOGGER = logging.getLogger(__package__)
 
-LOOPBACK: Final = "127.0.0.1"
 REVOKED: Final = WSCloseCode.POLICY_VIOLATION
 SLOW: Final = "It does not read what it is sent."
 _CHALLENGE: Final = 'Basic realm="hubsec gate", charset="UTF-8"'
 _RETRY: Final = "5"
 """Seconds after which a client may try again where there is no server, or no room."""
-
-
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened at the gate. `asker` is a client's connection, or the address of one that was not let in."""
-
-    kind: str
-    """entered, left, refused, turned-away, revoked, slow, credentials"""
-    asker: str
-    detail: str = ""
 
 
 class Gate:
