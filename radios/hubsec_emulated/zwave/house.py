@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ DEFAULT_TIMEOUT: Final = 30.0
 KINDS: Final = {kind.name: kind for kind in (LAMP, PLUG, SENSOR, LOCK)}
 """What can be in a house, by name."""
 _LOOK: Final = 0.02
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ const TYPE_MASK = 0x0f;
 const UPDATE = { smartStartPrime: 0x85, nodeRemoved: 0x20 };
 const NODE_INFO_FAILED = 0x81;
 const NO_ACK = 0x01;
+const UNKNOWN_NODE = [0, 0, 0, 0, 0, 0]; // capabilities and device class of a node that there is not
 const BROADCAST_RX = 0x00;
 
 export class Chip {
@@ -118,6 +119,10 @@ export class Chip {
     [FunctionType.ReplaceFailedNode]: (payload) => this.#acknowledged(() => this.#replaceFailed(payload)),
     [FunctionType.IsFailedNode]: ([nodeId]) =>
       this.#acknowledged(() => this.#respond(FunctionType.IsFailedNode, [this.#answers(nodeId) ? 0 : 1])),
+    [FunctionType.GetNodeProtocolInfo]: ([nodeId]) =>
+      nodeId === this.#controller.ownNodeId || this.#controller.nodes.has(nodeId)
+        ? false
+        : this.#acknowledged(() => this.#respond(FunctionType.GetNodeProtocolInfo, UNKNOWN_NODE)),
     [FunctionType.RequestNodeInfo]: ([nodeId]) =>
       this.#answers(nodeId) ? false : this.#acknowledged(() => this.#noNodeInfo()),
     [FunctionType.AssignSUCReturnRoute]: ([nodeId, callbackId]) =>

@@ -34,7 +34,7 @@ const commands = {
   settle: () => network.settle(),
   async reset({ port: serverPort }) {
     const { resetServer } = await import("./reset.mjs");
-    await resetServer(serverPort, () => network.clear());
+    await resetServer(serverPort, () => network.settle(), () => network.clear());
   },
   spoof: ({ device, value }) => network.attacker.spoof(network.node(device), value),
   replay: ({ device, fresh }) => network.attacker.replay(network.node(device), { fresh }),

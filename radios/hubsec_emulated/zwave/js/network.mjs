@@ -17,6 +17,7 @@ import { bytes, hex, sleep } from "./frames.mjs";
 
 const QUIET_MS = 60; // without a frame, for the network to count as settled
 const LOOK_MS = 10;
+const IDLE = 0; // the mock controller's communication state
 
 export class Network {
   #devices = new Map();
@@ -96,10 +97,12 @@ export class Network {
     return device;
   }
 
-  // Resolves when nothing has crossed the line for a moment and no device is exchanging keys.
+  // Resolves when nothing has crossed the line for a moment, no device is exchanging keys, and no command of the host's
+  // waits for an acknowledgement.
   async settle() {
+    const sending = () => (this.controller.state.get("communicationState") ?? IDLE) !== IDLE;
     const busy = () =>
-      performance.now() - this.#lastFrame < QUIET_MS || [...this.#devices.values()].some((device) => device.busy);
+      performance.now() - this.#lastFrame < QUIET_MS || sending() || [...this.#devices.values()].some((one) => one.busy);
     do await sleep(LOOK_MS);
     while (busy());
   }

@@ -1,7 +1,13 @@
 // Makes a running server forget what its last user began or provisioned, as any client of it can.
 import { require } from "./lib.mjs";
+import { sleep } from "./frames.mjs";
 
 const WITHIN_MS = 5_000;
+const LOOK_MS = 50;
+const CONTROLLER = 1; // its node id
+const CANCELED = 6; // KEX fail: bootstrapping canceled
+const DEAD = 3; // node status
+const NOT_BEGUN = 0; // interview stage
 
 export class Client {
   #socket;
@@ -48,22 +54,37 @@ export class Client {
 }
 
 // Ends inclusion and exclusion, empties the provisioning list, and hands over to `removeNodes`; then looks whether the
-// controller alone is left.
-export async function resetServer(port, removeNodes) {
+// controller alone is left. Nobody is removed from an interview: the driver would go on with it, and ask whoever gets
+// the same node id next.
+export async function resetServer(port, settle, removeNodes) {
   const client = await Client.open(port);
   try {
-    await client.command("controller.cancel_secure_bootstrap_s2", { reason: 6 });
+    await client.command("controller.cancel_secure_bootstrap_s2", { reason: CANCELED });
     await client.command("controller.stop_inclusion");
     await client.command("controller.stop_exclusion");
     const { entries } = await client.command("controller.get_provisioning_entries");
     for (const { dsk } of entries) {
       await client.command("controller.unprovision_smart_start_node", { dskOrNodeId: dsk });
     }
+    const deadline = performance.now() + WITHIN_MS;
+    await settle();
+    while ((await nodes(client)).some(isInterviewed)) {
+      if (performance.now() > deadline) throw new Error("The server goes on interviewing.");
+      await sleep(LOOK_MS);
+      await settle();
+    }
     await removeNodes();
-    const { state } = await client.command("start_listening");
-    const left = state.nodes.map((node) => node.nodeId).filter((nodeId) => nodeId !== 1);
+    const left = (await nodes(client)).map(({ nodeId }) => nodeId);
     if (left.length > 0) throw new Error(`The server still has nodes ${left.join(", ")}.`);
   } finally {
     client.close();
   }
 }
+
+async function nodes(client) {
+  const { state } = await client.command("start_listening");
+  return state.nodes.filter(({ nodeId }) => nodeId !== CONTROLLER);
+}
+
+// One that is not ready, and has got beyond the first stage: the driver does not interview what it refused a key.
+const isInterviewed = ({ ready, status, interviewStage }) => !ready && status !== DEAD && interviewStage > NOT_BEGUN;
