@@ -74,9 +74,7 @@ class Host:
             self.pin = device.pin
         return await self.include_as_is(device, strategy, **options)
 
-    async def include_as_is(
-        self, device: Any, strategy: int = DEFAULT, **options: Any
-    ) -> dict[str, Any]:
+    async def include_as_is(self, device: Any, strategy: int = DEFAULT, **options: Any) -> dict[str, Any]:
         """The same with whatever `pin` says already."""
         self.events.clear()
         await self.command("controller.begin_inclusion", options={"strategy": strategy, **options})
@@ -89,7 +87,9 @@ class Host:
 
     async def highest(self, node_id: int) -> str:
         """The node's highest security class by name; "none" is the one that is not there."""
-        number = (await self.command("node.get_highest_security_class", nodeId=node_id))["highestSecurityClass"]
+        number = (await self.command("node.get_highest_security_class", nodeId=node_id))[
+            "highestSecurityClass"
+        ]
         return CLASSES.get(number, "none")
 
     async def ready(self, node_id: int) -> None:
