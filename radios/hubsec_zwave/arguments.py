@@ -209,8 +209,8 @@ _CHECKS: Final[dict[Kind, Callable[[str, Any], Iterable[int]]]] = {
 }
 _NEEDED: Final = frozenset({Kind.NODE, Kind.SLOT, Kind.NODES, Kind.CLASS, Kind.METHOD, Kind.VALUE_ID})
 """What has to be there, for whom a command is for depends on it. The rest is the server's to miss."""
-_EITHER: Final = frozenset({"node.manually_idle_notification_value"})
-"""Has two forms, one without a value's id."""
+_EITHER: Final = frozenset({("node.manually_idle_notification_value", "valueId")})
+"""That command has two forms, one without a value's id."""
 
 
 def named_nodes(command: Command, message: Mapping[str, Any]) -> set[int]:
@@ -231,10 +231,9 @@ def named_nodes(command: Command, message: Mapping[str, Any]) -> set[int]:
         allowed = _FIELDS.get((command.name, name))
         if allowed is not None:
             _known(name, value, allowed)
-    if command.name not in _EITHER:
-        for name, kind in command.arguments.items():
-            if kind in _NEEDED and name not in message:
-                raise Refused(f"{command.name} needs the argument {name}.", rule=BAD)
+    for name, kind in command.arguments.items():
+        if kind in _NEEDED and name not in message and (command.name, name) not in _EITHER:
+            raise Refused(f"{command.name} needs the argument {name}.", rule=BAD)
     return named
 
 
