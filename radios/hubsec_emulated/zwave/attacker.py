@@ -50,3 +50,7 @@ class ZWaveAttacker:
     def inject(self, node_id: int, command: bytes) -> None:
         """Any command, under any node id."""
         self._tell("inject", {"source": node_id, "command": command.hex()})
+
+    def command(self, device: ZWaveDevice, command: bytes) -> None:
+        """A command in plain text to the device, as if the controller had sent it."""
+        self._tell("command", {"device": device.name, "command": command.hex()})

@@ -93,8 +93,9 @@ class Program:
 
     def said(self) -> str:
         """The end of what the process wrote when it failed."""
-        self._errors.seek(0)
-        return self._errors.read().decode(errors="replace")[-_KEPT_NOISE:].strip()
+        size = os.fstat(self._errors.fileno()).st_size
+        end = os.pread(self._errors.fileno(), _KEPT_NOISE, max(0, size - _KEPT_NOISE))
+        return end.decode(errors="replace").strip()
 
     async def end(self) -> None:
         """End both processes and wait for it; kill what does not end by itself."""

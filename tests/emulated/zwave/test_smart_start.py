@@ -68,7 +68,9 @@ async def test_a_device_asks_again_until_it_is_let_in(zwave_house: ZWaveHouse, h
     await zwave_house.wait_until(lambda: lamp.keys_held)
 
 
-async def test_an_impostor_gets_no_key_and_stays_as_an_insecure_node(zwave_house: ZWaveHouse, host: Host) -> None:
+async def test_an_impostor_gets_no_key_and_stays_as_an_insecure_node(
+    zwave_house: ZWaveHouse, host: Host
+) -> None:
     lamp = zwave_house.lamp()
     impostor = zwave_house.impostor(lamp)
     await host.command("controller.provision_smart_start_node", entry=lamp.sticker)
@@ -81,7 +83,9 @@ async def test_an_impostor_gets_no_key_and_stays_as_an_insecure_node(zwave_house
     assert lamp.node_id is None
 
 
-async def test_a_proper_device_that_is_refused_leaves_and_asks_anew(zwave_house: ZWaveHouse, host: Host) -> None:
+async def test_a_proper_device_that_is_refused_leaves_and_asks_anew(
+    zwave_house: ZWaveHouse, host: Host
+) -> None:
     """Its entry has its home IDs and the DSK of somebody else: a sticker that was read wrongly."""
     lamp = zwave_house.lamp()
     groups = lamp.dsk.split("-")

@@ -1,5 +1,5 @@
 // An attacker on the air: frames that reach the stick under any node's id.
-import { FunctionType } from "./lib.mjs";
+import { CommandClass, FunctionType, createMockZWaveRequestFrame } from "./lib.mjs";
 import { REQUEST, serialFrame } from "./frames.mjs";
 
 const SINGLECAST = 0x00;
@@ -10,7 +10,6 @@ const SEQUENCE = 2; // where an S2 command has its sequence number
 
 export class Attacker {
   #controller;
-  #sequence = 0;
 
   constructor(controller) {
     this.#controller = controller;
@@ -20,6 +19,18 @@ export class Attacker {
   async inject(source, command) {
     const payload = [SINGLECAST, source, command.length, ...command];
     await this.#controller.sendToHost(serialFrame(REQUEST, FunctionType.ApplicationCommand, payload));
+  }
+
+  // Sends a device a command in plain text, under the controller's id.
+  async command({ node }, command) {
+    const parsed = await CommandClass.parse(Uint8Array.from(command), {
+      sourceNodeId: this.#controller.ownNodeId,
+      __internalIsMockNode: true,
+      ...node.encodingContext,
+      ...node.securityManagers,
+      frameType: "singlecast",
+    });
+    await node.onControllerFrame(createMockZWaveRequestFrame(parsed, { ackRequested: false }));
   }
 
   // A report of the device's kind in plain text.
@@ -46,11 +57,10 @@ export class Attacker {
     await this.inject(node.id, DEVICE_RESET_LOCALLY);
   }
 
-  async nonceFlood({ node }, count) {
-    for (let sent = 0; sent < count; sent++) {
-      this.#sequence = (this.#sequence + 1) & 0xff;
-      await this.inject(node.id, [SECURITY_2, NONCE_GET, this.#sequence]);
-    }
+  // With the sequence numbers that come next, or else they were duplicates.
+  async nonceFlood({ name, node }, count) {
+    const last = recorded(name, node)[SEQUENCE];
+    for (let sent = 1; sent <= count; sent++) await this.inject(node.id, [SECURITY_2, NONCE_GET, (last + sent) & 0xff]);
   }
 }
 

@@ -25,6 +25,7 @@ const LEARN_MS = 10_000; // how long a pressed button counts
 const FIRST_PRIME_MS = 16_000; // after the one at power-on; doubled each time
 const LAST_PRIME_MS = 512_000; // the longest interval between two, unless the QR code says otherwise
 const NONCE_WITHIN_MS = 1_000;
+const REPEATABLE_MS = 500; // how long after a report a nonce means that it was not understood
 const READY_TO_SEND = new Set([SPANState.RemoteEI, SPANState.SPAN]);
 const BASIC = 0x04; // Routing End Node
 const RANKS = ["S2_AccessControl", "S2_Authenticated", "S2_Unauthenticated", "S0_Legacy"];
@@ -227,16 +228,17 @@ export class Device {
 
   // Says its last report again: the host could not decrypt it.
   async repeat() {
-    const value = this.#lastSent;
+    const sent = this.#lastSent;
     this.#lastSent = undefined;
-    if (value !== undefined && this.node !== undefined) await this.#encrypted(value);
+    if (sent === undefined || this.node === undefined || performance.now() - sent.at > REPEATABLE_MS) return;
+    await this.#encrypted(sent.value);
   }
 
   async #send(value) {
     const { node, highest } = this;
     if (highest === undefined) return this.#sendPlain(this.kind.report(node.controller.ownNodeId, value));
     if (highest === "S0_Legacy") return this.#sendS0(value);
-    this.#lastSent = value;
+    this.#lastSent = { value, at: performance.now() };
     return this.#encrypted(value);
   }
 

@@ -41,6 +41,7 @@ const commands = {
   "bad-tag": ({ device }) => network.attacker.badTag(network.node(device)),
   "forge-reset": ({ device }) => network.attacker.reset(network.node(device)),
   "nonce-flood": ({ device, count }) => network.attacker.nonceFlood(network.node(device), count),
+  command: ({ device, command }) => network.attacker.command(network.node(device), bytes(command)),
   inject: ({ source, command }) => network.attacker.inject(source, bytes(command)),
 };
 

@@ -27,7 +27,7 @@ export class Network {
   static async open({ port, homeId, keys, scale, txDelay }) {
     const network = new Network();
     const mockPort = new MockPort();
-    const controller = await Controller.create({
+    const controller = new Controller({
       mockPort,
       homeId,
       ownNodeId: 1,
