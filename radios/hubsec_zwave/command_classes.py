@@ -83,7 +83,7 @@ _EVERYDAY_VALUES: Final = _EVERYDAY | {
 def role_for_value(command_class: int, name: object) -> Role:
     """The role that sees the value `name` of this class."""
     if command_class in _DOOR_CODES:
-        return Role.ADMINISTER if name in _ADMIN_CODES else Role.CONTROL
+        return Role.ADMINISTER if str(name) in _ADMIN_CODES else Role.CONTROL
     return Role.CONTROL if command_class == ENTRY_CONTROL else Role.OBSERVE
 
 

@@ -265,11 +265,11 @@ class Screen:
 
     def passes(self, source: str, name: str, node_id: int | None) -> bool | None:
         """Whether an event passes as it is, as far as these three say; None if it has to be looked at whole."""
+        if source == "controller" and name in QUESTIONS:
+            return None
         row = EVENTS.get((source, name))
         if row is None or not self.role.covers(row.role):
             return False
-        if source == "controller" and name in QUESTIONS:
-            return None
         if row.holds is Holds.NOTHING or (
             self.role is Role.ADMINISTER and row.holds in (Holds.VALUE, Holds.NOTIFICATION)
         ):
@@ -301,9 +301,11 @@ class Screen:
         if not isinstance(event, Mapping):
             return None
         source, name, node_id = event.get("source"), event.get("event"), event.get("nodeId")
+        if not isinstance(source, str) or not isinstance(name, str):
+            return None
         if source == "controller" and name in QUESTIONS:
             self._judge.heard(self.asker, event)
-        row = EVENTS.get((source, name)) if isinstance(source, str) and isinstance(name, str) else None
+        row = EVENTS.get((source, name))
         if row is None or not self.role.covers(row.role):
             return None
         match row.holds:
@@ -317,7 +319,7 @@ class Screen:
                 return message if self._is_shown_line(event) else None
             case Holds.FRAME:
                 return message if self._is_shown_frame(event) else None
-        if not self._of(str(source), node_id):
+        if not self._of(source, node_id):
             return None
         return self._of_node(message, event, row.holds)
 
@@ -329,7 +331,7 @@ class Screen:
             if not isinstance(state, Mapping):
                 return message if state is None else None
             return {**message, "event": {**event, "nodeState": self._node(state)}}
-        if holds is Holds.VALUE:
+        if holds is Holds.VALUE and self.role is not Role.ADMINISTER:
             args = event.get("args")
             number = args.get("commandClass") if isinstance(args, Mapping) else None
             if not isinstance(args, Mapping) or not isinstance(number, int):

@@ -48,7 +48,18 @@ WRONG: dict[Kind, list[Any]] = {
     Kind.TARGETS: [{"nodeId": 6}, [6], [{}], "6"],
     Kind.ENTRY: [0, True, {}, [], "9" * (MAX_TEXT + 1)],
     Kind.CLASS: ["37", 37.5, True, None, {}],
-    Kind.METHOD: ["constructor", "__proto__", "toString", "withOptions", "get()", "", 1, None, "a" * 65, "Get"],
+    Kind.METHOD: [
+        "constructor",
+        "__proto__",
+        "toString",
+        "withOptions",
+        "get()",
+        "",
+        1,
+        None,
+        "a" * 65,
+        "Get",
+    ],
     Kind.VALUE_ID: [{}, {"commandClass": "37"}, {"commandClass": 37, "__proto__": {}}, 37, None, [37]],
     Kind.INTEGER: ["1", 1.5, True, 2**53, [1], {}],
     Kind.NUMBER: ["1.5", True, [1], {}],
@@ -132,7 +143,9 @@ def test_what_reaches_below_the_network_is_the_administrator_s() -> None:
 
 
 def test_whoever_only_observes_changes_nothing_and_sends_nothing() -> None:
-    acts = re.compile(r"\.(set|add|remove|begin|stop|delete|start|update|refresh|poll|ping|invoke|interview|restore)_?")
+    acts = re.compile(
+        r"\.(set|add|remove|begin|stop|delete|start|update|refresh|poll|ping|invoke|interview|restore)_?"
+    )
     assert not {name for name in by(Role.OBSERVE) if acts.search(name)}
 
 
@@ -222,7 +235,9 @@ async def test_none_reaches_a_node_that_is_shut_out() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", ["", "ping", "node.Ping", "node.ping ", "__proto__", "constructor", 5, None, [], {}])
+@pytest.mark.parametrize(
+    "name", ["", "ping", "node.Ping", "node.ping ", "__proto__", "constructor", 5, None, [], {}]
+)
 async def test_no_other_command_passes(name: Any) -> None:
     found = await passed({"command": name, "messageId": "1"}, Role.ADMINISTER)
     assert isinstance(found, Refusal)
@@ -234,12 +249,22 @@ async def test_no_other_command_passes(name: Any) -> None:
 
 FIELDS = [
     ("driver.update_options", "options", {"attempts": {}, "userAgent": {}}, {"inclusionUserCallbacks": {}}),
-    ("driver.update_options", "options", {"logConfig": {"level": "debug"}}, {"logConfig": {"transports": []}}),
+    (
+        "driver.update_options",
+        "options",
+        {"logConfig": {"level": "debug"}},
+        {"logConfig": {"transports": []}},
+    ),
     ("driver.update_options", "options", {"preferences": {}}, {"securityKeys": {}}),
     ("driver.update_options", "options", {"vendor": {}}, {"logConfig": "debug"}),
     ("driver.update_log_config", "config", {"enabled": True, "nodeFilter": [2]}, {"transports": []}),
     ("update_log_config", "config", {"level": "silly"}, {"raw": True}),
-    ("controller.begin_inclusion", "options", {"strategy": 4, "dsk": "0"}, {"strategy": 4, "userCallbacks": {}}),
+    (
+        "controller.begin_inclusion",
+        "options",
+        {"strategy": 4, "dsk": "0"},
+        {"strategy": 4, "userCallbacks": {}},
+    ),
     ("controller.replace_failed_node", "options", {"strategy": 0}, {"strategy": 0, "__proto__": {}}),
     ("controller.begin_exclusion", "options", {"strategy": 1}, {"strategy": 1, "unprovision": True}),
 ]
@@ -327,11 +352,18 @@ async def test_the_role_depends_on_the_command_class(
         else:
             continue  # it is about a class as a whole
         for client in Role:
-            assert isinstance(await passed(message, client), Forward) is client.covers(role), (row.name, client)
+            assert isinstance(await passed(message, client), Forward) is client.covers(role), (
+                row.name,
+                client,
+            )
 
 
 async def test_methods_that_may_name_any_node_reach_none_while_one_is_shut_out() -> None:
-    call = {**sample(COMMANDS["endpoint.invoke_cc_api"]), "commandClass": ASSOCIATION, "methodName": "addNodeIds"}
+    call = {
+        **sample(COMMANDS["endpoint.invoke_cc_api"]),
+        "commandClass": ASSOCIATION,
+        "methodName": "addNodeIds",
+    }
     assert isinstance(await passed({**call, "args": [1, 7]}, Role.ADMINISTER), Forward)
     found = await passed({**call, "args": [1, 7]}, Role.ADMINISTER, FakeJudge({7: "It is a stranger."}))
     assert isinstance(found, Refusal)
@@ -348,11 +380,17 @@ def nested(depth: int) -> Any:
     return value
 
 
-SET = {"command": "node.set_value", "messageId": "1", "nodeId": 5, "valueId": {"commandClass": SWITCH, "property": "x"}}
+SET = {
+    "command": "node.set_value",
+    "messageId": "1",
+    "nodeId": 5,
+    "valueId": {"commandClass": SWITCH, "property": "x"},
+}
 
 
 @pytest.mark.parametrize(
-    "value", [2**53, -(2**53), nested(MAX_DEPTH), dict.fromkeys(map(str, range(MAX_LIST + 1))), {1: 2}, {5}, b"x"]
+    "value",
+    [2**53, -(2**53), nested(MAX_DEPTH), dict.fromkeys(map(str, range(MAX_LIST + 1))), {1: 2}, {5}, b"x"],
 )
 async def test_a_message_is_json_of_reasonable_size(value: Any) -> None:
     assert isinstance(await passed({**SET, "value": nested(MAX_DEPTH - 2)}, Role.CONTROL), Forward)
