@@ -20,7 +20,7 @@ from hubsec.radio import AdmissionOrder, Eviction
 from hubsec.requests import ExchangeRequest, IdentifyRequest, PresenceRequest
 from hubsec_zwave.dialog import Dialog
 from hubsec_zwave.including import Including
-from hubsec_zwave.inclusion import HUBSEC, Inclusion
+from hubsec_zwave.inclusion import Inclusion
 from hubsec_zwave.limits import EVENTS_KEPT, Limits
 from hubsec_zwave.nodes import Node, class_of
 from hubsec_zwave.provisioning import Provisioning
@@ -125,16 +125,16 @@ class Guard:
                     self.removing.left(entry.device)
                     await station.authority.departed(entry.device)
             elif entry.quarantined is not None and entry.expires_at is not None and entry.expires_at <= now:
-                self.removing.start(entry.device, entry.quarantined, security=node.security, help_now=False)
+                self.removing.start(entry.device, entry.quarantined, security=node.security)
 
     # For the hub
 
     async def admit(self, order: AdmissionOrder) -> None:
         """Let that one device in."""
+        await self.removing.make_way()
         if order.smart_start:
             await self.provisioning.open_for(order)
         else:
-            await self.removing.make_way()
             await self.including.open_for(order)
 
     async def withdraw(self, admission: str) -> None:
@@ -147,6 +147,7 @@ class Guard:
             await self.provisioning.close_for(order)
         else:
             await self.including.close_for()
+        self.removing.offer()
 
     async def evict(self, device: Identity) -> Eviction:
         """Have `device` leave; goes on after this."""
@@ -155,7 +156,8 @@ class Guard:
             raise RadioError(f"{device} is not on the network of {self.station.name}.")
         reason = self._reason(device) or "It is to leave."
         await self.look()
-        self.removing.start(device, reason, security=node.security, help_now=True)
+        self.removing.start(device, reason, security=node.security)
+        self.removing.offer(device)
         return Eviction(
             confirmed=False,
             still_holds_network_key=node.security not in (None, SecurityClass.NONE),
@@ -387,9 +389,8 @@ class Guard:
             reason = inclusion.refused
         with contextlib.suppress(StoreError):
             await station.authority.condemn(device, reason)
-        ours = inclusion is not None and inclusion.owner == HUBSEC
-        waiting = any(not one.smart_start for one in station.orders.values())
-        self.removing.start(device, reason, security=node.security, help_now=not (ours and waiting))
+        self.removing.start(device, reason, security=node.security)
+        self.removing.offer()
 
     def _say_failed(
         self,

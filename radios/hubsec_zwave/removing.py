@@ -21,6 +21,7 @@ class _Leaving:
     reason: str
     holds_keys: bool
     pause: float
+    offered: bool = False
     task: asyncio.Task[None] | None = None
 
 
@@ -43,21 +44,33 @@ class Removing:
         """Whether the network lets go of whoever presses a button, for hubsec."""
         return self._exclusion is not None and not self._exclusion.done()
 
-    def start(self, device: Identity, reason: str, *, security: SecurityClass | None, help_now: bool) -> None:
-        """`device` is to leave. With `help_now` somebody is there who could press its button: the network
-        lets go for a while, unless it is busy taking somebody in."""
+    def start(self, device: Identity, reason: str, *, security: SecurityClass | None) -> None:
+        """`device` is to leave."""
         station = self._station
-        leaving = self._leaving.get(device)
-        if leaving is None:
+        if device not in self._leaving:
             holds = security is not None and security is not SecurityClass.NONE
             leaving = self._leaving[device] = _Leaving(reason, holds, station.limits.remove_first)
             self._nudges[device] = asyncio.Event()
             leaving.task = station.spawn(self._strike_off(device, leaving), f"removal of {device}")
-        until = None
-        if help_now and not self.excluding:
-            until = station.utc + station.limits.exclusion
-            self._exclusion = station.spawn(self._exclude(), "exclusion")
-        station.publish(RemovalAwaited, device=device, reason=reason, excluding_until=until)
+        station.publish(RemovalAwaited, device=device, reason=reason)
+
+    def offer(self, device: Identity | None = None) -> None:
+        """Somebody is there who could press a button: the network lets go for a while of whoever does. For `device`, or
+        for those to whom it was never offered; not while an admission is open, for the controller does one thing at a
+        time."""
+        station = self._station
+        offered = {
+            one: leaving
+            for one, leaving in self._leaving.items()
+            if one == device or (device is None and not leaving.offered)
+        }
+        if not offered or station.orders or self.excluding:
+            return
+        until = station.utc + station.limits.exclusion
+        self._exclusion = station.spawn(self._exclude(), "exclusion")
+        for one, leaving in offered.items():
+            leaving.offered = True
+            station.publish(RemovalAwaited, device=one, reason=leaving.reason, excluding_until=until)
 
     def nudge(self, device: Identity) -> None:
         """It may have fallen silent: try now."""
