@@ -172,7 +172,7 @@ async def test_without_a_link_key_exchange_it_is_judged(weak_is_fine: bool) -> N
         authority.answers[ExchangeRequest] = Allow("weak", "Weak is fine.", None, frozenset({Mark.WEAK}))
     async with guarded(authority) as world:
         lamp = world.house.lamp(exchanges_link_key=False)
-        await world.admit(lamp)
+        await world.admit(lamp, exchange_limit=4 / SCALE)
         lamp.power_on()
         await world.until(lambda: authority.asked(ExchangeRequest), "the judgement")
         assert authority.asked(ExchangeRequest)[0].link_key is LinkKeyState.MISSING
@@ -225,11 +225,11 @@ async def test_key_requests_are_answered_during_the_exchange_and_not_before_or_a
 async def test_a_bad_air_hinders_nobody_and_helps_nobody() -> None:
     async with guarded(loss=0.05, duplication=0.1, seed=3) as world:
         lamp, sensor = world.house.lamp(), world.house.sensor()
-        await world.admit(lamp, window=120 / SCALE)
-        await world.admit(sensor, window=120 / SCALE)
+        await world.admit(lamp)
+        await world.admit(sensor)
         lamp.power_on()
         sensor.power_on()
-        await world.until(lambda: len(world.authority.of(Joined)) == 2, "both joins", 200)
+        await world.until(lambda: len(world.authority.of(Joined)) == 2, "both joins")
         assert not world.house.sniffer.has_network_key
 
 
@@ -274,10 +274,9 @@ async def test_no_log_shows_a_key(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with guarded() as world:
         lamp = world.house.lamp()
-        # Logging everything is slow: the device gets the time in the house's seconds many times over.
-        order = await world.admit(lamp, window=60.0, exchange_limit=30.0)
+        order = await world.admit(lamp)
         lamp.power_on()
-        await world.until(lambda: world.authority.of(Joined), "the join", 300.0)
+        await world.until(lambda: world.authority.of(Joined), "the join")
         network_key = world.house.coordinator.keys.key
     assert network_key is not None
     assert "importTransientKey" in caplog.text, "the host's log is on"

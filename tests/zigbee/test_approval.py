@@ -23,7 +23,7 @@ async def listen(world: Guarded, seconds: float) -> None:
 
 async def test_a_knock_is_heard_and_gets_nothing() -> None:
     async with guarded() as world:
-        await listen(world, 60 / SCALE)
+        await listen(world, 60)
         posture = await world.radio.posture()
         assert posture.listening
         assert not posture.closed
@@ -47,13 +47,13 @@ async def test_nobody_is_heard_when_nobody_listens() -> None:
         await asyncio.sleep(0.3)
         assert not world.authority.of(Knocked)
         assert in_zigpy(world) == set()
-        await listen(world, 60 / SCALE)  # The row that passes.
+        await listen(world, 60)  # The row that passes.
         await world.until(lambda: world.authority.of(Knocked), "the knock")
 
 
 async def test_an_approved_device_gets_in_at_its_next_try() -> None:
     async with guarded() as world:
-        await listen(world, 120 / SCALE)
+        await listen(world, 120)
         lamp = world.house.lamp(install_code=None)
         lamp.power_on()
         await world.until(lambda: world.authority.of(Knocked), "the knock")
@@ -87,7 +87,7 @@ async def test_the_window_ends_with_the_time_and_with_a_word() -> None:
         await world.until(lambda: world.authority.of(ListeningClosed), "the end")
         await asyncio.sleep(0.05)
         assert await idle(world)
-        await listen(world, 60 / SCALE)
+        await listen(world, 60)
         await world.radio.listen(0, by="operator")
         assert len(world.authority.of(ListeningClosed)) == 2
         assert await idle(world)
@@ -95,7 +95,7 @@ async def test_the_window_ends_with_the_time_and_with_a_word() -> None:
 
 async def test_a_crowd_closes_the_window() -> None:
     async with guarded() as world:
-        await listen(world, 120 / SCALE)
+        await listen(world, 120)
         joining = world.radio.guard.joining
         join = world.radio.guard.received
         eui64 = world.radio.app.state.node_info.ieee

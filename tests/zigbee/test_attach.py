@@ -30,7 +30,7 @@ from hubsec_emulated.house import House
 from hubsec_emulated.wire.crypto import install_code_key
 from hubsec_zigbee import Bellows
 from hubsec_zigbee.guard import RETRY_AFTER
-from tests.zigbee.guarded import FAST, SCALE, VERSIONS, Guarded, ScriptedAuthority, identity
+from tests.zigbee.guarded import FAST, SCALE, VERSIONS, Guarded, ScriptedAuthority, identity, used_stick
 from tests.zigbee.test_admission import in_zigpy, open_transient_keys
 
 pytestmark = pytest.mark.hosts
@@ -63,6 +63,7 @@ async def somebody_s(house: House) -> AsyncGenerator[ControllerApplication]:
 @asynccontextmanager
 async def attached(authority: ScriptedAuthority | None = None, **options: Any) -> AsyncGenerator[Guarded]:
     authority = authority or ScriptedAuthority()
+    options.setdefault("tokens", await used_stick(options.get("version", 14)))
     async with House(**{"seed": 1, "scale": SCALE, **options}) as house, somebody_s(house) as app:
         radio = Bellows.attach(app, limits=FAST)
         await radio.open(authority)

@@ -15,6 +15,7 @@ from hubsec.requests import IdentifyRequest
 from hubsec_emulated.devices.device import Device
 from hubsec_emulated.house import House
 from hubsec_emulated.ncp.policies import JoinPolicy, KeyRequestPolicy
+from hubsec_emulated.ncp.tokens import Tokens
 from hubsec_zigbee import Bellows
 from tests.zigbee.guarded import (
     FAST,
@@ -51,7 +52,7 @@ def settings_of(house: House) -> list[tuple[str, int | None, int | None]]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_both_policies_are_set_and_read_back_before_the_network_comes_up(version: int) -> None:
-    async with guarded(version=version) as world:
+    async with guarded(version=version, tokens=Tokens()) as world:
         await world.radio.close()
         await world.radio.open(world.authority)  # Once on a blank stick, once on a formed one.
         rows = settings_of(world.house)

@@ -19,6 +19,7 @@ from hubsec_emulated.house import NotInTimeError
 from hubsec_emulated.wire.addresses import format_eui64
 from hubsec_emulated.wire.crypto import install_code_key
 from hubsec_zigbee import Bellows
+from tests.zigbee.guarded import used_stick
 
 WINDOW = 60
 PAUSE = 0.1
@@ -117,7 +118,7 @@ def settings(url: str) -> dict[str, Any]:
 @asynccontextmanager
 async def unguarded(seed: int, *, to_all: bool) -> AsyncIterator[Unguarded]:
     """A house under bellows alone, its start-up window over."""
-    async with House(seed=seed) as house:
+    async with House(seed=seed, tokens=await used_stick()) as house:
         app = await ControllerApplication.new(settings(house.url), auto_form=True)
         try:
             await house.sleep(SETTLING * 20)

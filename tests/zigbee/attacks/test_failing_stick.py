@@ -91,7 +91,7 @@ async def test_an_admission_that_does_not_open_leaves_nothing_open(command: str,
             else:  # It came through before the step that fails.
                 with suppress(RadioError):
                     await world.radio.withdraw(order.admission, "anew")
-            await world.until(lambda: shut(world), "the closing", 60)
+            await world.until(lambda: shut(world), "the closing")
         assert failed or after
         assert not world.authority.of(Drifted)
         await let_in(world, lamp)  # The row that passes: the stick is well again.
@@ -105,7 +105,7 @@ async def test_a_window_closes_though_the_stick_fails_at_that(command: str, time
         await world.admit(world.house.lamp(), window=6.0 / SCALE)
         assert not shut(world)
         with failing(world.house, command, times=times):
-            await world.until(lambda: shut(world), "the closing", 120)
+            await world.until(lambda: shut(world), "the closing")
         assert not world.authority.of(Drifted)
 
 
@@ -116,7 +116,7 @@ async def test_listening_that_does_not_open_leaves_nothing_open(command: str) ->
     async with guarded(limits=NO_WATCH) as world:
         with failing(world.house, command), pytest.raises(RadioError):
             await world.radio.listen(60, by="operator")
-        await world.until(lambda: shut(world), "the closing", 60)
+        await world.until(lambda: shut(world), "the closing")
         await world.radio.listen(60, by="operator")
         assert (await world.radio.posture()).listening
         await world.radio.listen(0, by="operator")
@@ -138,7 +138,7 @@ async def test_a_caller_that_is_cut_off_leaves_nothing_open(command: str) -> Non
         with suppress(asyncio.CancelledError):
             await caller
         assert caller.cancelled()
-        await world.until(lambda: shut(world), "the closing", 60)
+        await world.until(lambda: shut(world), "the closing")
         assert (await world.radio.posture()).open_to == ()
         assert not world.authority.of(Drifted), "what was cut off is not somebody else's doing"
         await let_in(world, lamp)
@@ -192,7 +192,7 @@ async def test_from_observing_to_enforcing_though_the_stick_fails_at_that(comman
         assert not shut(world), "observing, the host opens as it likes"
         with failing(world.house, command, times=2):
             authority.mode = Mode.ENFORCE
-            await world.until(lambda: shut(world), "the closing", 200)
+            await world.until(lambda: shut(world), "the closing")
         assert (await world.radio.posture()).closed
 
 
@@ -204,7 +204,7 @@ async def test_an_eviction_is_told_whatever_the_radio_does(command: str | None) 
         await world.admit(lamp, exchange_limit=4 / SCALE)
         lamp.power_on()
         with failing(world.house, command, times=9) if command else nullcontext():
-            await world.until(lambda: authority.of(Evicted), "the word", 120)
+            await world.until(lambda: authority.of(Evicted), "the word")
         assert authority.asked(ExchangeRequest)[0].link_key is LinkKeyState.MISSING
         assert authority.of(Evicted)[0].confirmed is (command is None)
         assert authority.of(Evicted)[0].still_holds_network_key
@@ -220,7 +220,7 @@ async def test_a_rogue_opening_is_told_even_if_it_could_not_be_closed(command: s
             insider.open_network()
             await world.until(lambda: world.authority.of(RogueOpening), "the word")
         assert world.authority.of(RogueOpening)[0].closed is (command is None)
-        await world.until(lambda: shut(world), "the closing, tried again", 60)
+        await world.until(lambda: shut(world), "the closing, tried again")
         world.authority.answers[OpenRequest] = Allow("opens", "Nodes may.")
         await asyncio.sleep(ROGUE_PAUSE)
         insider.open_network()

@@ -289,7 +289,7 @@ async def test_nonsense_is_counted_in_bounds() -> None:
 async def test_a_spoofer_s_addresses_are_forgotten_with_the_admission() -> None:
     async with guarded() as world:
         lamp, guard = world.house.lamp(), world.radio.guard
-        order = await world.admit(lamp, window=60.0)
+        order = await world.admit(lamp)
         for number in range(1, 120):
             guard.received("trustCenterJoinHandler", joined(lamp.eui64, 0x1000 + number, 1, 0))
             await asyncio.sleep(0.02)
