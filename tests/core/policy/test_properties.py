@@ -21,6 +21,7 @@ from hubsec.policy import (
     decide,
     load_policy,
 )
+from hubsec.policy.settings import FailedExchange
 from hubsec.requests import (
     ExchangeRequest,
     IdentifyRequest,
@@ -39,6 +40,7 @@ from tests.core.policy.shapes import (
     LISTED,
     NOW,
     ROUTER,
+    SEALED,
     STRANGER,
     joining,
     policy,
@@ -243,6 +245,64 @@ def holds_what_it_must(request_: IdentifyRequest, state: Context) -> None:
         assert held.proves_dsk or row.credential is CredentialKind.ADOPTED
         if row.pinned is not None and row.pinned.security_class is not None:
             assert held.rank >= row.pinned.security_class.rank
+
+
+in_force = st.builds(
+    Entry,
+    device=st.just(SEALED),
+    network=st.just(Network.ZWAVE),
+    credential=st.sampled_from(CredentialKind),
+    label=st.just(""),
+    approved_by=st.just(""),
+    approved_at=times,
+    device_class=words,
+    maker=words,
+    joined_at=times,
+    marks=marks,
+    pinned=pinned,
+)
+about_it: st.SearchStrategy[ExchangeRequest | IdentifyRequest] = st.one_of(
+    st.builds(
+        ExchangeRequest,
+        radio=radios,
+        network=st.just(Network.ZWAVE),
+        device=st.just(SEALED),
+        link_key=st.none() | st.sampled_from(LinkKeyState),
+        security_class=security_classes,
+    ),
+    st.builds(
+        IdentifyRequest,
+        radio=radios,
+        network=st.just(Network.ZWAVE),
+        device=st.just(SEALED),
+        device_class=words,
+        manufacturer=words,
+        model=words,
+        security_class=security_classes,
+    ),
+)
+
+
+@fast
+@given(about_it, policies, in_force, st.none() | admissions)
+def test_a_z_wave_device_holds_what_is_asked_or_is_shut_off(
+    request_: ExchangeRequest | IdentifyRequest, rules: Policy, row: Entry, way: OpenAdmission | None
+) -> None:
+    state = Context(
+        now=NOW, entries={SEALED: row}, admissions={} if way is None else {SEALED: way}, adopted=True
+    )
+    decision = decide(request_, rules, state)
+    assert isinstance(decision, Allow | Quarantine)
+    if isinstance(decision, Quarantine):
+        return
+    assert decision.credential is row.credential
+    if isinstance(request_, IdentifyRequest):
+        holds_what_it_must(request_, state)
+        return
+    is_lesser = is_weak(request_, rules, state)
+    assert (Mark.WEAK in decision.marks) == is_lesser
+    if is_lesser and row.credential is not CredentialKind.ADOPTED:
+        assert rules.settings.joining.failed_exchange is FailedExchange.WEAK
 
 
 # Whatever is given for a policy
