@@ -83,10 +83,26 @@ class Including:
                 raise RadioError("The controller is busy and could not begin an inclusion.")
 
     def begun(self, owner: str, *, smart_start: bool = False) -> Inclusion:
-        """An inclusion begins."""
+        """An inclusion begins. One that a client is to begin is forgotten if the server never says that it has."""
         self.over()
         self.inclusion = Inclusion(owner, smart_start=smart_start)
+        if owner not in (HUBSEC, STRANGER):
+            self._set_timer(self._station.limits.claim, self.over)
         return self.inclusion
+
+    def _set_timer(self, seconds: float, then: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, then)
+
+    def _too_long(self) -> None:
+        """A client has begun it and left it open."""
+
+        async def stop() -> None:
+            await self._station.command("controller.stop_inclusion")
+
+        self.over()
+        self._station.spawn(stop(), "end of an inclusion that was left open")
 
     def over(self) -> None:
         """It has ended."""
@@ -106,6 +122,8 @@ class Including:
     async def started(self, strategy: object) -> None:
         """An inclusion has begun; one that hubsec knows nothing of is a stranger's."""
         if self.inclusion is not None:
+            if self.inclusion.owner not in (HUBSEC, STRANGER):
+                self._set_timer(self._station.limits.bootstrap, self._too_long)
             return
         if strategy == Strategy.SMART_START:
             self.begun(STRANGER, smart_start=True)
@@ -123,7 +141,7 @@ class Including:
         inclusion = self.inclusion or self.begun(STRANGER)
         inclusion.found(node, device_class)
         station = self._station
-        self._timer = asyncio.get_running_loop().call_later(station.limits.bootstrap, self.over)
+        self._set_timer(station.limits.bootstrap, self.over)
         if inclusion.owner == STRANGER and not inclusion.smart_start and station.enforcing:
             station.spawn(self._veto(inclusion), "veto")
 
@@ -153,6 +171,8 @@ class Including:
     async def asked(self, event: Mapping[str, Any]) -> None:
         """The server asks what to grant, or for a PIN, in an inclusion of hubsec's own, or in nobody's."""
         inclusion = self.inclusion
+        if not self._station.enforcing:
+            return
         if event.get("event") == "grant security classes":
             grant = self._grant(inclusion, event)
             await self._station.command("controller.grant_security_classes", inclusionGrant=grant)

@@ -22,8 +22,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     button, for a removal. `remove_first`, `remove_most`: the pauses before a silent device's removal is tried again,
     doubled each time: on a living node a try costs 4 s and three pings, as measured. `veto`: how often a question
     that somebody else's inclusion puts is answered with no; the server takes the first answer, and a client that asks
-    its user takes seconds. `bootstrap`: how long a node may take from being found to being added; zwave-js gives up
-    after 240 s by itself."""
+    its user takes seconds. `claim`: how long an inclusion that a client wants to begin may take to start; replacing
+    a node is tried with pings first. `bootstrap`: how long an inclusion may last that a client has begun, and how long
+    a node may take from being found to being added; zwave-js gives up after 240 s by itself."""
 
     connect: float = 10.0
     command: float = 30.0
@@ -35,4 +36,5 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     remove_first: float = 20.0
     remove_most: float = 600.0
     veto: float = 0.02
+    claim: float = 30.0
     bootstrap: float = 300.0
