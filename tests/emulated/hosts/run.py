@@ -33,6 +33,8 @@ OLDEST_SPEAKS = {"0.44": (13, 14)}
 HERDSMAN = "zigbee-herdsman@10.9.5"
 """The newest one that installs with the published ``zigbee-on-host``."""
 LIMIT = 300.0
+AT_ONCE = 3
+"""Afternoons in parallel: each of them mostly waits."""
 PRESS_AGAIN = 5.0
 EXPECTED = {
     "form": 15,
@@ -58,7 +60,11 @@ HERDSMAN_EXPECTED = {
 
 
 def environment(name: str) -> Path:
-    """The interpreter of the environment that has this host."""
+    """The interpreter of the environment that has this host, which is made if need be."""
+    if name == "here":
+        return Path(sys.executable)
+    if name == "herdsman":
+        return herdsman_folder()
     folder = ROOT / f".venv-hosts-{name}"
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
@@ -144,16 +150,26 @@ async def outcome(
     return {**verdict, "wrong": wrong}
 
 
+async def verdict_of(name: str, version: int, python: Path, turn: asyncio.Semaphore) -> dict[str, Any]:
+    """The verdict of that host, when it is its turn."""
+    async with turn:
+        return await (herdsman_afternoon(version) if name == "herdsman" else afternoon(python, version))
+
+
 async def main(names: list[str]) -> int:
     """Run the matrix and print it."""
+    names = names or list(HOSTS)
+    pythons = await asyncio.gather(*(asyncio.to_thread(environment, name) for name in names))
+    turn = asyncio.Semaphore(AT_ONCE)
     failures = 0
-    for name in names or list(HOSTS):
-        for version in OLDEST_SPEAKS.get(name, SUPPORTED_VERSIONS):
-            if name == "herdsman":
-                verdict = await herdsman_afternoon(version)
-            else:
-                python = Path(sys.executable) if name == "here" else environment(name)
-                verdict = await afternoon(python, version)
+    async with asyncio.TaskGroup() as group:
+        rows = [
+            (name, version, group.create_task(verdict_of(name, version, python, turn)))
+            for name, python in zip(names, pythons, strict=True)
+            for version in OLDEST_SPEAKS.get(name, SUPPORTED_VERSIONS)
+        ]
+        for name, version, row in rows:
+            verdict = await row
             failures += bool(verdict["wrong"])
             host = " ".join(f"{key} {value}" for key, value in verdict.get("host", {}).items())
             said = "; ".join(verdict["wrong"]) or "all well"
