@@ -7,6 +7,7 @@ quarantined; what is tried is tried again, with growing pauses."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 from hubsec.errors import RadioError
@@ -51,7 +52,7 @@ class Removing:
             holds = security is not None and security is not SecurityClass.NONE
             leaving = self._leaving[device] = _Leaving(reason, holds, station.limits.remove_first)
             self._nudges[device] = asyncio.Event()
-            leaving.task = station.spawn(self._strike_off(device, leaving), f"removal of {device}")
+            self._try(device, leaving)
         station.publish(RemovalAwaited, device=device, reason=reason)
 
     def offer(self, device: Identity | None = None) -> None:
@@ -114,18 +115,37 @@ class Removing:
             self._exclusion.cancel()
             await asyncio.gather(self._exclusion, return_exceptions=True)
 
+    def pause(self) -> None:
+        """There is no connection: who is to leave still is, once there is one again."""
+        for leaving in self._leaving.values():
+            if leaving.task is not None:
+                leaving.task.cancel()
+                leaving.task = None
+        self._exclusion = None
+
+    def resume(self) -> None:
+        """There is a connection again."""
+        for device, leaving in self._leaving.items():
+            if leaving.task is None:
+                self._try(device, leaving)
+
     # Doing
+
+    def _try(self, device: Identity, leaving: _Leaving) -> None:
+        leaving.task = self._station.spawn(self._strike_off(device, leaving), f"removal of {device}")
 
     async def _exclude(self) -> None:
         station = self._station
-        result = await station.command("controller.begin_exclusion", options={"strategy": EXCLUDE_ONLY})
-        if result.get("success") is not True:
-            return
         try:
+            result = await station.command("controller.begin_exclusion", options={"strategy": EXCLUDE_ONLY})
+            if result.get("success") is not True:
+                return
             await asyncio.sleep(station.limits.exclusion)
         finally:
+            # Whoever is cancelled while it begins may have begun it.
             if station.link is not None and station.link.connected:
-                await asyncio.shield(station.command("controller.stop_exclusion"))
+                with contextlib.suppress(RadioError):
+                    await asyncio.shield(station.command("controller.stop_exclusion"))
 
     async def _strike_off(self, device: Identity, leaving: _Leaving) -> None:
         """Try to have it struck off as failed, now if it is known to be silent, else after a pause."""
@@ -142,9 +162,14 @@ class Removing:
                 leaving.pause = min(2 * leaving.pause, station.limits.remove_most)
             nudge.clear()
             node = station.nodes.find(device)
-            if node is None or self.excluding or station.link is None:
+            if node is None or station.link is None:
                 continue
             try:
+                if self.excluding:
+                    # Neither can be done while the other is: who is silent presses no button.
+                    if (await station.command("node.ping", nodeId=node.node_id)).get("responded") is not False:
+                        continue
+                    await self.make_way()
                 await station.command("controller.remove_failed_node", nodeId=node.node_id)
             except RadioError as error:
                 LOGGER.debug("%s: %s can't be removed yet: %s", station.name, device, error)
