@@ -1,13 +1,12 @@
-"""``hubsec emulate zigbee``: an emulated Zigbee network behind a TCP port, for any host that speaks EZSP."""
+"""``hubsec emulate``, and of it ``zigbee``: a network behind a TCP port, for any host that speaks EZSP."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
@@ -20,8 +19,10 @@ from hubsec_emulated.house import House
 from hubsec_emulated.ncp.ezsp import DEFAULT_VERSION, SUPPORTED_VERSIONS
 from hubsec_emulated.ncp.server import LOOPBACK
 from hubsec_emulated.ncp.tokens import Tokens
+from hubsec_emulated.orders import Order, read_orders
 from hubsec_emulated.stack.joining import JoinState
 from hubsec_emulated.wire.addresses import format_eui64
+from hubsec_emulated.zwave.command import zwave
 
 MAX_DEVICES: Final = 100
 """Most devices in a house: so many keep the emulation in time with its clock on a small machine."""
@@ -30,9 +31,8 @@ MAX_SCALE: Final = 1000.0
 PRESS_AGAIN: Final = 5.0
 """Simulated seconds after which a device that gave up looking for a network has its button pressed again."""
 
-_MOST_DIGITS: Final = len(str(MAX_DEVICES))
-
 app = typer.Typer(help="Run an emulated radio.", no_args_is_help=True)
+app.command()(zwave)
 
 
 class Kind(StrEnum):
@@ -45,45 +45,9 @@ class Kind(StrEnum):
     STRANGER = "stranger"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """So many of a kind."""
-
-    kind: Kind
-    count: int
-
-
 @app.callback()
 def emulate() -> None:
     """Run an emulated radio."""
-
-
-def read_order(text: str) -> Order:
-    """Read ``kind`` or ``kind=count``.
-
-    :raises EmulationError: it is neither, or so many don't fit into a house.
-    """
-    name, equals, count = text.partition("=")
-    if name not in set(Kind):
-        kinds = ", ".join(Kind)
-        raise EmulationError(f"{text!r} is no device: say one of {kinds}, with =count behind it for several.")
-    if not equals:
-        return Order(Kind(name), 1)
-    if not (count.isdecimal() and len(count) <= _MOST_DIGITS and 1 <= int(count) <= MAX_DEVICES):
-        raise EmulationError(f"{text!r}: how many of them is a number from 1 to {MAX_DEVICES}.")
-    return Order(Kind(name), int(count))
-
-
-def read_orders(texts: Iterable[str]) -> list[Order]:
-    """Read what is to be in the house.
-
-    :raises EmulationError: one is no device, or together they are too many.
-    """
-    orders = [read_order(text) for text in texts]
-    together = sum(order.count for order in orders)
-    if together > MAX_DEVICES:
-        raise EmulationError(f"A house has room for {MAX_DEVICES} devices, not for {together}.")
-    return orders
 
 
 @app.command()
@@ -114,7 +78,7 @@ def zigbee(
     as_json: Annotated[bool, typer.Option("--json", help="Say it as one line of JSON.")] = False,
 ) -> None:
     """Run a Zigbee network until interrupted; print the URL for the host, and every device's sticker."""
-    orders = read_orders(devices or ())
+    orders = read_orders(devices or (), list(Kind), MAX_DEVICES)
     if ezsp not in SUPPORTED_VERSIONS:
         raise EmulationError(f"--ezsp is one of {', '.join(map(str, SUPPORTED_VERSIONS))}, not {ezsp}.")
     if not 0 <= loss <= 1:
@@ -153,7 +117,7 @@ async def _run(
     async with house:
         if pcap is not None:
             house.pcap(pcap)
-        placed = [_place(house, order.kind) for order in orders for _ in range(order.count)]
+        placed = [_place(house, Kind(order.kind)) for order in orders for _ in range(order.count)]
         typer.echo(_as_json(house, placed) if as_json else _as_text(house, placed))
         for device in placed:
             device.power_on()

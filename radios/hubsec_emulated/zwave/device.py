@@ -151,6 +151,7 @@ class ZWaveDevice:
             "requests": self.requests,
             "privateKey": self.key_pair.private.hex(),
             "publicKey": self.key_pair.public.hex(),
+            "dsk": format_dsk(self.key_pair.dsk) if self.security == "s2" else None,
             "nwi": nwi_home_id(self.key_pair.dsk).hex(),
             "auth": auth_home_id(self.key_pair.dsk).hex(),
             "hostile": False,

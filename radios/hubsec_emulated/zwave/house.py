@@ -65,9 +65,10 @@ class ZWaveHouse:
 
     `seed` makes keys, DSKs and home ID. `keys` are the server's network keys by name (:data:`KEY_NAMES`; default: by
     the seed). `scale` is how much faster than real ones devices repeat themselves; `tx_delay` how many milliseconds a
-    frame takes on the air. `nodes` says how many of each kind are on the network already, with keys, when the server
-    starts. ``server=False`` leaves the server out: `start_server` starts it. ``quick=True`` starts it over a second
-    faster, by NODE_ENV=test, under which the driver logs keys and takes other branches. `program` is one that runs
+    frame takes on the air. `nodes` says how many of each kind are on the network already, with keys and known to
+    the server, when it starts. ``server=False`` leaves the server out: `start_server` starts it. ``quick=True`` starts it over a second
+    faster, by NODE_ENV=test, under which the driver logs keys and takes other branches. `port` is the server's
+    (default: a free one). `program` is one that runs
     ready or not begun; it is left running, and empty. Usable inside ``async with`` only.
     """
 
@@ -81,6 +82,7 @@ class ZWaveHouse:
         nodes: Mapping[str, int] | None = None,
         server: bool = True,
         quick: bool = False,
+        port: int = 0,
         program: Program | None = None,
     ) -> None:
         self.seed = seed
@@ -98,6 +100,7 @@ class ZWaveHouse:
         self._nodes = dict(nodes or {})
         self._wants_server = server
         self._quick = quick
+        self._port = port
         self._given = program
         self._program: Program | None = None
         self._ready = self._serving = False
@@ -146,6 +149,7 @@ class ZWaveHouse:
 
     async def _start(self) -> None:
         self.program.begun = True
+        self.program.port = self._port or self.program.port
         options: dict[str, object] = {
             "homeId": self.home_id,
             "keys": _hex(self.keys),
@@ -158,6 +162,8 @@ class ZWaveHouse:
         for name, count in self._nodes.items():
             for _ in range(count):
                 self._make(KINDS[name], "s2", included=True)
+        if self._nodes:
+            self._tell("remember", {"folder": str(self._cache)})
         if self._wants_server and self._nodes:
             self._tell("serve", self._server_options())
         await self.wait_until(
@@ -333,11 +339,16 @@ class ZWaveHouse:
         path.touch(mode=0o600)
         config = {
             "securityKeys": _hex(self.keys),
-            "storage": {"cacheDir": str(self.folder / "cache")},
+            "storage": {"cacheDir": str(self._cache)},
             "logConfig": {"enabled": False},
         }
         path.write_text(json.dumps(config), encoding="utf-8")
         return {"port": self.program.port, "config": str(path), "quick": self._quick}
+
+    @property
+    def _cache(self) -> Path:
+        """Where the server keeps what it knows of the nodes."""
+        return self.folder / "cache"
 
     def _tell(self, do: str, fields: Mapping[str, object]) -> None:
         self.program.send(do, fields)

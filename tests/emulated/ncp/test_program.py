@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 from hubsec.cli import application
 from hubsec_emulated import House
 from hubsec_emulated.errors import EmulationError
-from hubsec_emulated.program import Kind, Order, _as_text, read_order
+from hubsec_emulated.orders import Order, read_order
+from hubsec_emulated.program import MAX_DEVICES, Kind, _as_text
 
 ENTRY = "from hubsec.cli import main; main()"
 
@@ -27,7 +28,7 @@ ENTRY = "from hubsec.cli import main; main()"
     [("lamp", Order(Kind.LAMP, 1)), ("sensor=3", Order(Kind.SENSOR, 3)), ("lock=100", Order(Kind.LOCK, 100))],
 )
 def test_an_order_is_read(text: str, order: Order) -> None:
-    assert read_order(text) == order
+    assert read_order(text, list(Kind), MAX_DEVICES) == order
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_an_order_is_read(text: str, order: Order) -> None:
 )
 def test_a_wrong_order_is_refused(text: str) -> None:
     with pytest.raises(EmulationError):
-        read_order(text)
+        read_order(text, list(Kind), MAX_DEVICES)
 
 
 @pytest.mark.parametrize(

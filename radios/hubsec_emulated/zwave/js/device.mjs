@@ -45,8 +45,8 @@ export class Device {
   #lastSent;
 
   // `chip` is the controller's side of inclusion, `say` tells Python.
-  constructor(chip, { name, kind, security, requests, privateKey, publicKey, nwi, auth, hostile, scale, txDelay }, say) {
-    Object.assign(this, { chip, name, security, hostile, scale, txDelay, nwi, auth });
+  constructor(chip, { name, kind, security, requests, privateKey, publicKey, dsk, nwi, auth, hostile, scale, txDelay }, say) {
+    Object.assign(this, { chip, name, security, hostile, scale, txDelay, dsk, nwi, auth });
     this.kind = KINDS[kind];
     this.requests = requests.map((request) => SecurityClass[request]);
     this.keyPair = { privateKey, publicKey };
@@ -56,6 +56,10 @@ export class Device {
 
   get highest() {
     return RANKS.find((name) => this.keysHeld.has(SecurityClass[name]));
+  }
+
+  get state() {
+    return this.#state;
   }
 
   get highestClass() {

@@ -1,4 +1,5 @@
-// What each kind of device is: its device class, its command classes, its reports, what of it is state.
+// What each kind of device is: its device class, its command class, its reports. `key` is where the mock keeps its
+// state, `properties` where the driver does.
 import {
   BinarySensorCCReport,
   BinarySwitchCCReport,
@@ -21,6 +22,7 @@ export const KINDS = {
     version: 4,
     initial: 0,
     key: "MultilevelSwitch_currentValue",
+    properties: ["currentValue", "targetValue"],
     report: (nodeId, value) =>
       new MultilevelSwitchCCReport({ nodeId, currentValue: value, targetValue: value, duration: INSTANTLY() }),
   },
@@ -31,6 +33,7 @@ export const KINDS = {
     version: 1,
     initial: false,
     key: "BinarySwitch_currentValue",
+    properties: ["currentValue", "targetValue"],
     report: (nodeId, value) => new BinarySwitchCCReport({ nodeId, currentValue: value }),
   },
   sensor: {
@@ -40,6 +43,7 @@ export const KINDS = {
     version: 2,
     initial: false,
     key: "BinarySensor_value",
+    properties: ["Door/Window"],
     capabilities: (node) => ({
       supportedSensorTypes: [DOOR],
       getValue: () => node().state.get("BinarySensor_value") ?? false,
@@ -54,6 +58,7 @@ export const KINDS = {
     secureOnly: true,
     initial: DoorLockMode.Secured,
     key: "DoorLock_currentMode",
+    properties: ["currentMode", "targetMode"],
     report: (nodeId, mode) =>
       new DoorLockCCOperationReport({
         nodeId,

@@ -25,6 +25,7 @@ const commands = {
   "signal-server": ({ signal }) => server.signal(signal),
   tune: (options) => network.tune(options),
   add: (options) => network.add(options),
+  remember: ({ folder }) => network.remember(folder),
   "power-on": ({ device }) => network.device(device).powerOn(),
   "power-off": ({ device }) => network.device(device).powerOff(),
   press: ({ device }) => network.device(device).pressButton(),

@@ -8,6 +8,7 @@ import {
   createDefaultMockControllerBehaviors,
   getDefaultSupportedFunctionTypes,
 } from "./lib.mjs";
+import { writeCache } from "./cache.mjs";
 import { Attacker } from "./attacker.mjs";
 import { Chip } from "./chip.mjs";
 import { Controller } from "./controller.mjs";
@@ -84,6 +85,12 @@ export class Network {
     device.powered = true;
     await this.chip.adopt(device);
     await device.hold(new Map(keys.map((name) => [SecurityClass[name], this.keys.get(SecurityClass[name])])));
+  }
+
+  // Writes what a server would know of the nodes that there are.
+  remember(folder) {
+    const nodes = [...this.#devices.values()].filter(({ node }) => node !== undefined);
+    writeCache(folder, this.controller.homeId, nodes);
   }
 
   device(name) {
