@@ -168,7 +168,7 @@ class HubAuthority:
             kept = Entry(
                 device=device,
                 network=self.radio.network,
-                credential=CredentialKind.ADOPTED,
+                credential=CredentialKind.NONE,
                 label=device,
                 approved_by=by,
                 approved_at=now,

@@ -12,6 +12,7 @@ _PROOF = {
     CredentialKind.DSK: "included by its DSK",
     CredentialKind.APPROVAL: "let in by approval",
     CredentialKind.ADOPTED: "adopted",
+    CredentialKind.NONE: "came without any credential",
 }
 _CLASSES = {
     SecurityClass.NONE: "talks in the clear",

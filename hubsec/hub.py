@@ -408,7 +408,7 @@ class Hub:
         authority = self._authority(radio) if radio is not None else self._authority_of(identity)
         authority.must_be_adopted()
         entry = state.allowlist.get(identity)
-        if entry is None or entry.joined_at is None:
+        if entry is None or entry.joined_at is None or entry.credential is CredentialKind.NONE:
             # A sticker that it has not joined by proves nothing of it.
             entry = present(authority, identity, at=self.now(), by=by, name=name)
             await state.recorded(state.allowlist.add(entry))

@@ -139,6 +139,8 @@ class CredentialKind(enum.StrEnum):
     """No secret: an operator let it in. On Zigbee the key then travels under a public key."""
     ADOPTED = "adopted"
     """It was on the network before hubsec was, and an operator confirmed it."""
+    NONE = "none"
+    """It came without any, and its entry is kept for its quarantine alone."""
 
 
 SEALED: Final = frozenset({CredentialKind.INSTALL_CODE, CredentialKind.DSK})
