@@ -50,7 +50,7 @@ class Guard:
         self.station = Station(name, limits)
         self.including = Including(self.station, self._after_events)
         self.provisioning = Provisioning(self.station)
-        self.removing = Removing(self.station)
+        self.removing = Removing(self.station, lambda: self.including.inclusion is not None)
         self.dialog = Dialog(self.station, self.including, self.provisioning, self.removing)
         self.shut_out: list[Callable[[int], None]] = []
         self.released: list[Callable[[], None]] = []

@@ -72,15 +72,23 @@ class Including:
                 raise RadioError("The controller is busy with an inclusion that somebody else has begun.")
             self.begun(HUBSEC)
             try:
-                result = await self._station.command(
-                    "controller.begin_inclusion", options={"strategy": int(Strategy.SECURITY_S2)}
-                )
+                await self._have_begun()
             except BaseException:
                 self.over()
                 raise
-            if result.get("success") is not True:
-                self.over()
+
+    async def _have_begun(self) -> None:
+        station = self._station
+        deadline = station.now() + station.limits.busy
+        while True:
+            result = await station.command(
+                "controller.begin_inclusion", options={"strategy": int(Strategy.SECURITY_S2)}
+            )
+            if result.get("success") is True:
+                return
+            if station.now() > deadline:
                 raise RadioError("The controller is busy and could not begin an inclusion.")
+            await asyncio.sleep(_LOOK)
 
     def begun(self, owner: str, *, smart_start: bool = False) -> Inclusion:
         """An inclusion begins. One that a client is to begin is forgotten if the server never says that it has."""
@@ -246,6 +254,8 @@ class Including:
         LOGGER.info("%s: %s was denied: %s", station.name, device, reason)
 
 
+_LOOK: Final = 0.1
+"""Seconds until a busy controller is asked again."""
 _BEST: Final = SecurityClass.S2_ACCESS_CONTROL
 _NO: Final[Mapping[str, Mapping[str, Any]]] = {
     "controller.grant_security_classes": {"inclusionGrant": False},

@@ -20,7 +20,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     often the guard compares how each node stands with what its clients are shown. `mirror`: how often the
     provisioning list is compared with the allowlist. `exclusion`: how long the network lets go of whoever presses a
     button, for a removal. `remove_first`, `remove_most`: the pauses before a silent device's removal is tried again,
-    doubled each time: on a living node a try costs 4 s and three pings, as measured. `veto`: how often a question
+    doubled each time. `busy`: how long the controller may be busy with something short before an inclusion can
+    begin. `veto`: how often a question
     that somebody else's inclusion puts is answered with no; the server takes the first answer, and a client that asks
     its user takes seconds. `claim`: how long an inclusion that a client wants to begin may take to start; replacing
     a node is tried with pings first. `bootstrap`: how long an inclusion may last that a client has begun, and how long
@@ -35,6 +36,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     exclusion: float = 60.0
     remove_first: float = 20.0
     remove_most: float = 600.0
+    busy: float = 5.0
     veto: float = 0.02
     claim: float = 30.0
     bootstrap: float = 300.0

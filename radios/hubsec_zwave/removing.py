@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hubsec.errors import RadioError
@@ -27,10 +28,12 @@ class _Leaving:
 
 
 class Removing:
-    """Every device that is to leave, until it has."""
+    """Every device that is to leave, until it has. `is_including`: the controller is busy taking somebody in."""
 
-    def __init__(self, station: Station) -> None:
+    def __init__(self, station: Station, is_including: Callable[[], bool]) -> None:
         self._station = station
+        self._is_including = is_including
+        self._striking = asyncio.Lock()
         self._leaving: dict[Identity, _Leaving] = {}
         self._nudges: dict[Identity, asyncio.Event] = {}
         self._exclusion: asyncio.Task[None] | None = None
@@ -87,8 +90,8 @@ class Removing:
             return False
         if leaving.task is not None and leaving.task is not asyncio.current_task():
             leaving.task.cancel()
-        if not self._leaving:
-            self._stop_excluding()
+        if not self._leaving and self._exclusion is not None:
+            self._exclusion.cancel()
         self._station.publish(
             Evicted,
             device=device,
@@ -105,12 +108,12 @@ class Removing:
         if leaving is not None and leaving.task is not None:
             leaving.task.cancel()
 
-    def _stop_excluding(self) -> None:
-        if self._exclusion is not None:
-            self._exclusion.cancel()
-
     async def make_way(self) -> None:
         """An inclusion is to begin, and the controller does one thing at a time."""
+        async with self._striking:
+            await self._stop_excluding()
+
+    async def _stop_excluding(self) -> None:
         if self._exclusion is not None:
             self._exclusion.cancel()
             await asyncio.gather(self._exclusion, return_exceptions=True)
@@ -162,14 +165,16 @@ class Removing:
                 leaving.pause = min(2 * leaving.pause, station.limits.remove_most)
             nudge.clear()
             node = station.nodes.find(device)
-            if node is None or station.link is None:
+            if node is None or station.link is None or self._is_including():
                 continue
             try:
-                if self.excluding:
+                # On a living node zwave-js keeps the controller busy for four seconds before it gives up.
+                if (await station.command("node.ping", nodeId=node.node_id)).get("responded") is not False:
+                    continue
+                async with self._striking:
                     # Neither can be done while the other is: who is silent presses no button.
-                    if (await station.command("node.ping", nodeId=node.node_id)).get("responded") is not False:
-                        continue
-                    await self.make_way()
-                await station.command("controller.remove_failed_node", nodeId=node.node_id)
+                    await self._stop_excluding()
+                    if not self._is_including():
+                        await station.command("controller.remove_failed_node", nodeId=node.node_id)
             except RadioError as error:
                 LOGGER.debug("%s: %s can't be removed yet: %s", station.name, device, error)
