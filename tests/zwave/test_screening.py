@@ -558,6 +558,7 @@ def test_no_text_of_a_server_harms_the_relay(text: str) -> None:
 
 def test_half_a_character_passes() -> None:
     """JavaScript writes one that a device has given itself for a name as an escape."""
-    text = '{"type":"event","event":{"source":"node","event":"ready","nodeId":5,"nodeState":{"nodeId":5,"name":"\\ud800"}}}'
+    state = '{"nodeId":5,"name":"\\ud800"}'
+    text = f'{{"type":"event","event":{{"source":"node","event":"ready","nodeId":5,"nodeState":{state}}}}}'
     assert relay(screen()[0], text) == text
     assert "\\ud800" in str(relay(screen(Role.OBSERVE)[0], text))

@@ -21,8 +21,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     `login`: from a connection's start to its login. `failures` in `failures_window`: wrong logins from one address that
     are told one by one; `addresses`: how many are counted. `slow`: how long a client may leave what it was sent unread.
-    `look`: how often the gate looks at who was shut out, who was revoked, and who does not read. `heartbeat`: a client
-    that answers no ping for that long is gone (the server's own is 30). `close`: how long the other end has for its
+    `look`: how often the gate looks at who was shut out, who was revoked, and who does not read. `heartbeat`: after
+    so long without a word a client is asked whether it is there, and after twice that it is gone (the server's own is
+    30). `close`: how long the other end has for its
     part of closing. `connect`: to the server.
     """
 

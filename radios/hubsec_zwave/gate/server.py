@@ -28,9 +28,10 @@ from aiohttp import (
 )
 
 from hubsec.errors import HubsecError, RadioError, StoreError
+from hubsec_zwave.gate.asking import GAPS_HEADER, NO_WEBSOCKET
 from hubsec_zwave.gate.credentials import Client, Credentials
 from hubsec_zwave.gate.limits import Limits
-from hubsec_zwave.gate.probing import LOOPBACK, Exposure, is_loopback, probe, split
+from hubsec_zwave.gate.probing import BYPASSABLE, LOOPBACK, Exposure, is_loopback, probe, split
 from hubsec_zwave.gate.seen import Seen
 from hubsec_zwave.gate.session import Session
 from hubsec_zwave.roles import Role
@@ -212,16 +213,17 @@ class Gate:
         size = self._limits.file_size if client.role is Role.ADMINISTER else self._limits.command_size
         # Not compressed: values are short, and what is compressed with a secret can be guessed by its length.
         downstream = web.WebSocketResponse(
-            timeout=self._limits.close, heartbeat=self._limits.heartbeat, compress=False, max_msg_size=size
+            timeout=self._limits.close, autoping=False, compress=False, max_msg_size=size
         )
         session = Session(
             client,
             f"client:{client.name}#{next(self._numbers)}",
             self._judge,
             downstream=downstream,
+            transport=request.transport,
             upstream=upstream,
             refused=self._refused,
-            every=self._limits.look,
+            limits=self._limits,
         )
         self._sessions.add(session)
         reason = "It left before it was in."
@@ -276,7 +278,9 @@ class Gate:
         if request.method != "GET" or request.path != "/":
             return _answer(404, "There is nothing but the websocket at /.")
         if request.headers.get("Upgrade", "").lower() != "websocket":
-            return _answer(426, "This is a websocket.")
+            answer = _answer(NO_WEBSOCKET, "This is a websocket.")
+            answer.headers[GAPS_HEADER] = BYPASSABLE if self.exposure.bypassable else ""
+            return answer
         why = self._ready()
         if why is not None:
             return _answer(503, why)

@@ -12,12 +12,14 @@ import msgspec
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 
 from hubsec_zwave.gate.credentials import Client
+from hubsec_zwave.gate.limits import Limits
 from hubsec_zwave.gate.relay import encode, relay
 from hubsec_zwave.screening import Judge, Refusal, Screen
 
 LOGGER = logging.getLogger(__package__)
 
 UPSTREAM_GONE: Final = WSCloseCode.SERVICE_RESTART
+GONE: Final = "It does not answer."
 _REASON_LIMIT: Final = 120
 """Bytes of a close frame's reason: 125, less its code (RFC 6455, 5.5)."""
 
@@ -26,7 +28,7 @@ _decode = msgspec.json.Decoder().decode
 
 class Session:
     """Carries one client's messages until either end closes. `asker` is unique to this connection. `refused` hears of
-    every command that did not pass; `every` so many seconds it is looked who was shut out."""
+    every command that did not pass. `downstream` does not answer pings by itself."""
 
     def __init__(
         self,
@@ -35,9 +37,10 @@ class Session:
         judge: Judge,
         *,
         downstream: web.WebSocketResponse,
+        transport: asyncio.Transport | None,
         upstream: ClientWebSocketResponse,
         refused: Callable[[str, Refusal], None],
-        every: float,
+        limits: Limits,
     ) -> None:
         self.client = client
         self.asker = asker
@@ -45,9 +48,12 @@ class Session:
         self._judge = judge
         self._silent = judge.silent_nodes()
         self._downstream = downstream
+        self._transport = transport
         self._upstream = upstream
         self._refused = refused
-        self._every = every
+        self._limits = limits
+        self._heard = asyncio.get_running_loop().time()
+        self._pinged = False
         self._waiting_since: float | None = None
         self._ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
 
@@ -83,17 +89,24 @@ class Session:
         self.end(WSCloseCode.INTERNAL_ERROR, "The connection broke.")
 
     async def _close(self, code: int, reason: str) -> None:
+        if self._waiting_since is not None and self._transport is not None:
+            # One that does not read does not read a good-bye either.
+            self._transport.abort()
+        with suppress(OSError, RuntimeError):
+            await self._downstream.close(code=code, message=reason.encode())
         with suppress(OSError, RuntimeError):
             await self._upstream.close()
-        # Without a good-bye to one that does not read: it would wait for the same thing.
-        with suppress(OSError, RuntimeError, TimeoutError):
-            if self._waiting_since is None:
-                await self._downstream.close(code=code, message=reason.encode())
 
     # From the client to the server
 
     async def _up(self) -> None:
         async for message in self._downstream:
+            self._heard, self._pinged = asyncio.get_running_loop().time(), False
+            if message.type is WSMsgType.PING:
+                await self._downstream.pong(message.data)
+                continue
+            if message.type is WSMsgType.PONG:
+                continue
             if message.type is not WSMsgType.TEXT:
                 self.end(WSCloseCode.UNSUPPORTED_DATA, "Messages are texts.")
                 return
@@ -147,8 +160,18 @@ class Session:
     async def _look(self) -> None:
         """Tell the client who is shut out, and who is no more."""
         while True:
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(self._limits.look)
             await self._news()
+            await self._beat()
+
+    async def _beat(self) -> None:
+        """Ask a client that has long said nothing whether it is still there."""
+        silence = asyncio.get_running_loop().time() - self._heard
+        if silence > 2 * self._limits.heartbeat:
+            self.end(WSCloseCode.POLICY_VIOLATION, GONE)
+        elif silence > self._limits.heartbeat and not self._pinged:
+            self._pinged = True
+            await self._downstream.ping()
 
     async def _news(self) -> None:
         silent = self._judge.silent_nodes()
