@@ -6,13 +6,13 @@ import asyncio
 import base64
 import json
 import ssl
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import ClientConnectionError, ClientSession, WSCloseCode, WSMsgType, WSServerHandshakeError
-
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -156,10 +156,8 @@ async def test_whoever_comes_and_says_nothing_is_put_out(stage: Stage) -> None:
     # Those that there was no room for at once, the rest when their time is up.
     async with asyncio.timeout(5):
         for reader, writer in pairs:
-            with pytest.raises(ConnectionResetError):
-                while await reader.read(1000):
-                    pass
-                raise ConnectionResetError
+            with suppress(ConnectionResetError):
+                assert await reader.read() == b""
             writer.close()
     await (await stage.enter(Role.OBSERVE)).close()
 
@@ -364,6 +362,7 @@ async def test_a_client_that_does_not_read_is_put_out_and_nobody_else(stage: Sta
     await until(lambda: [asker.split("#")[0] for asker in stage.gate.askers] == ["client:control"])
     await quick.close()
     await listening
+    slow._conn.transport.abort()
     await slow.close()
 
 
@@ -408,7 +407,7 @@ async def test_a_gate_that_closes_says_so(folder: Path) -> None:
 
 async def test_it_listens_beyond_loopback_with_a_certificate_only(folder: Path) -> None:
     credentials = Credentials(folder)
-    for host in ("0.0.0.0", "::", "192.0.2.1", "gate.example"):
+    for host in ("0.0.0.0", "::", "192.0.2.1", "gate.example"):  # noqa: S104 - it must not listen there
         with pytest.raises(HubsecError, match="certificate"):
             Gate("ws://127.0.0.1:1", FakeJudge(), credentials, host=host)
         Gate("ws://127.0.0.1:1", FakeJudge(), credentials, host=host, plain=True)

@@ -93,5 +93,5 @@ async def running() -> AsyncIterator[Upstream]:
 async def until(predicate: Any, seconds: float = 5.0) -> None:
     """Wait until `predicate()` is true."""
     async with asyncio.timeout(seconds):
-        while not predicate():
+        while not predicate():  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.01)
