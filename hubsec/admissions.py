@@ -8,8 +8,8 @@ The rules
 3. :meth:`Admissions.let_in` is the point of no return: the network key may leave from then on. When the window closes
    after that, the device has its exchange yet to do, and is judged by it.
 4. The first word on how it ended counts. Whatever ended it, the radio is told to withdraw, and the entry of a
-   device that did not join is what it was before, or none. Two things outlive that: a quarantine, and that a
-   listener has the key. An eviction leaves no entry.
+   device that did not join is what it was before, or none. Three things outlive that: a quarantine, where the device
+   is, and that a listener has the key. An eviction leaves no entry.
 5. Nothing that a radio or the store raises keeps an admission alive, and no cancellation parts it from its entry.
 """
 
@@ -155,6 +155,9 @@ class Admissions:
             if tell_radio:
                 with answering(authority.radio.name):
                     await authority.radio.admit(admission.order)
+                if admission.outcome is not None:
+                    # What was withdrawn while it opened may have been opened after that.
+                    await self._withdraw(running, admission.reason)
         except BaseException as error:
             cancelled = isinstance(error, asyncio.CancelledError)
             self._end(
@@ -188,6 +191,9 @@ class Admissions:
         # A task of its own: who is cancelled here must still be able to take back what the store goes on to write.
         running.adding = self._spawn(self._state.recorded(adding))
         await asyncio.shield(running.adding)
+        if admission.outcome is not None:
+            # Evicted, or the hub closed, while it was written.
+            raise Refused(admission.reason, rule="admission")
 
     def _say_open(self, running: _Running) -> None:
         admission, now = running.admission, self._state.now()
@@ -227,12 +233,15 @@ class Admissions:
         self._end(running, Outcome.CANCELLED, f"{admission.name} had not come when its block was left.")
         await self._ended(running)
 
-    async def give_up(self, device: Identity, reason: str) -> None:
-        """End the admission of a device that is being evicted; what was there before it does not come back."""
+    async def give_up(self, device: Identity, reason: str) -> bool:
+        """End the admission of a device that is being evicted; what was there before it does not come back. Whether it
+        may have been sent the key by then."""
         running = self._running.get(device)
-        if running is not None:
-            self._end(running, Outcome.REFUSED, reason)
-            await self._ended(running)
+        if running is None:
+            return False
+        self._end(running, Outcome.REFUSED, reason)
+        await self._ended(running)
+        return running.let_in
 
     async def settle(self) -> None:
         """The hub closes: end every admission, and wait for what is under way. None opens after this."""
@@ -351,7 +360,8 @@ class Admissions:
             await state.recorded(state.allowlist.revoke(running.device, by=_BY))
             return
         exposed = entry.marks & {Mark.EXPOSED}
-        before = msgspec.structs.replace(before, marks=before.marks | exposed)
+        # Where it is may have changed meanwhile, and is not the admission's to take back.
+        before = msgspec.structs.replace(before, marks=before.marks | exposed, address=entry.address)
         await state.recorded(state.allowlist.put_back(before, running.before_key, by=_BY))
 
     def _spawn[T](self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

@@ -89,7 +89,7 @@ def present(authority: HubAuthority, device: Identity, *, at: float, by: str, na
     Raises :class:`~hubsec.errors.Refused` for one that is not there.
     """
     listed = {seen.device: seen for seen in authority.devices()}
-    if device not in listed and not authority.has_met(device):
+    if not is_present(authority, device):
         raise Refused(
             f"{device} is not on the network of {authority.radio.name}: to let it in, admit it by its sticker.",
             rule="presence",
@@ -97,7 +97,13 @@ def present(authority: HubAuthority, device: Identity, *, at: float, by: str, na
     seen = listed.get(device, SeenDevice(device=device, name=device))
     if name is not None:
         seen = msgspec.structs.replace(seen, name=name)
-    return _entry(seen, authority.radio.network, at=at, by=by)
+    entry = _entry(seen, authority.radio.network, at=at, by=by)
+    return msgspec.structs.replace(entry, address=authority.place(device))
+
+
+def is_present(authority: HubAuthority, device: Identity) -> bool:
+    """Whether `device` is on that network, as far as the radio or anybody who was judged says."""
+    return authority.has_met(device) or any(seen.device == device for seen in authority.devices())
 
 
 def _entry(seen: SeenDevice, network: Network, *, at: float, by: str) -> Entry:

@@ -15,7 +15,16 @@ import msgspec
 
 from hubsec.entries import LABEL_LIMIT, Entry, Use
 from hubsec.errors import EntryError, StickerError
-from hubsec.identity import SEALED, CredentialKind, Identity, Network, identity_on
+from hubsec.identity import (
+    SEALED,
+    CredentialKind,
+    Identity,
+    Network,
+    dsk_identity,
+    identity_on,
+    is_address,
+    zwave_identity,
+)
 from hubsec.secret import Secret
 from hubsec.store import AsyncStore
 
@@ -109,6 +118,9 @@ class Allowlist(Mapping[Identity, Entry]):
         if secret is not None and len(secret) != SECRET_BYTES:
             raise EntryError(f"A link key, or a DSK, has {SECRET_BYTES} bytes; this one has {len(secret)}.")
         checked = checked_entry(entry)
+        by_dsk = checked.credential is CredentialKind.DSK
+        if by_dsk and secret is not None and dsk_identity(secret.reveal()) != checked.device:
+            raise EntryError("That is the DSK of another device.")
         return await self._store.run(
             lambda store: store.put(checked, secret, by=checked.approved_by, at=self._clock()),
             then=self._seen,
@@ -175,6 +187,8 @@ class Allowlist(Mapping[Identity, Entry]):
         other = sorted(changes.keys() - CHANGEABLE)
         if other:
             raise EntryError(f"{other[0]} of an entry does not change: make a new entry.")
+        if "address" in changes and not (changes["address"] is None or _is_place(changes["address"])):
+            raise EntryError(_NO_PLACE)
         return await self._store.run(
             lambda store: store.change(device, changes, by=by, at=self._clock()), then=self._seen
         )
@@ -242,7 +256,8 @@ class Allowlist(Mapping[Identity, Entry]):
 
 
 def checked_entry(entry: Entry) -> Entry:
-    """`entry`, with values of its own types only, and an identity. Raises :class:`~hubsec.errors.EntryError`."""
+    """`entry`, with values of its own types only that fit each other, and an identity. Raises
+    :class:`~hubsec.errors.EntryError`."""
     try:
         if len(entry.label) > LABEL_LIMIT:
             raise EntryError(f"A device's name has at most {LABEL_LIMIT} characters.")
@@ -258,4 +273,26 @@ def checked_entry(entry: Entry) -> Entry:
         raise EntryError(error.reason) from None
     if checked.device != canonical:
         raise EntryError(f"An entry's device is an identity, as hubsec spells it: {canonical}.")
+    if checked.network is not _NETWORK_OF.get(checked.credential, checked.network):
+        raise EntryError(f"There is no {checked.credential} on {checked.network}.")
+    if checked.credential is CredentialKind.DSK and is_address(checked.device):
+        raise EntryError(
+            "An entry by DSK is for the device whose DSK it is, and not for whoever is at an address."
+        )
+    if checked.network is not Network.ZWAVE and (checked.smart_start or checked.address is not None):
+        raise EntryError("Only a Z-Wave device joins by SmartStart, or has an address.")
+    if checked.address is not None and not _is_place(checked.address):
+        raise EntryError(_NO_PLACE)
     return checked
+
+
+_NETWORK_OF: Final = {CredentialKind.INSTALL_CODE: Network.ZIGBEE, CredentialKind.DSK: Network.ZWAVE}
+_NO_PLACE: Final = "A device's address is its home id and node id, such as c0ffee01:12."
+
+
+def _is_place(text: object) -> bool:
+    """Whether that is an address on a Z-Wave network, as hubsec spells it."""
+    try:
+        return isinstance(text, str) and is_address(Identity(text)) and zwave_identity(text) == text
+    except StickerError:
+        return False

@@ -91,6 +91,7 @@ class HubAuthority:
         self.window: object | None = None
         self._judged: dict[Identity, Standing] = {}
         self._heard: dict[Identity, None] = {}
+        self._places: dict[Identity, Identity] = {}
         self._knocks: deque[float] = deque()
 
     @property
@@ -145,23 +146,36 @@ class HubAuthority:
         )
         if not isinstance(decision, Allow):
             raise Refused(decision.reason, rule=decision.rule)
-        before = self.entry(device)
+        now = self.now()
         entry = Entry(
             device=device,
             network=self.radio.network,
             credential=CredentialKind.DSK,
-            label=before.label if before is not None else f"Z-Wave device {device.partition('-')[0]}",
+            label=f"Z-Wave device {device.partition('-')[0]}",
             approved_by=by,
-            approved_at=self.now(),
-            device_class=before.device_class if before is not None else device_class,
-            maker=before.maker if before is not None else None,
+            approved_at=now,
+            device_class=device_class,
             smart_start=smart_start,
         )
+        before = self.entry(device)
+        if before is not None:
+            # What an operator has said of it is not a host's to change, least of all until when it may be here.
+            entry = msgspec.structs.replace(
+                entry,
+                label=before.label,
+                use=before.use,
+                expires_at=before.expires_at if _in_time(before, now) else None,
+                device_class=before.device_class or device_class,
+                maker=before.maker,
+            )
         return await self._admissions.vouch(entry, secret, radio=self.radio.name)
 
     async def condemn(self, device: Identity, reason: str, *, by: str = "hubsec") -> None:
         """Shut `device` off until it has left; see :class:`hubsec.radio.Authority`."""
         state, now, entry = self._state, self.now(), self.entry(device)
+        if not state.enforcing:
+            self._shut_off(device, Quarantine(_CONDEMNED, reason))
+            return
         said = self.standing(device) is Standing.QUARANTINED
         self.forget(device)
         if entry is None:
@@ -175,13 +189,14 @@ class HubAuthority:
                 joined_at=now,
                 expires_at=now,
                 quarantined=reason,
+                address=self.place(device),
             )
             await state.recorded(state.allowlist.add(kept))
         else:
             changes = {"quarantined": entry.quarantined or reason, "expires_at": now}
             await state.recorded(state.allowlist.update(device, by=by, **changes))
         if not said:
-            self._say_quarantined(device, Quarantine(_CONDEMNED, reason), enforced=state.enforcing)
+            self._say_quarantined(device, Quarantine(_CONDEMNED, reason))
 
     async def departed(self, device: Identity) -> None:
         """The device is no longer on the network; see :class:`hubsec.radio.Authority`.
@@ -190,16 +205,21 @@ class HubAuthority:
         """
         self.forget(device)
         self._heard.pop(device, None)
+        self._places.pop(device, None)
         entry = self.entry(device)
         if entry is None or entry.network is not self.radio.network:
             return
-        over = entry.expires_at is not None and entry.expires_at <= self.now()
         # Revoked meanwhile? Then all is said.
         with contextlib.suppress(EntryError):
-            if over or is_address(device):
+            if is_address(device) or not _in_time(entry, self.now()):
                 await self._state.recorded(self._state.allowlist.revoke(device, by=_LEFT))
             else:
                 await self._state.recorded(self._state.allowlist.update(device, by=_LEFT, address=None))
+
+    def place(self, device: Identity) -> Identity | None:
+        """Where on the network `device` is, as far as its identity does not say it."""
+        entry = self.entry(device)
+        return self._places.get(device) if entry is None else entry.address
 
     def devices(self) -> Sequence[SeenDevice]:
         """What the radio lists, and who else was heard while adoption waits: the host's own list may be lost, too.
@@ -221,7 +241,7 @@ class HubAuthority:
         if entry is not None:
             if entry.quarantined is not None:
                 return Standing.QUARANTINED
-            if entry.joined_at is not None and (entry.expires_at is None or self.now() < entry.expires_at):
+            if entry.joined_at is not None and _in_time(entry, self.now()):
                 return Standing.ADOPTED if entry.credential is CredentialKind.ADOPTED else Standing.APPROVED
         if not self.adopted:
             if device not in self._heard and len(self._heard) < JUDGED_KEPT:
@@ -359,11 +379,20 @@ class HubAuthority:
                 await self._state.allowlist.update(device, marks=entry.marks | {Mark.WEAK})
 
     async def _found_at(self, device: Identity, address: Identity) -> None:
-        """Write down where a device is; whoever was said to be there is not."""
+        """Write down where a device is that has just come; whoever was said to be there is not.
+
+        An address of another network, such as one that the radio had before, says nothing of this one.
+        """
+        if self.network_id is not None and not address.startswith(f"{self.network_id}:"):
+            return
         for entry in self.entries():
-            if entry.address == address and entry.device != device:
+            if entry.device == address:
+                # It was about another node: it is not to vouch for this one, nor for the next.
+                await self.departed(address)
+            elif entry.address == address and entry.device != device:
                 await self._change(entry.device, address=None)
-        await self._change(device, address=address)
+        if device != address and not await self._change(device, address=address):
+            self._places[device] = address
 
     async def _exchanged(self, request: ExchangeRequest, decision: Decision) -> None:
         device = request.device
@@ -392,13 +421,15 @@ class HubAuthority:
         entry = self.entry(request.device)
         if entry is None:
             return
+        held = entry.pinned.security_class if entry.pinned is not None else None
         seen = Pinned(
             device_class=request.device_class,
             manufacturer=request.manufacturer,
             model=request.model,
-            security_class=request.security_class,
+            # That the radio does not know it now is no word against what it held before.
+            security_class=request.security_class or held,
         )
-        if entry.pinned is not None and entry.pinned != Pinned(security_class=entry.pinned.security_class):
+        if entry.pinned is not None and entry.pinned != Pinned(security_class=held):
             self._compare(request.device, entry.pinned, seen)
         elif isinstance(decision, Allow) and await self._change(request.device, pinned=seen):
             self.publish(
@@ -533,3 +564,8 @@ class HubAuthority:
                 enforced=enforced,
             )
         )
+
+
+def _in_time(entry: Entry, now: float) -> bool:
+    """Whether an entry has not expired."""
+    return entry.expires_at is None or now < entry.expires_at

@@ -19,7 +19,7 @@ from typing import Final, Self
 
 from hubsec.admission import Admission
 from hubsec.admissions import Admissions
-from hubsec.adoption import confirm, meet, present
+from hubsec.adoption import confirm, is_present, meet, present
 from hubsec.allowlist import Allowlist
 from hubsec.authority import HubAuthority
 from hubsec.bus import STREAM_CAPACITY, Bus, EventStream, Overflow
@@ -27,7 +27,17 @@ from hubsec.device import Device, device_of
 from hubsec.entries import Entry, Use
 from hubsec.errors import EntryError, HubsecError, RadioError, Refused, StickerError
 from hubsec.events import Event, Evicted, Knocked, Quarantined, Released
-from hubsec.identity import CredentialKind, Identity, Mode, Network, any_identity, identity_on, network_of
+from hubsec.identity import (
+    CredentialKind,
+    Identity,
+    Mode,
+    Network,
+    SecurityClass,
+    any_identity,
+    identity_on,
+    is_address,
+    network_of,
+)
 from hubsec.listening import listening
 from hubsec.policy import Policy, load_policy
 from hubsec.policy.classes import DeviceClass
@@ -229,6 +239,8 @@ class Hub:
         the policy does not let such a device in.
         """
         read = sticker if isinstance(sticker, Sticker) else read_sticker(sticker, device=device)
+        if smart_start and read.network is not Network.ZWAVE:
+            raise EntryError("Only a Z-Wave device joins by SmartStart.")
         entry = self._entry(
             _device_of(read, device),
             read.network,
@@ -259,7 +271,8 @@ class Hub:
 
         On Zigbee this sends the network key under a public key: whoever listens has it, and so has whoever
         spoofs this address. The device and the network are marked exposed from then on. Raises
-        :class:`~hubsec.errors.Refused` where the policy takes no approvals.
+        :class:`~hubsec.errors.Refused` where the policy takes no approvals, and on Z-Wave, where nobody can be let in
+        without a DSK.
         """
         match knock:
             case Knocked(device=str(device)):
@@ -267,6 +280,8 @@ class Hub:
             case _:
                 raise Refused("What is approved is a knock, of a device: see hub.listen().", rule="approval")
         chosen = self._authority(knock.radio)
+        if chosen.radio.network is not Network.ZIGBEE:
+            raise Refused("Only Zigbee has approvals: admit a Z-Wave device by its DSK.", rule="approval")
         entry = self._entry(
             device,
             chosen.radio.network,
@@ -332,7 +347,7 @@ class Hub:
     ) -> Eviction:
         """Take `device` off the allowlist, end its admission, and make it leave. Says whether it did; on Zigbee it
         still holds the network key. Where it takes somebody's hand, as on Z-Wave, the device is quarantined until it
-        has left, and its entry stays as long.
+        has left, and its entry stays as long; one that is not there is taken off the list, and that is all.
 
         `radio` says which, where the hub has several and none or more than one of them lists the device. Raises
         :class:`~hubsec.errors.RadioError` when the radio could not tell it to; it is off the list all the same.
@@ -341,11 +356,19 @@ class Hub:
         authority = self._authority(radio) if radio is not None else self._authority_of(identity)
         if not state.enforcing:
             raise Refused("This hub only observes: it makes nobody leave.", rule="mode")
-        why = reason or f"{by} asked for it."
-        await self._admissions.give_up(identity, why)
-        await self._strike(authority, identity, by=by, why=why)
-        with answering(authority.radio.name):
-            eviction = await authority.radio.evict(identity)
+        why, listed = reason or f"{by} asked for it.", state.allowlist.get(identity)
+        coming = await self._admissions.give_up(identity, why)
+        if (
+            authority.radio.network is Network.ZWAVE
+            and listed is not None
+            and not is_present(authority, identity)
+        ):
+            await self._revoke(identity, by=by)
+            eviction = _absent(listed, coming=coming)
+        else:
+            await self._strike(authority, identity, by=by, why=why)
+            with answering(authority.radio.name):
+                eviction = await authority.radio.evict(identity)
         if eviction.awaited:
             return eviction
         state.publish(
@@ -362,17 +385,19 @@ class Hub:
 
     async def _strike(self, authority: HubAuthority, device: Identity, *, by: str, why: str) -> None:
         """Take `device` off the list; on Z-Wave it can't be made to leave, so what is left is that it is shut off."""
-        state = self._state
-        entry = state.allowlist.get(device)
         authority.forget(device)
         if authority.radio.network is Network.ZIGBEE:
-            if entry is not None:
-                await state.recorded(state.allowlist.revoke(device, by=by))
+            await self._revoke(device, by=by)
             return
-        if entry is None:
+        if device not in self.allowlist:
             # Raises for a device that is not there.
             present(authority, device, at=self.now(), by=by, name=None)
         await authority.condemn(device, why, by=by)
+
+    async def _revoke(self, device: Identity, *, by: str) -> None:
+        state = self._state
+        if device in state.allowlist:
+            await state.recorded(state.allowlist.revoke(device, by=by))
 
     async def quarantine(self, device: str, reason: str, *, by: str = OPERATOR) -> None:
         """Shut `device` off until :meth:`release`. Raises :class:`~hubsec.errors.EntryError` when it has no entry, or
@@ -428,7 +453,10 @@ class Hub:
             authority.forget(identity)
 
     async def release(self, device: str, *, by: str = OPERATOR) -> None:
-        """End a quarantine. Raises :class:`~hubsec.errors.EntryError` when the device has no entry."""
+        """End a quarantine. Raises :class:`~hubsec.errors.EntryError` when the device has no entry.
+
+        One that was to leave is a device without an entry in force then: :meth:`allow` lets it stay.
+        """
         state, identity = self._state, self._identity(device)
         await state.recorded(state.allowlist.update(identity, by=by, quarantined=None))
         state.publish(Released(time=self.now(), radio=self._radio_name(identity), device=identity, by=by))
@@ -495,7 +523,13 @@ class Hub:
     def _identity(self, device: str) -> Identity:
         """The identity that `device` spells, as the allowlist has it."""
         known = Identity(_text(device))
-        return known if known in self.allowlist else any_identity(device)
+        if known in self.allowlist:
+            return known
+        identity = any_identity(device)
+        if is_address(identity) and identity not in self.allowlist:
+            # Whoever is known by its DSK may be named by where it is, too.
+            return next((e.device for e in self.allowlist.values() if e.address == identity), identity)
+        return identity
 
     def _authority(self, radio: str) -> HubAuthority:
         self._opened()
@@ -523,6 +557,8 @@ class Hub:
     def _only(self, fitting: list[HubAuthority], network: Network) -> HubAuthority:
         if len(fitting) == 1:
             return fitting[0]
+        if not any(one.radio.network is network for one in self._authorities.values()):
+            raise Refused(f"This hub has no radio on {network}.", rule="radio")
         raise Refused(
             f"{len(fitting)} radios of this hub on {network} come into question; say which with radio=.",
             rule="radio",
@@ -534,6 +570,18 @@ class Hub:
             return self._authority_of(device).radio.name
         except HubsecError:
             return ""
+
+
+def _absent(entry: Entry, *, coming: bool) -> Eviction:
+    """How the eviction ends of a Z-Wave device that is not on the network. `coming`: keys may be on their way to it."""
+    held = entry.pinned.security_class if entry.pinned is not None else None
+    return Eviction(
+        confirmed=not coming,
+        still_holds_network_key=coming or held not in (None, SecurityClass.NONE),
+        detail="It is off the list. It was being included: should it come all the same, it has no entry."
+        if coming
+        else "It is off the list, and was not on the network.",
+    )
 
 
 def _text(value: object) -> str:
