@@ -443,7 +443,9 @@ class HubAuthority:
                     security_class=seen.security_class,
                 )
             )
-        if isinstance(decision, Quarantine):
+        if isinstance(decision, Allow):
+            await self._mark(request.device, decision.marks, decision.reason)
+        elif isinstance(decision, Quarantine):
             await self._quarantine(request.device, decision)
         elif isinstance(decision, Evict) and not self._admissions.correlation(request.device):
             # Put out for what it is: should it not go, or come back, its entry is not to vouch for it.
