@@ -1,6 +1,6 @@
 """Asking whether a URL leads to a gate, as a client that only knows the URL: Home Assistant's, for one.
 
-A gate answers whoever has a credential and does not ask for the websocket. It is taken at its word: who can put a server
+A gate answers whoever has a credential and asks for no websocket. It is taken at its word: who can put a server
 at that URL is who the client is connected to anyway.
 """
 

@@ -39,6 +39,7 @@ _HEADER: Final = struct.Struct("=IHHII")
 _ADDRESS: Final = struct.Struct("=BBBBI")
 _ATTRIBUTE: Final = struct.Struct("=HH")
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_UNREADABLE: Final = "The kernel's list of addresses can't be read."
 _BUFFER: Final = 64 * 1024
 
 type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -103,9 +104,11 @@ def own_addresses() -> Sequence[str]:
         while True:
             done = False
             for kind, body in _messages(netlink.recv(_BUFFER)):
-                done = done or kind != _NEW_ADDRESS
-                if kind == _NEW_ADDRESS:
+                done = done or kind == _DONE
+                if kind == _NEW_ADDRESS and len(body) >= _ADDRESS.size:
                     found += _address(body)
+                elif kind != _DONE:
+                    raise OSError(_UNREADABLE)
             if done:
                 return found
 
@@ -114,7 +117,7 @@ def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
     while len(data) >= _HEADER.size:
         length, kind, *_ = _HEADER.unpack_from(data)
         if not _HEADER.size <= length <= len(data):
-            raise OSError("The kernel's list of addresses can't be read.")
+            raise OSError(_UNREADABLE)
         yield kind, data[_HEADER.size : length]
         data = data[(length + 3) & ~3 :]
 

@@ -20,7 +20,8 @@ from cryptography.x509.oid import NameOID
 from msgspec import structs
 
 from hubsec.errors import HubsecError, RadioError
-from hubsec_zwave.gate import Credentials, Gate
+from hubsec_zwave.gate import Credentials, Exposure, Gate
+from hubsec_zwave.gate.asking import gaps
 from hubsec_zwave.roles import Role
 from hubsec_zwave.screening import Refusal
 from tests.zwave.fakes import FakeJudge
@@ -120,6 +121,18 @@ async def test_there_is_nothing_but_the_websocket_and_that_is_not_for_web_pages(
             assert answer.status == expected
     assert await status(stage, headers, origin="http://127.0.0.1") == 403
     assert await status(stage, headers) == 101
+
+
+async def test_it_says_what_it_can_not_hold_to_whoever_has_a_credential(stage: Stage) -> None:
+    url = stage.gate.url
+    for told in ((), ("bypassable",)):
+        exposure = Exposure(upstream=stage.upstream.url, remote=bool(told))
+        stage.gate._exposure = exposure
+        issued = stage.issue(Role.OBSERVE, f"dash{len(told)}")
+        assert await gaps(issued.url(url), stage.http) == told
+    assert await gaps(url, stage.http) is None
+    assert await gaps(url.replace("ws://", "ws://dash:wrong@"), stage.http) is None
+    assert await gaps(stage.upstream.url.replace("ws://", "ws://dash:wrong@"), stage.http) is None
 
 
 async def test_nobody_is_let_in_while_the_guard_does_not_stand(folder: Path) -> None:
