@@ -11,11 +11,12 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from hubsec.decisions import Allow
+from hubsec.decisions import Allow, Quarantine
 from hubsec.entries import Pinned
 from hubsec.errors import HubsecError, RadioError, StoreError
 from hubsec.events import Joined, JoinFailed, Left
-from hubsec.identity import Identity, SecurityClass, Standing
+from hubsec.identity import CredentialKind, Identity, SecurityClass, Standing
+from hubsec.policy.rules import Rule
 from hubsec.radio import AdmissionOrder, Eviction
 from hubsec.requests import ExchangeRequest, IdentifyRequest, PresenceRequest
 from hubsec_zwave.dialog import Dialog
@@ -57,6 +58,8 @@ class Guard:
         self._queue: asyncio.Queue[Json | Callable[[], None]] = asyncio.Queue(EVENTS_KEPT)
         self._silent: frozenset[int] = frozenset()
         self._judging: set[int] = set()
+        self._arriving: set[int] = set()
+        self._there: frozenset[int] | None = None
         self._identified: dict[int, Node] = {}
         self._handlers: dict[tuple[str, str], Callable[[Json], Awaitable[None]]] = {
             ("controller", "inclusion started"): self._started,
@@ -78,6 +81,7 @@ class Guard:
         station = self.station
         station.nodes.know(station.authority.entries())
         await self._resume()
+        await self._recognize()
         await self.look()
         if station.enforcing:
             await self._shut_inclusion()
@@ -86,11 +90,13 @@ class Guard:
         station.spawn(self._keep_looking(), "looking")
         station.spawn(self._keep_mirroring(), "provisioning list")
 
-    async def stop(self) -> None:
-        """End what is open, and everything that runs."""
+    async def stop(self, *, give_back: bool) -> None:
+        """End what is open, and everything that runs. With `give_back` the provisioning list is left as it was
+        found."""
         station = self.station
         orders, station.orders = list(station.orders.values()), {}
-        if station.link is not None and station.link.connected:
+        connected = station.link is not None and station.link.connected
+        if connected:
             for order in orders:
                 with contextlib.suppress(HubsecError):
                     if order.smart_start:
@@ -99,14 +105,23 @@ class Guard:
                 await self.including.close_for()
             with contextlib.suppress(HubsecError):
                 await self.removing.make_way()
+        await station.settle()
+        if connected and give_back:
             with contextlib.suppress(HubsecError):
                 await self.provisioning.give_back()
-        await station.settle()
+        self.lost()
 
     def lost(self) -> None:
         """The connection has ended, and with it every inclusion, as far as anybody here could go on with
         it."""
         self.including.over()
+        self.removing.pause()
+        self._arriving.clear()
+        self._there = frozenset(node.node_id for node in self.station.nodes)
+        while not self._queue.empty():
+            event = self._queue.get_nowait()
+            if not isinstance(event, Mapping):
+                event()  # Somebody waits for it.
 
     async def _shut_inclusion(self) -> None:
         """Whatever inclusion ran before the guard stood is nobody's."""
@@ -117,6 +132,7 @@ class Guard:
     async def _resume(self) -> None:
         """Who was to leave before the start still is; whoever has left meanwhile has."""
         station = self.station
+        self.removing.resume()
         now = station.utc
         for entry in station.authority.entries():
             node = station.nodes.find(entry.device)
@@ -126,6 +142,20 @@ class Guard:
                     await station.authority.departed(entry.device)
             elif entry.quarantined is not None and entry.expires_at is not None and entry.expires_at <= now:
                 self.removing.start(entry.device, entry.quarantined, security=node.security)
+
+    async def _recognize(self) -> None:
+        """Nodes that came while nobody looked. One that the server names by a DSK whose device had been let in is that
+        device: something failed between its keys and this. Of the rest, whoever has come since the connection was
+        lost is judged as after an inclusion."""
+        station, there = self.station, self._there
+        for node in station.nodes:
+            if station.nodes.identity(node.node_id) != station.nodes.address(node.node_id):
+                continue
+            entry = station.authority.entry(node.proved) if node.proved is not None else None
+            if entry is not None and entry.joined_at is not None and entry.credential is CredentialKind.DSK:
+                await self._judge_arrival(node, entry.device, None)
+            elif there is not None and node.node_id not in there:
+                await self._judge_arrival(node, None, None)
 
     # For the hub
 
@@ -173,6 +203,8 @@ class Guard:
         station = self.station
         if node_id == station.nodes.own or not station.enforcing:
             return None
+        if node_id in self._arriving:
+            return UNJUDGED
         device = station.nodes.identity(node_id)
         standing = station.standing(device)
         if standing is Standing.QUARANTINED:
@@ -184,9 +216,8 @@ class Guard:
 
     def silent_nodes(self) -> frozenset[int]:
         """All of them."""
-        return frozenset(
-            node.node_id for node in self.station.nodes if self.silenced(node.node_id) is not None
-        )
+        there = {node.node_id for node in self.station.nodes} | self._arriving
+        return frozenset(node_id for node_id in there if self.silenced(node_id) is not None)
 
     async def command(self, asker: str, message: Json) -> Json | Refusal:
         """What becomes of a client's command that is about who is on the network."""
@@ -206,6 +237,9 @@ class Guard:
         if key[1] in QUESTIONS and inclusion is not None and inclusion.may_answer(HOST):
             self.dialog.heard(HOST, event)
             return
+        if key == ("controller", "node added"):
+            # What was known of whoever had this number does not hold for who has it now.
+            self._arriving.add(_number_of(event))
         try:
             self._queue.put_nowait(event)
         except asyncio.QueueFull:
@@ -245,6 +279,8 @@ class Guard:
     async def look(self) -> None:
         """Compare how everybody stands with what was shown of them, and hold them to what they said of
         themselves."""
+        if not self.station.enforcing:
+            self._observe()
         silent = self.silent_nodes()
         new, self._silent, before = silent - self._silent, silent, self._silent
         for node_id in sorted(new):
@@ -259,6 +295,13 @@ class Guard:
                 self._identified[node.node_id] = node
                 await self._identify(node)
 
+    def _observe(self) -> None:
+        """Nobody is shut out; who would be is told."""
+        for node in self.station.nodes:
+            device = self.station.nodes.identity(node.node_id)
+            if self.station.standing(device) is Standing.UNKNOWN:
+                self._ask(node.node_id, device)
+
     async def _identify(self, node: Node) -> None:
         station = self.station
         device = station.nodes.identity(node.node_id)
@@ -271,7 +314,7 @@ class Guard:
         )
         if entry is None or entry.pinned == said:
             return
-        await station.judge(
+        decision = await station.judge(
             IdentifyRequest(
                 radio=station.name,
                 network=station.network,
@@ -282,6 +325,12 @@ class Guard:
                 security_class=said.security_class,
             )
         )
+        has_just_joined = entry.credential is CredentialKind.DSK and (
+            entry.pinned is None or entry.pinned == Pinned(security_class=entry.pinned.security_class)
+        )
+        is_lesser = isinstance(decision, Quarantine) and decision.rule == Rule.SECURITY_CLASS
+        if station.enforcing and has_just_joined and is_lesser:
+            await self._put_out(node, device, decision.reason)
 
     async def _keep_looking(self) -> None:
         while True:
@@ -334,26 +383,34 @@ class Guard:
         station, inclusion = self.station, self.including.inclusion
         node = station.nodes.seen(event["node"])
         if node is None:
+            self._arriving.discard(_number_of(event))
             return
         if inclusion is not None and inclusion.node not in (None, node.node_id):
             inclusion = None
         try:
             await self._arrived(node, inclusion)
         finally:
+            self._arriving.discard(node.node_id)
             self.including.over()
             await self.look()
         await self.including.again()
 
     async def _arrived(self, node: Node, inclusion: Inclusion | None) -> None:
         """Judge who an inclusion has left on the network, by what it holds."""
-        station = self.station
         security = node.security or SecurityClass.NONE
-        address = station.nodes.address(node.node_id)
         if inclusion is not None and inclusion.smart_start and security.proves_dsk:
             device = await self.provisioning.whose(node.node_id)
             if device is not None:
                 await self.including.join(inclusion, device)
-        proved = inclusion.proved(security) if inclusion is not None else None
+        await self._judge_arrival(
+            node, inclusion.proved(security) if inclusion is not None else None, inclusion
+        )
+
+    async def _judge_arrival(self, node: Node, proved: Identity | None, inclusion: Inclusion | None) -> None:
+        """The same, where it is known who has proved to be that."""
+        station = self.station
+        security = node.security or SecurityClass.NONE
+        address = station.nodes.address(node.node_id)
         device = address if proved is None else proved
         if proved is not None:
             station.nodes.proved(node.node_id, proved)
@@ -387,8 +444,11 @@ class Guard:
         reason = decision.reason
         if proved is None and inclusion is not None and inclusion.refused:
             reason = inclusion.refused
+        await self._put_out(node, device, reason)
+
+    async def _put_out(self, node: Node, device: Identity, reason: str) -> None:
         with contextlib.suppress(StoreError):
-            await station.authority.condemn(device, reason)
+            await self.station.authority.condemn(device, reason)
         self.removing.start(device, reason, security=node.security)
         self.removing.offer()
 
@@ -434,3 +494,10 @@ class Guard:
         self.station.nodes.changed(node_id, status=status)
         if status is Status.DEAD:
             self.removing.nudge(self.station.nodes.identity(node_id))
+
+
+def _number_of(event: Json) -> int:
+    """The number of the node that an event is about; 0, which no node has, where it says none."""
+    node = event.get("node")
+    number = node.get("nodeId") if isinstance(node, Mapping) else None
+    return number if type(number) is int else 0

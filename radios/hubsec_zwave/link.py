@@ -82,7 +82,8 @@ class Link:
         self._screen: Screen | Observer | None = screen
         self._heard = heard
         self._dumped = dumped
-        self._lost: Callable[[], None] | None = lost
+        self._lost = lost
+        self._is_lost = False
         self._refusal = refusal
         self._mine: set[str] = set()
         self._before: dict[str, Any] = {}
@@ -92,6 +93,11 @@ class Link:
     def connected(self) -> bool:
         """Whether commands get through."""
         return bool(self.client.connected)
+
+    def renew(self, screen: Screen | Observer) -> None:
+        """Judge by this one from now on: what its forerunner waited for will not come."""
+        self._screen = screen
+        self._mine.clear()
 
     # Getting in and out of the way
 
@@ -116,7 +122,7 @@ class Link:
         """Get out of the way. Whether the client is as it was before: where somebody has wrapped what is
         ours, it stays and lets everything pass."""
         restored = bool(self._put)
-        self._lost, self._screen = None, None
+        self._is_lost, self._screen = True, None
         for name, function in self._put.items():
             if self.client.__dict__.get(name) != function:
                 restored = False
@@ -200,14 +206,18 @@ class Link:
         try:
             message: dict[str, Any] = await self._original("_receive_json_or_raise")()
         except BaseException:
-            lost, self._lost = self._lost, None
-            if lost is not None:
-                lost()
+            if not self._is_lost:
+                self._is_lost = True
+                self._lost()
             raise
         if message.get("messageId") != START_LISTENING_MESSAGE_ID or not message.get("success"):
             return message
+        if self._screen is None:
+            return message
+        self._is_lost = False
         self._dumped(message["result"]["state"])
-        return self._shown(message) or message
+        refused = {"success": False, "errorCode": REFUSED, "message": "Nobody had asked for that."}
+        return self._shown(message) or {**message, **refused}
 
     def _shown(self, message: dict[str, Any]) -> dict[str, Any] | None:
         """What the client may see of it; None for nothing."""

@@ -13,16 +13,16 @@ import msgspec
 
 from hubsec._sanitize import clean
 from hubsec.entries import Entry
-from hubsec.identity import Identity, SecurityClass, zwave_address
+from hubsec.identity import Identity, SecurityClass, is_address, zwave_address
 from hubsec.policy.classes import zwave_device_class
 from hubsec.radio import SeenDevice
 from hubsec_zwave.limits import NODES
-from hubsec_zwave.wire import Status, security_of
+from hubsec_zwave.wire import Status, security_of, shown_identity
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
     """One node as it was last told of. `security` is None while the server does not say. `interviewed`: what
-    it says of itself is all there."""
+    it says of itself is all there. `dsk`: whose DSK it has shown, where the server says so (schema 47)."""
 
     node_id: int
     status: int
@@ -32,6 +32,12 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     manufacturer: str | None
     model: str | None
     name: str
+    dsk: Identity | None = None
+
+    @property
+    def proved(self) -> Identity | None:
+        """Who the server says it is, if it came in under keys that prove it."""
+        return self.dsk if self.security is not None and self.security.proves_dsk else None
 
     @property
     def dead(self) -> bool:
@@ -79,7 +85,11 @@ class Nodes:
         prefix = f"{self.home_id:08x}:"
         for entry in entries:
             if entry.address is not None and entry.address.startswith(prefix):
-                self._names[int(entry.address.removeprefix(prefix))] = entry.device
+                number = int(entry.address.removeprefix(prefix))
+                node = self._nodes.get(number)
+                # Another device may have been given the number while nobody looked.
+                if node is None or node.dsk in (None, entry.device) or is_address(entry.device):
+                    self._names[number] = entry.device
 
     def proved(self, node_id: int, device: Identity) -> None:
         """The node has proved that it is `device`, which is nowhere else then."""
@@ -152,6 +162,7 @@ def _read(node_id: int, state: Mapping[str, Any]) -> Node:
         manufacturer=manufacturer,
         model=model,
         name=_text(state.get("name")) or model or f"Node {node_id}",
+        dsk=shown_identity(state.get("dsk")),
     )
 
 

@@ -29,7 +29,7 @@ class Provisioning:
 
     def __init__(self, station: Station) -> None:
         self._station = station
-        self._stopped: dict[Identity, Mapping[str, Any]] = {}
+        self._found: dict[Identity, Mapping[str, Any] | None] = {}
         self._said: set[tuple[Identity, str]] = set()
 
     async def open_for(self, order: AdmissionOrder) -> None:
@@ -44,6 +44,7 @@ class Provisioning:
             raise Refused(decision.reason, rule=decision.rule)
         station.orders[order.device] = order
         try:
+            self._note(order.device, (await self._listed()).get(order.device))
             await self._put(order.secret, Provisioned.ACTIVE, order.least)
         except BaseException:
             station.orders.pop(order.device, None)
@@ -52,9 +53,7 @@ class Provisioning:
     async def close_for(self, order: AdmissionOrder) -> None:
         """The admission has ended: nothing comes in by that entry any more."""
         if self._station.authority.entry(order.device) is None:
-            await self._station.command(
-                "controller.unprovision_smart_start_node", dskOrNodeId=dsk_text(order.secret)
-            )
+            await self._take_off(dsk_text(order.secret))
         else:
             await self._put(order.secret, Provisioned.INACTIVE, order.least)
 
@@ -78,6 +77,7 @@ class Provisioning:
             order = station.orders.get(device)
             secret = await self._secret(device)
             if secret is not None:
+                self._note(device, None)
                 status = (
                     Provisioned.ACTIVE if order is not None and order.smart_start else Provisioned.INACTIVE
                 )
@@ -89,10 +89,14 @@ class Provisioning:
                 await self._put(order.secret, Provisioned.ACTIVE, order.least)
 
     async def give_back(self) -> None:
-        """What hubsec made inactive, and never had on its own list, is as it was before."""
-        stopped, self._stopped = self._stopped, {}
-        for found in stopped.values():
-            await self._station.command("controller.provision_smart_start_node", entry=dict(found))
+        """The list is as it was found."""
+        before, self._found = self._found, {}
+        for device, found in (await self._listed()).items():
+            if device in before and before[device] is None:
+                await self._take_off(str(found["dsk"]))
+        for was in before.values():
+            if was is not None:
+                await self._station.command("controller.provision_smart_start_node", entry=dict(was))
 
     async def whose(self, node_id: int) -> Identity | None:
         """The device by whose entry a node came in."""
@@ -106,6 +110,13 @@ class Provisioning:
         return sum(one.get("status", Provisioned.ACTIVE) == Provisioned.ACTIVE for one in listed.values())
 
     # Inside
+
+    def _note(self, device: Identity, found: Mapping[str, Any] | None) -> None:
+        """What the list has of a device before hubsec changes it for the first time."""
+        self._found.setdefault(device, found)
+
+    async def _take_off(self, dsk: str) -> None:
+        await self._station.command("controller.unprovision_smart_start_node", dskOrNodeId=dsk)
 
     async def _listed(self) -> dict[Identity, Mapping[str, Any]]:
         result = await self._station.command("controller.get_provisioning_entries")
@@ -122,8 +133,7 @@ class Provisioning:
         self._drifted(device, "inactive" if known else "not there", "active", restored=enforcing)
         if not enforcing:
             return
-        if not known:
-            self._stopped.setdefault(device, found)
+        self._note(device, found)
         changed = {**found, "status": int(Provisioned.INACTIVE)}
         await self._station.command("controller.provision_smart_start_node", entry=changed)
 

@@ -30,6 +30,8 @@ OTHER_CLIENTS: Final = "other-clients"
 """The gap of a radio that is not behind a gate: the server obeys whoever connects to it."""
 _OWN: Final = "own"
 _ATTACHED: Final = "attach"
+_LOOK: Final = 0.01
+"""Seconds until a client is looked at again that takes in what its server has told."""
 _INCLUDING: Final = frozenset({1, 3})
 """zwave-js' `InclusionState`: including, and busy with a node."""
 
@@ -90,6 +92,7 @@ class ZwaveJs:
         self._refusal: Callable[[Refused], Exception] | None = None
         self._screen: Screen | Observer | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._home_id = 0
         self._gone = asyncio.Event()
         self._open = False
         self._formed = False
@@ -170,11 +173,12 @@ class ZwaveJs:
                 station.link = await self._connection.open(self._link)
             else:
                 station.link = self._attach()
+            self._home_id = station.nodes.home_id
             self._formed = not station.nodes.listed()
             await self._guard.start()
         except BaseException:
             self._open = False
-            await self._guard.stop()
+            await self._guard.stop(give_back=self._connection is None)
             await self._drop()
             raise
         if self._connection is not None:
@@ -186,20 +190,22 @@ class ZwaveJs:
         return _ATTACHED if self._connection is None else _OWN
 
     def _link(self, client: Client) -> Link:
-        listening = self._connection is None
-        if self._guard.station.enforcing:
-            self._screen = Screen(HOST, Role.ADMINISTER, self._guard, listening=listening)
-        else:
-            self._screen = Observer(HOST, self._guard)
         self._gone.clear()
         return Link(
             client,
-            screen=self._screen,
+            screen=self._new_screen(listening=self._connection is None),
             heard=self._guard.on_event,
             dumped=self._dumped,
             lost=self._lost,
             refusal=self._refusal,
         )
+
+    def _new_screen(self, *, listening: bool) -> Screen | Observer:
+        if self._guard.station.enforcing:
+            self._screen = Screen(HOST, Role.ADMINISTER, self._guard, listening=listening)
+        else:
+            self._screen = Observer(HOST, self._guard)
+        return self._screen
 
     def _attach(self) -> Link:
         client = self._client
@@ -219,6 +225,9 @@ class ZwaveJs:
         nodes.home_id, nodes.own = int(controller["homeId"]), int(controller["ownNodeId"])
         nodes.take(state["nodes"])
         nodes.know(self._guard.station.authority.entries())
+        if self._connection is None:
+            # The host has connected its client again; it gets no answers before it has taken this in.
+            self._keep_attached()
 
     # Showing nodes, and not
 
@@ -244,6 +253,9 @@ class ZwaveJs:
     def _lost(self) -> None:
         self._guard.lost()
         self._gone.set()
+        link = self._guard.station.link
+        if self._connection is None and link is not None:
+            link.renew(self._new_screen(listening=False))
         self._guard.station.publish(
             RadioLost, reason="The connection to the Z-Wave JS server has ended.", left_refusing=False
         )
@@ -262,13 +274,54 @@ class ZwaveJs:
                 pause = min(2 * pause, self._limits.reconnect_most)
                 try:
                     station.link = await connection.open(self._link)
+                    if self._is_elsewhere():
+                        await self._drop()
+                        return
                     await self._guard.start()
                 except HubsecError as error:
                     station.link = None
                     await connection.close()
+                    await station.settle()
                     LOGGER.debug("%s: not connected yet: %s", self._name, error)
-            await self._guard.including.again()
-            station.publish(GuardAttached, way=self._way, gaps=self._gaps)
+            await self._stand_again()
+
+    def _keep_attached(self) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
+        self._keeping = asyncio.create_task(self._attach_again(), name="hubsec keeps Z-Wave JS")
+
+    async def _attach_again(self) -> None:
+        """The host's client has been connected again."""
+        station, client = self._guard.station, self._client
+        while client is not None and client.driver is None and client.connected:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(_LOOK)
+        await station.settle()
+        if self._is_elsewhere():
+            return
+        try:
+            await self._guard.start()
+        except HubsecError as error:
+            LOGGER.warning("%s: the guard does not stand again: %s", self._name, error)
+            return
+        await self._stand_again()
+
+    def _is_elsewhere(self) -> bool:
+        """Whether the server is on another network than before. Who is on that one has to be asked of the operator,
+        when the hub is opened for it; until then each of its nodes is a stranger."""
+        station = self._guard.station
+        if station.nodes.home_id == self._home_id:
+            return False
+        station.publish(
+            RadioLost,
+            reason=f"The server is on another network ({station.nodes.home_id:08x}) than before "
+            f"({self._home_id:08x}): open the hub anew for it.",
+            left_refusing=False,
+        )
+        return True
+
+    async def _stand_again(self) -> None:
+        await self._guard.including.again()
+        self._guard.station.publish(GuardAttached, way=self._way, gaps=self._gaps)
 
     async def close(self) -> None:
         """Disconnect, or detach and leave the client as it was. Idempotent."""
@@ -280,7 +333,7 @@ class ZwaveJs:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeping
             self._keeping = None
-        await self._guard.stop()
+        await self._guard.stop(give_back=self._connection is None)
         restored = await self._drop()
         self._guard.station.publish(
             GuardDetached,
