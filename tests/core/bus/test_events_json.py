@@ -98,6 +98,7 @@ def test_text_for_a_reader_in_another_language() -> None:
         "name": "Hall lamp",
         "credential": "install-code",
         "link_key": "verified",
+        "security_class": None,
         "marks": ["exposed", "weak"],
     }
 

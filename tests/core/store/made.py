@@ -6,7 +6,7 @@ from typing import Any
 
 from hubsec.decisions import Decision, Deny
 from hubsec.entries import Entry
-from hubsec.identity import CredentialKind, Identity, Network, zigbee_identity
+from hubsec.identity import CredentialKind, Identity, Network, zigbee_identity, zwave_address, zwave_identity
 from hubsec.requests import JoinKind, JoinRequest
 from hubsec.secret import Secret
 from hubsec.store import Record
@@ -14,6 +14,10 @@ from hubsec.store import Record
 LAMP = zigbee_identity("00124b0001020304")
 PLUG = zigbee_identity("00124b0001020305")
 KEY = Secret(bytes.fromhex("66B6900981E1EE3CA4206B6B861C02BB"))
+# A DSK whose PIN is 34028, whose it is, and where that device may be.
+DSK = bytes.fromhex("84ec5c7551cab50a83d21d07ddf538d9")
+LOCK = zwave_identity("23669-20938-46346-33746-07431-56821-14553")
+PLACE = zwave_address(0xC0FFEE01, 12)
 
 
 def entry(device: Identity = LAMP, **fields: Any) -> Entry:
@@ -25,6 +29,12 @@ def entry(device: Identity = LAMP, **fields: Any) -> Entry:
         "approved_at": 100.0,
     }
     return Entry(device=device, **{**given, **fields})
+
+
+def lock(**fields: Any) -> Entry:
+    """An entry by DSK."""
+    given = {"network": Network.ZWAVE, "credential": CredentialKind.DSK, "label": "Front door"}
+    return entry(LOCK, **{**given, **fields})
 
 
 def record(

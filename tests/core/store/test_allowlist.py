@@ -16,13 +16,15 @@ from hypothesis import strategies as st
 from hubsec.allowlist import CHANGEABLE, Allowlist
 from hubsec.entries import LABEL_LIMIT, Entry, Pinned, Use
 from hubsec.errors import EntryError, HubsecError, StoreError
-from hubsec.identity import CredentialKind, Identity, Mark, Network
+from hubsec.identity import CredentialKind, Identity, Mark, Network, SecurityClass, zwave_address
 from hubsec.secret import Secret
 from hubsec.store import AsyncStore, Store
-from tests.core.store.made import KEY, LAMP, PLUG, entry
+from tests.core.store.made import DSK, KEY, LAMP, LOCK, PLACE, PLUG, entry, lock
 
 APPROVAL = CredentialKind.APPROVAL
 ADOPTED = CredentialKind.ADOPTED
+INSTALL_CODE = CredentialKind.INSTALL_CODE
+ON_ZWAVE = {"device": LOCK, "network": Network.ZWAVE, "credential": CredentialKind.DSK}
 NOW = 1000.0
 
 
@@ -45,9 +47,9 @@ async def on_disk(store: AsyncStore) -> dict[Identity, Entry]:
 @pytest.mark.parametrize(
     ("good", "bad", "reason"),
     [
-        (({}, 16), ({}, None), "comes with its link key"),
-        (({"credential": APPROVAL}, None), ({"credential": APPROVAL}, 16), "comes with its link key"),
-        (({"credential": ADOPTED}, None), ({"credential": ADOPTED}, 16), "comes with its link key"),
+        (({}, 16), ({}, None), "comes with its secret"),
+        (({"credential": APPROVAL}, None), ({"credential": APPROVAL}, 16), "comes with its secret"),
+        (({"credential": ADOPTED}, None), ({"credential": ADOPTED}, 16), "comes with its secret"),
         (({}, 16), ({}, 15), "16 bytes; this one has 15"),
         (({"label": ""}, 16), ({"label": None}, 16), "does not fit"),
         (
@@ -60,29 +62,49 @@ async def on_disk(store: AsyncStore) -> dict[Identity, Entry]:
         (
             ({"device": "00:12:4b:00:01:02:03:04"}, 16),
             ({"device": "00124b0001020304"}, 16),
-            "lower case, with colons",
+            "spells it: 00:12:4b:00:01:02:03:04",
         ),
         (
             ({"device": "00:12:4b:00:01:02:03:0a"}, 16),
             ({"device": "00:12:4B:00:01:02:03:0A"}, 16),
-            "lower case",
+            "spells it: 00:12:4b:00:01:02:03:0a",
         ),
         (
             ({"device": "00:12:4b:00:01:02:03:04"}, 16),
             ({"device": "ff:ff:ff:ff:ff:ff:ff:ff"}, 16),
             "no device",
         ),
+        # On Z-Wave
+        (({**ON_ZWAVE}, DSK), ({**ON_ZWAVE}, None), "comes with its secret"),
+        (({**ON_ZWAVE}, DSK), ({**ON_ZWAVE}, bytes(16)), "DSK of another device"),
+        (({**ON_ZWAVE}, DSK), ({**ON_ZWAVE, "device": PLACE}, DSK), "not for whoever is at an address"),
+        (({**ON_ZWAVE}, DSK), ({**ON_ZWAVE, "device": f"34028-{LOCK}"}, DSK), f"spells it: {LOCK}"),
+        (
+            ({**ON_ZWAVE, "device": PLACE, "credential": ADOPTED}, None),
+            ({**ON_ZWAVE, "device": PLACE.upper(), "credential": ADOPTED}, None),
+            f"spells it: {PLACE}",
+        ),
+        (({**ON_ZWAVE}, DSK), ({**ON_ZWAVE, "credential": INSTALL_CODE}, 16), "no install-code on zwave"),
+        (({}, 16), ({"credential": CredentialKind.DSK}, DSK), "no dsk on zigbee"),
+        (({**ON_ZWAVE, "smart_start": True}, DSK), ({"smart_start": True}, 16), "Only a Z-Wave device"),
+        (({**ON_ZWAVE, "address": PLACE}, DSK), ({"address": PLACE}, 16), "Only a Z-Wave device"),
+        (({**ON_ZWAVE, "address": PLACE}, DSK), ({**ON_ZWAVE, "address": LOCK}, DSK), "home id and node id"),
+        (
+            ({**ON_ZWAVE, "address": PLACE}, DSK),
+            ({**ON_ZWAVE, "address": "c0ffee01:4001"}, DSK),
+            "home id and node id",
+        ),
     ],
 )
 async def test_add(
     allowlist: Allowlist,
     store: AsyncStore,
-    good: tuple[dict[str, Any], int | None],
-    bad: tuple[dict[str, Any], int | None],
+    good: tuple[dict[str, Any], int | bytes | None],
+    bad: tuple[dict[str, Any], int | bytes | None],
     reason: str,
 ) -> None:
-    def secret(size: int | None) -> Secret | None:
-        return None if size is None else Secret(bytes(size))
+    def secret(value: int | bytes | None) -> Secret | None:
+        return None if value is None else Secret(bytes(value))
 
     with pytest.raises(EntryError, match=reason):
         await allowlist.add(entry(**bad[0]), secret(bad[1]))
@@ -186,7 +208,8 @@ async def test_a_baseline_is_adopted_whole_and_takes_no_entry_away(
     known = await allowlist.add(entry(), KEY)
     baseline = [entry(credential=ADOPTED), entry(PLUG, credential=ADOPTED, label="Plug")]
     assert await store.network(Network.ZIGBEE, "net") is None
-    for wrong in (entry(PLUG, credential=APPROVAL), entry(PLUG, credential=ADOPTED, network=Network.ZWAVE)):
+    elsewhere = entry(zwave_address(0xC0FFEE01, 12), credential=ADOPTED, network=Network.ZWAVE)
+    for wrong in (entry(PLUG, credential=APPROVAL), elsewhere):
         with pytest.raises(EntryError, match="baseline"):
             await allowlist.adopt(Network.ZIGBEE, "net", [*baseline, wrong], by="Ada")
     assert list(allowlist) == [LAMP]
@@ -286,6 +309,86 @@ async def test_iterating_is_not_disturbed_by_a_change(allowlist: Allowlist) -> N
     await allowlist.add(entry(PLUG, credential=APPROVAL))
     assert [*seen] == [LAMP]
     assert set(allowlist) == {LAMP, PLUG}
+
+
+# Z-Wave
+
+
+@pytest.mark.parametrize(
+    ("address", "fits"),
+    [
+        (PLACE, True),
+        (None, True),
+        ("c0ffee01:0", False),
+        ("C0FFEE01:12", False),
+        ("c0ffee01:twelve", False),
+        (LOCK, False),
+        ("", False),
+        (12, False),
+    ],
+)
+async def test_where_a_device_is_said_to_be_is_an_address(
+    allowlist: Allowlist, store: AsyncStore, address: Any, *, fits: bool
+) -> None:
+    before = await allowlist.add(lock(), Secret(DSK))
+    if fits:
+        assert (await allowlist.update(LOCK, address=address)).address == address
+    else:
+        with pytest.raises(EntryError, match="home id and node id"):
+            await allowlist.update(LOCK, address=address)
+        assert await on_disk(store) == {LOCK: before}
+
+
+async def test_a_dsk_is_kept_apart_and_goes_with_its_entry(allowlist: Allowlist, store: AsyncStore) -> None:
+    added = await allowlist.add(lock(smart_start=True, address=PLACE), Secret(DSK))
+    pinned = Pinned(device_class="lock", security_class=SecurityClass.S2_ACCESS_CONTROL)
+    changed = await allowlist.update(LOCK, pinned=pinned)
+    assert dict(allowlist) == await on_disk(store) == {LOCK: changed}
+    assert (changed.smart_start, changed.address, changed.pinned) == (True, PLACE, pinned)
+    assert await allowlist.credential(LOCK) == Secret(DSK)
+    assert await allowlist.revoke(LOCK, by="Ada") == changed
+    assert await allowlist.credential(LOCK) is None
+    assert added.pinned is None
+
+
+async def test_an_export_has_no_dsk_and_comes_back(tmp_path: Path, allowlist: Allowlist) -> None:
+    marked = lock(
+        smart_start=True,
+        address=PLACE,
+        joined_at=7.0,
+        pinned=Pinned(security_class=SecurityClass.S2_AUTHENTICATED),
+    )
+    await allowlist.add(marked, Secret(DSK))
+    there = zwave_address(0xC0FFEE01, 13)
+    await allowlist.add(entry(there, network=Network.ZWAVE, credential=ADOPTED))
+    data = allowlist.export()
+    assert b"34028" not in data
+    async with AsyncStore(tmp_path / "other") as store:
+        other = await Allowlist.load(store, clock=lambda: NOW)
+        assert {one.device for one in (await other.import_(data, by="Eve")).added} == {LOCK, there}
+        assert dict(other) == await on_disk(store) == dict(allowlist)
+        assert await other.credential(LOCK) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (PLACE.encode(), b"c0ffee01:nine"),
+        (PLACE.encode(), b"c0ffee01:9999"),
+        (b'"dsk"', b'"install-code"'),
+        (b'"zwave"', b'"zigbee"'),
+    ],
+)
+async def test_an_import_takes_no_address_that_is_none(
+    tmp_path: Path, allowlist: Allowlist, before: bytes, after: bytes
+) -> None:
+    await allowlist.add(lock(address=PLACE), Secret(DSK))
+    data = allowlist.export()
+    async with AsyncStore(tmp_path / "other") as store:
+        other = await Allowlist.load(store)
+        with pytest.raises(EntryError):
+            await other.import_(data.replace(before, after), by="Eve")
+        assert (await other.import_(data, by="Eve")).added == (allowlist[LOCK],)
 
 
 # Carrying it elsewhere

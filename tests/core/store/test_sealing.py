@@ -15,7 +15,7 @@ from hubsec.errors import SealError, StoreError
 from hubsec.secret import Secret
 from hubsec.store import Store
 from hubsec.store.sealing import KEY_BYTES, NONCE_BYTES, Place, Seal, make_seal, read_seal
-from tests.core.store.made import KEY, LAMP, PLUG, entry
+from tests.core.store.made import DSK, KEY, LAMP, LOCK, PLACE, PLUG, entry, lock
 
 SEAL = Seal(Secret(bytes(range(KEY_BYTES))))
 HERE = Place(("store", "credentials", "device", "secret"))
@@ -161,7 +161,7 @@ def test_a_key_moved_to_another_row_does_not_open(tmp_path: Path) -> None:
         store.put(entry(PLUG), Secret(bytes(16)), by="Ada", at=1.0)
     with raw(folder) as connection:
         connection.execute(
-            "UPDATE credentials SET link_key = (SELECT link_key FROM credentials WHERE device = ?) WHERE device = ?",
+            "UPDATE credentials SET secret = (SELECT secret FROM credentials WHERE device = ?) WHERE device = ?",
             (LAMP, PLUG),
         )
     connection.close()
@@ -183,11 +183,22 @@ def test_no_file_has_the_key_in_the_clear(tmp_path: Path) -> None:
             assert KEY.reveal().hex().encode() not in content.lower(), name
 
 
+def test_no_file_has_a_dsk_in_the_clear(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    with Store(folder) as store:
+        store.put(lock(address=PLACE), Secret(DSK), by="Ada", at=1.0)
+        assert store.credential(LOCK) == Secret(DSK)
+        contents = b"".join(file.read_bytes() for file in folder.iterdir())
+    assert LOCK.encode() in contents
+    for shown in (DSK, DSK.hex().encode(), b"34028"):
+        assert shown not in contents.lower()
+
+
 def test_a_revoked_key_is_overwritten(tmp_path: Path) -> None:
     folder = tmp_path / "store"
     filled(folder)
     connection = raw(folder)
-    sealed = connection.execute("SELECT link_key FROM credentials").fetchone()[0]
+    sealed = connection.execute("SELECT secret FROM credentials").fetchone()[0]
     connection.close()
     assert sealed in (folder / "hubsec.db").read_bytes()
     with Store(folder) as store:
