@@ -14,7 +14,7 @@ from homeassistant.helpers.typing import ConfigType
 from .const import DOMAIN, PLATFORMS
 from .issues import Issues, forget
 from .network import HubsecConfigEntry, ProtectedNetwork, home_of
-from .notices import notify_of_refusals
+from .notices import notify
 from .services import async_setup_services
 from .telling import tell
 from .watching import watch
@@ -36,7 +36,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HubsecConfigEntry) -> bo
     Issues(network)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_options_changed))
-    for follow in (notify_of_refusals, tell, watch):
+    for follow in (notify, tell, watch):
         entry.async_on_unload(follow(network))
     await network.start()
     return True

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from hubsec.radio import SeenDevice
 
 from .choices import labels
-from .const import CONF_STACK_ENTRY
 from .network import ProtectedNetwork
+from .telling import name_there
 
 
 async def unconfirmed(network: ProtectedNetwork) -> Mapping[str, str] | None:
@@ -18,18 +18,17 @@ async def unconfirmed(network: ProtectedNetwork) -> Mapping[str, str] | None:
     """
     network.guarded()
     await network.look()
-    there, posture = network.stack_entry, network.posture
+    posture = network.posture
     waiting = [one for one in posture.networks if not one.adopted] if posture is not None else []
-    if there is None or not waiting:
+    if not waiting:
         return None
-    found = await network.stack.look(network.hass, there)
-    seen = {device.device: device for device in found.devices}
+    seen = {device.device: device for device in network.seen}
     listed = [
         seen.get(device, SeenDevice(device=device, name=device))
         for one in waiting
         for device in one.unconfirmed
     ]
-    return labels(network.hass, network.entry.data[CONF_STACK_ENTRY], listed)
+    return labels(listed, lambda device: name_there(network, device))
 
 
 async def adopt(network: ProtectedNetwork, devices: Sequence[str], *, by: str) -> None:

@@ -20,7 +20,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
-from hubsec import Identity, Mode
+from hubsec import Identity, Mode, Network
 from hubsec.device import device_of
 
 from .entity import NetworkEntity
@@ -38,6 +38,8 @@ class _Description(BinarySensorEntityDescription):
     is_on: Callable[[ProtectedNetwork], bool | None]
     attributes: Callable[[ProtectedNetwork], dict[str, Any]] = lambda _: {}
     guarded: bool = True
+    networks: frozenset[Network] = frozenset(Network)
+    """The kinds of networks that it makes sense of."""
 
 
 def _joining(network: ProtectedNetwork) -> bool | None:
@@ -98,6 +100,7 @@ _SENSORS: Final = (
         device_class=BinarySensorDeviceClass.PROBLEM,
         entity_category=EntityCategory.DIAGNOSTIC,
         is_on=_exposed,
+        networks=frozenset({Network.ZIGBEE}),
     ),
 )
 
@@ -107,7 +110,11 @@ async def async_setup_entry(
 ) -> None:
     """One of each, and one for each device that is or comes on the network, as long as it is there."""
     network = entry.runtime_data
-    async_add_entities(NetworkBinarySensor(network, description) for description in _SENSORS)
+    async_add_entities(
+        NetworkBinarySensor(network, description)
+        for description in _SENSORS
+        if network.stack.network in description.networks
+    )
     there: set[Identity] = set()
 
     @callback

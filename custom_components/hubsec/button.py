@@ -26,5 +26,7 @@ class CloseJoiningButton(NetworkEntity, ButtonEntity):
     async def async_press(self) -> None:
         """Close."""
         await self.network.entrance.close()
-        await self.network.stack.close(self.hass)
+        there = self.network.stack_entry
+        if there is not None:
+            await self.network.stack.close(self.hass, there)
         await self.network.look()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import voluptuous as vol
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import AbortFlow
-from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.selector import (
     SelectOptionDict,
     SelectSelector,
@@ -22,7 +21,6 @@ from hubsec import HubsecError, Mode, NotEnforceable, PolicyError, RadioError
 from hubsec.radio import Capabilities, Capability, SeenDevice, Support, answering
 
 from .const import CONF_ADOPT, CONF_MODE, CONF_POLICY, CONF_STACK_ENTRY, DOMAIN
-from .naming import in_one_line
 from .policies import policies, policy
 from .stacks import STACKS, Found
 
@@ -136,28 +134,15 @@ def which_devices(devices: Mapping[str, str]) -> vol.Schema:
 
 
 @callback
-def labels(hass: HomeAssistant, stack_entry_id: str, seen: Iterable[SeenDevice]) -> dict[str, str]:
+def labels(seen: Iterable[SeenDevice], called: Callable[[str], str | None]) -> dict[str, str]:
     """The devices' lines for a person, by identity: what the user calls them, what they say they are, the address."""
-    called = names(hass, stack_entry_id)
     lines = {}
     for device in seen:
         said = " ".join(part for part in (device.manufacturer, device.model) if part)
-        name = called.get(device.device)
+        name = called(device.device)
         parts = [part for part in (name, said if said != name else None) if part] or [device.name]
         lines[str(device.device)] = f"{', '.join(parts)} ({device.device})"
     return dict(sorted(lines.items(), key=lambda line: line[1].casefold()))
-
-
-@callback
-def names(hass: HomeAssistant, stack_entry_id: str) -> dict[str, str]:
-    """What Home Assistant's user calls the devices of that entry, by identity."""
-    registry = dr.async_get(hass)
-    return {
-        address: name
-        for device in dr.async_entries_for_config_entry(registry, stack_entry_id)
-        for kind, address in device.connections
-        if kind == dr.CONNECTION_ZIGBEE and (name := in_one_line(device.name_by_user or device.name))
-    }
 
 
 def plain(text: str) -> str:

@@ -38,9 +38,10 @@ from .choices import (
     wrong_with,
 )
 from .const import CONF_ADOPT, CONF_MODE, CONF_POLICY, CONF_STACK, CONF_STACK_ENTRY, DOMAIN
+from .naming import in_one_line
 from .network import DEFAULT_MODE, DEFAULT_POLICY, ProtectedNetwork
-from .stacks import Found
-from .telling import tell_choices
+from .stacks import STACKS, Found
+from .telling import registered, tell_choices
 
 
 class HubsecConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -75,13 +76,17 @@ class HubsecConfigFlow(ConfigFlow, domain=DOMAIN):
         self._there, self._found = there, await look(self.hass, there)
         await self.async_set_unique_id(self._found.network_id)
         self._abort_if_unique_id_configured()
-        if self._found.capabilities.enforced:
-            return await self.async_step_network()
-        return await self.async_step_unguardable()
+        if not self._found.capabilities.enforced:
+            return await self.async_step_unguardable()
+        return await self._choose(STACKS[there.domain].page, None)
 
     async def async_step_network(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """What can be held on this stick, and what is to be held."""
         return await self._choose("network", user_input)
+
+    async def async_step_zwave(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """The same, on Z-Wave."""
+        return await self._choose("zwave", user_input)
 
     async def async_step_unguardable(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """The same, for a stick that hubsec does not enforce on: nothing is pretended."""
@@ -112,21 +117,27 @@ class HubsecConfigFlow(ConfigFlow, domain=DOMAIN):
                 "devices": str(len(found.devices)),
                 "problem": wrong or "",
                 **enforceable(found.capabilities),
+                **found.words,
             },
         )
 
     async def async_step_adopt(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """The devices that are there now: which of them belong there."""
-        there, found = self._there, self._found
+        found = self._found
         if user_input is not None:
             return self._created(user_input[CONF_ADOPT])
         if not found.devices:
             return await self.async_step_nobody()
         return self.async_show_form(
             step_id="adopt",
-            data_schema=which_devices(labels(self.hass, there.entry_id, found.devices)),
+            data_schema=which_devices(labels(found.devices, self._called)),
             description_placeholders={"devices": str(len(found.devices))},
         )
+
+    @callback
+    def _called(self, device: str) -> str | None:
+        there = registered(self.hass, self._there.entry_id).get(device)
+        return None if there is None else in_one_line(there.name_by_user or there.name)
 
     async def async_step_nobody(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """There is no device to confirm."""

@@ -54,6 +54,12 @@ class Entrance:
         """
         return await self._through(self._hub.admit(sticker, radio=self._radio, **how))
 
+    async def begin(self, sticker: str, **how: Any) -> tuple[str, float]:
+        """The same, beside whatever else happens. Returns once it is open, with the device and the time at which the
+        window ends, in seconds since the epoch."""
+        admission = self._hub.admit(sticker, radio=self._radio, **how)
+        return admission.device, await self._begun(admission)
+
     async def listen(self, seconds: float | None, *, by: str) -> float:
         """Hear knocks for so long (the policy's longest by default); they are events, and in `knocks`. Returns at once,
         with the time at which it ends, in seconds since the epoch."""
@@ -72,10 +78,7 @@ class Entrance:
         knock = self.knocks.get(device)
         if knock is None:
             raise Refused(f"{device} has not knocked lately: listen, then switch it on.", rule="approval")
-        admission = self._hub.approve(knock, name=name, by=by)
-        opened: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._beside(self._approved(admission, opened), f"lets {device} in")
-        return await opened
+        return await self._begun(self._hub.approve(knock, name=name, by=by))
 
     async def close(self) -> None:
         """End the listening window and every admission. A device that has the key already goes on to its exchange."""
@@ -106,6 +109,11 @@ class Entrance:
     def _radio(self) -> str:
         return self._network.stack.domain
 
+    async def _begun(self, admission: Admission) -> float:
+        opened: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._beside(self._alone(admission, opened), f"lets {admission.device} in")
+        return await opened
+
     async def _through(self, admission: Admission, opened: asyncio.Future[float] | None = None) -> Device:
         passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._passing.add(passed)
@@ -133,7 +141,7 @@ class Entrance:
             finally:
                 del self._waiting[admission.device]
 
-    async def _approved(self, admission: Admission, opened: asyncio.Future[float]) -> None:
+    async def _alone(self, admission: Admission, opened: asyncio.Future[float]) -> None:
         try:
             await self._through(admission, opened)
         except HubsecError as error:

@@ -19,7 +19,7 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util import dt as dt_util
 
-from hubsec import Hub, Identity, Mode
+from hubsec import Hub, Identity, Mode, Network
 from hubsec.events import (
     AdoptionConfirmed,
     Event,
@@ -33,10 +33,11 @@ from hubsec.events import (
 )
 from hubsec.policy import Rule
 
-from .choices import names, plain
+from .choices import plain
 from .const import CONF_STACK, CONF_STACK_ENTRY, CONF_UNDERSTOOD, DOMAIN
 from .network import ProtectedNetwork, Standing
 from .stacks.zha import Zha
+from .telling import device_at, name_there
 
 KNOCK_KEPT: Final = timedelta(minutes=15)
 """After that, whoever knocked is not waiting at the door any more."""
@@ -54,6 +55,8 @@ class Kind(enum.StrEnum):
     """The issues, by translation key."""
 
     UNAPPROVED_DEVICE = "unapproved_device"
+    UNAPPROVED_ZWAVE_DEVICE = "unapproved_zwave_device"
+    DEVICE_LEAVING = "device_leaving"
     KNOCK = "knock"
     NOT_ADOPTED = "not_adopted"
     GUARD_DETACHED = "guard_detached"
@@ -146,8 +149,9 @@ class Issues:
         gone = dr.async_get(self._hass).deleted_devices.get(event.data["device_id"])
         if gone is None or self._entry.data[CONF_STACK_ENTRY] not in gone.config_entries:
             return
-        for kind, device in gone.connections:
-            if kind == dr.CONNECTION_ZIGBEE and self._strangers.pop(device, None) is not None:
+        for address in self._network.stack.addresses(gone):
+            device = device_at(self._network, address)
+            if self._strangers.pop(device, None) is not None:
                 if self._hub is not None:
                     self._hub.forget(device)
                 self._follow()
@@ -203,8 +207,7 @@ class Issues:
         yield from self._with_the_baseline()
         if self._alarm is not None:
             yield _Issue(Kind.STORE_ALARM, None, {"problem": plain(self._alarm)})
-        for stranger in self._strangers.values():
-            yield _Issue(Kind.UNAPPROVED_DEVICE, stranger.device, self._named(stranger))
+        yield from self._on_the_network()
         yield from self._at_the_door()
         if self._entry.data[CONF_STACK] == Zha.domain and not understood(self._entry, Kind.ZHA_DIAGNOSTICS):
             yield _Issue(Kind.ZHA_DIAGNOSTICS, None, {})
@@ -236,6 +239,25 @@ class Issues:
             devices = sum(len(one.unconfirmed) for one in waiting)
             yield _Issue(Kind.NOT_ADOPTED, None, {"devices": str(devices)})
 
+    def _on_the_network(self) -> Iterator[_Issue]:
+        network = self._network
+        zwave = network.stack.network is Network.ZWAVE
+        leaving = (
+            []
+            if network.posture is None
+            else [device for one in network.posture.networks for device in one.state.leaving]
+        )
+        for stranger in self._strangers.values():
+            if stranger.device not in leaving:
+                kind = Kind.UNAPPROVED_ZWAVE_DEVICE if zwave else Kind.UNAPPROVED_DEVICE
+                yield _Issue(kind, stranger.device, self._named(str(stranger.device)))
+        for device in leaving:
+            entry = network.hub.allowlist.get(device) if network.hub is not None else None
+            reason = entry.quarantined if entry is not None else None
+            yield _Issue(
+                Kind.DEVICE_LEAVING, device, {**self._named(device), "reason": plain(reason or UNKNOWN)}
+            )
+
     def _at_the_door(self) -> Iterator[_Issue]:
         oldest = dt_util.utcnow().timestamp() - KNOCK_KEPT.total_seconds()
         for knock in self._network.entrance.knocks.values():
@@ -245,17 +267,17 @@ class Issues:
     def _knocking(self, knock: Knocked) -> dict[str, str]:
         heard = dt_util.as_local(dt_util.utc_from_timestamp(knock.time))
         return {
-            **self._named(knock),
+            **self._named(str(knock.device)),
             "maker": plain(knock.maker) if knock.maker else UNKNOWN,
             "parent": UNKNOWN if knock.parent is None else self._name(knock.parent),
             "time": f"{heard:%H:%M:%S}",
         }
 
-    def _named(self, event: Event) -> dict[str, str]:
-        return {"device": str(event.device), "name": self._name(str(event.device))}
+    def _named(self, device: str) -> dict[str, str]:
+        return {"device": device, "name": self._name(device)}
 
     def _name(self, device: str) -> str:
-        called = names(self._hass, self._entry.data[CONF_STACK_ENTRY]).get(device)
+        called = name_there(self._network, device)
         return plain(called) if called else device
 
 

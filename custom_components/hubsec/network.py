@@ -37,6 +37,7 @@ from hubsec import (
     Hub,
     HubsecError,
     Mode,
+    Network,
     NotEnforceable,
     PolicyError,
     Posture,
@@ -46,7 +47,7 @@ from hubsec import (
     load_policy,
 )
 from hubsec.events import Drifted, Event, RadioLost
-from hubsec.radio import RadioPosture, SeenDevice, answering
+from hubsec.radio import Radio, RadioPosture, SeenDevice, answering
 from hubsec.store import AsyncStore
 
 from .const import CONF_ADOPT, CONF_MODE, CONF_POLICY, CONF_STACK, CONF_STACK_ENTRY, DOMAIN
@@ -67,6 +68,8 @@ POLICY_FOLDER = "policies"
 POLICY_SUFFIXES = (".yaml", ".yml")
 _NO_HUB = (PolicyError, StoreError, OSError)
 """Why there may be no hub although the radio is there."""
+BYPASSED = "bypassed"
+"""The gap of a Z-Wave guard that something else was put in the place of."""
 EVENTS_KEPT = 50
 """The latest events, for the diagnostics."""
 
@@ -108,6 +111,9 @@ def _choices(entry: ConfigEntry) -> tuple[object, ...]:
 
 def _kept(state: RadioPosture) -> bool:
     """Whether it is open to nobody but whom hubsec opened it to."""
+    if state.network is Network.ZWAVE:
+        # Whoever has begun an inclusion, the guard answers what it asks.
+        return BYPASSED not in state.gaps
     return state.closed or bool(state.open_to) or state.listening
 
 
@@ -150,6 +156,7 @@ class ProtectedNetwork:
         self.seen: tuple[SeenDevice, ...] = ()
         self.recent: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self._made_of = _choices(entry)
+        self._radio: Radio | None = None
         self._running: object | None = None
         self._attached: AsyncExitStack | None = None
         self._turn = asyncio.Lock()
@@ -210,7 +217,7 @@ class ProtectedNetwork:
 
     def secrets(self) -> tuple[bytes, ...]:
         """Every key that the stack holds, so that none of them is shown; none while the guard is not attached."""
-        return self.stack.secrets(self._running) if self._running is not None else ()
+        return self.stack.secrets(self.stack_entry, self._running) if self._running is not None else ()
 
     def guarded(self) -> Hub:
         """The hub. Raises :class:`hubsec.Refused`, saying what to do, while the guard is not attached."""
@@ -316,9 +323,7 @@ class ProtectedNetwork:
         if found.network_id != self.network_id:
             self._stand(Standing.OTHER_NETWORK, found.network_id)
             return
-        radio = await self.stack.radio(
-            self.hass, running, name=self.stack.domain, refusal=refusals(self.entry.title)
-        )
+        radio = await self._guard(there, running)
         try:
             async with AsyncExitStack() as stack:
                 await self.hass.async_add_executor_job(_make_private, self.home)
@@ -326,22 +331,24 @@ class ProtectedNetwork:
                 hub.on(Event, self._hear)
                 await stack.enter_async_context(hub)
                 await self._adopt(hub, radio.name, found)
-                self.hub, self._running = hub, running
+                self.hub, self._radio, self._running = hub, radio, running
                 self._attached = stack.pop_all()
         except _NO_HUB as error:
             if self.mode is not Mode.ENFORCE:
                 raise
-            await self._shut(running, str(error))
+            await self._shut(there, running, str(error))
             return
-        sang = await self.stack.sing(self.hass)
+        sang = await self.stack.sing(self.hass, there)
         await self.look()
         self._stand(Standing.STANDS if sang else Standing.SILENT)
 
-    async def _shut(self, running: object, problem: str) -> None:
+    async def _guard(self, there: ConfigEntry, running: object) -> Radio:
+        refusal = refusals(self.entry.title, self.stack.advice, await self.stack.failure(self.hass))
+        return await self.stack.radio(self.hass, there, running, refusal=refusal)
+
+    async def _shut(self, there: ConfigEntry, running: object, problem: str) -> None:
         """There is no hub to be had, and this network was to be guarded: it stays shut meanwhile."""
-        radio = await self.stack.radio(
-            self.hass, running, name=self.stack.domain, refusal=refusals(self.entry.title)
-        )
+        radio = await self._guard(there, running)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(Shut(radio, reason=problem, tell=self._hear))
             self._running = running
@@ -370,7 +377,7 @@ class ProtectedNetwork:
 
     async def _detach(self, standing: Standing, problem: str = "") -> None:
         attached, self._attached = self._attached, None
-        self.hub = self.posture = self._running = None
+        self.hub = self.posture = self._radio = self._running = None
         self.seen = ()
         self.entrance.forget()
         try:
@@ -382,14 +389,14 @@ class ProtectedNetwork:
             self._stand(standing, problem)
 
     async def look(self) -> None:
-        """Read the posture back from the radio, and who is there from the stack."""
-        hub, there = self.hub, self.stack_entry
-        if hub is None or there is None:
+        """Read the posture back from the radio, and who is there."""
+        hub, radio = self.hub, self._radio
+        if hub is None or radio is None:
             return
         posture, seen = None, self.seen
         # What can't be read back is not known: it is not what it was before.
-        with contextlib.suppress(HubsecError):
-            posture, seen = await hub.posture(), (await self.stack.look(self.hass, there)).devices
+        with contextlib.suppress(HubsecError), answering(radio.name):
+            posture, seen = await hub.posture(), tuple(radio.devices())
         if self.hub is hub:
             self.posture, self.seen = posture, seen
             self._tell()

@@ -22,12 +22,12 @@ from hubsec import HubsecError, Mode
 
 from .adopting import adopt, unconfirmed
 from .asking import page_context, page_user
-from .choices import names, plain, which_devices
-from .const import CONF_ADOPT, CONF_MODE, CONF_STACK_ENTRY, CONF_UNDERSTOOD, DOMAIN
+from .choices import plain, which_devices
+from .const import CONF_ADOPT, CONF_MODE, CONF_UNDERSTOOD, DOMAIN
 from .issues import DEVICE, ENTRY, KIND, Kind
 from .naming import in_one_line
 from .network import ProtectedNetwork, Standing
-from .telling import tell_choices
+from .telling import name_there, tell_choices
 
 CONF_NAME: Final = "name"
 _STILL: Final = "It is still so."
@@ -110,7 +110,7 @@ class StrangerFlow(_Flow):
 
     async def async_step_allow(self, user_input: _Input = None) -> FlowResult:
         """It may stay, under this name."""
-        called = names(self.hass, self._entry.data[CONF_STACK_ENTRY]).get(self._device, self._device)
+        called = name_there(self._network, self._device) or self._device
         if user_input is None:
             return self._page("allow", self._naming(called))
         name = self._named(user_input)
@@ -128,7 +128,9 @@ class StrangerFlow(_Flow):
             eviction = await self._network.guarded().evict(self._device, by=page_user())
         except HubsecError as error:
             return self._page("evict", failure=str(error))
-        return self._page("evicted" if eviction.confirmed else "unconfirmed", detail=plain(eviction.detail))
+        left = "evicted" if eviction.confirmed else "unconfirmed"
+        step = "awaited" if eviction.awaited else left
+        return self._page(step, detail=plain(eviction.detail))
 
     async def async_step_evicted(self, _: _Input = None) -> FlowResult:
         """It said that it left."""
@@ -137,6 +139,20 @@ class StrangerFlow(_Flow):
     async def async_step_unconfirmed(self, _: _Input = None) -> FlowResult:
         """It was told to leave, and did not say that it did."""
         return self._mended()
+
+    async def async_step_awaited(self, _: _Input = None) -> FlowResult:
+        """Somebody is to press its button. Whether it has left is told by the issue's being gone."""
+        return self.async_abort(reason="awaited", description_placeholders=self._told())
+
+
+class LeavingFlow(StrangerFlow):
+    """A Z-Wave device is to leave, and nothing can make it: somebody helps, or it may stay."""
+
+    async def async_step_init(self, _: _Input = None) -> FlowResult:
+        """Which of the two."""
+        return self.async_show_menu(
+            step_id="init", menu_options=["evict", "allow"], description_placeholders=self._told()
+        )
 
 
 class KnockFlow(_Flow):
@@ -263,6 +279,8 @@ class NoticeFlow(_Flow):
 
 _FLOWS: Mapping[Kind, type[_Flow]] = {
     Kind.UNAPPROVED_DEVICE: StrangerFlow,
+    Kind.UNAPPROVED_ZWAVE_DEVICE: StrangerFlow,
+    Kind.DEVICE_LEAVING: LeavingFlow,
     Kind.KNOCK: KnockFlow,
     Kind.NOT_ADOPTED: BaselineFlow,
     Kind.GUARD_DETACHED: GuardFlow,

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from homeassistant.util import dt as dt_util
 
-from hubsec import CredentialKind, Identity, Mark
+from hubsec import CredentialKind, Identity, Mark, SecurityClass
 from hubsec.events import (
     AdmissionClosed,
     AdmissionOpened,
@@ -27,6 +27,7 @@ from hubsec.events import (
     IdentityChanged,
     IdentityPinned,
     Joined,
+    JoinFailed,
     KeySent,
     Knocked,
     Left,
@@ -39,6 +40,7 @@ from hubsec.events import (
     RadioLost,
     Rejoined,
     Released,
+    RemovalAwaited,
     RogueOpening,
     Steered,
     StoreAlarm,
@@ -53,6 +55,7 @@ type Called = Callable[[Identity | None], str]
 
 _BY: Final = {
     CredentialKind.INSTALL_CODE: "by its install code",
+    CredentialKind.DSK: "by its DSK",
     CredentialKind.APPROVAL: "by approval",
     CredentialKind.ADOPTED: "as one of the baseline",
 }
@@ -61,11 +64,21 @@ _LINK_KEYS: Final = {
     LinkKeyState.FAILED: "its link key exchange failed",
     LinkKeyState.MISSING: "it has no link key of its own",
 }
+_CLASSES: Final = {
+    SecurityClass.NONE: "it talks in the clear",
+    SecurityClass.S0: "it talks under S0",
+    SecurityClass.S2_UNAUTHENTICATED: "it talks under S2, unauthenticated",
+    SecurityClass.S2_AUTHENTICATED: "it talks under S2, authenticated",
+    SecurityClass.S2_ACCESS_CONTROL: "it talks under S2 Access Control",
+}
 _OPENINGS: Final = {
     OpenKind.PERMIT: "to open the network for whoever comes",
     OpenKind.PERMIT_LINK_KEY: "to open the network for one device",
     OpenKind.GREEN_POWER: "to open Green Power commissioning",
     OpenKind.RESTORE: "to restore a backup of the network",
+    OpenKind.INCLUSION: "to include a device",
+    OpenKind.INSECURE_INCLUSION: "to include a device without S2",
+    OpenKind.TAKEOVER: "to wipe the controller, or to have it join another network",
 }
 _BEGINNINGS: Final = frozenset({"A", "An", "Devices", "It", "Its", "Nobody", "That", "The", "This", "Too"})
 """Words that begin a reason and are no names: behind a colon they are small."""
@@ -137,12 +150,22 @@ def _knocked(event: Knocked, called: Called) -> str:
 
 
 def _key_sent(event: KeySent, called: Called) -> str:
+    if event.credential is CredentialKind.DSK:
+        return f"lets {called(event.device)} have its keys, for it has shown its DSK"
     under = "under a public key: whoever listened has it" if event.exposed else "under its install code"
     return f"sent {called(event.device)} the network key {under}"
 
 
 def _joined(event: Joined, called: Called) -> str:
-    return f"let {called(event.device)} in {_BY[event.credential]}: {_LINK_KEYS[event.link_key]}"
+    keys = _LINK_KEYS[event.link_key] if event.link_key is not None else None
+    if event.security_class is not None:
+        keys = _CLASSES[event.security_class]
+    return f"let {called(event.device)} in {_BY[event.credential]}{f': {keys}' if keys else ''}"
+
+
+def _join_failed(event: JoinFailed, called: Called) -> str:
+    where = f" as {event.address}" if event.address is not None else ""
+    return f"could not let {called(event.device)} in{where}{_because(event.reason)}"
 
 
 def _rejoined(event: Rejoined, called: Called) -> str:
@@ -178,6 +201,15 @@ def _evicted(event: Evicted, called: Called) -> str:
     return f"{done}; {went}{key}"
 
 
+def _removal_awaited(event: RemovalAwaited, called: Called) -> str:
+    button = (
+        f"press its button until {_clock(event.excluding_until)}, or switch it off"
+        if event.excluding_until is not None
+        else "switch it off"
+    )
+    return f"waits for {called(event.device)} to leave, which nothing can make it do: {button}"
+
+
 def _identity_pinned(event: IdentityPinned, called: Called) -> str:
     said = [part for part in (event.device_class, event.manufacturer, event.model) if part]
     return f"wrote down what {called(event.device)} says it is: {', '.join(said) or 'nothing'}"
@@ -205,7 +237,7 @@ def _guard_detached(event: GuardDetached, _: Called) -> str:
 
 def _open_refused(event: OpenRefused, called: Called) -> str:
     what = _OPENINGS[event.kind] + (f", {called(event.device)}" if event.device is not None else "")
-    asker = "the host" if event.asker == "host" else event.asker
+    asker = "the host" if event.asker == "host" else event.asker.removeprefix("client:")
     return _done(f"refused {asker} {what}", event.reason, enforced=event.enforced)
 
 
@@ -279,12 +311,14 @@ _SENTENCES: Final[dict[type[Event], Callable[[Any, Called], str]]] = {
     Knocked: _knocked,
     KeySent: _key_sent,
     Joined: _joined,
+    JoinFailed: _join_failed,
     Rejoined: _rejoined,
     Left: _left,
     Marked: _marked,
     Quarantined: _quarantined,
     Released: _released,
     Evicted: _evicted,
+    RemovalAwaited: _removal_awaited,
     IdentityPinned: _identity_pinned,
     IdentityChanged: _identity_changed,
     GuardAttached: _guard_attached,

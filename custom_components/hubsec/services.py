@@ -9,7 +9,7 @@ server at level debug.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -28,6 +28,8 @@ from hubsec import (
     Hub,
     HubsecError,
     Identity,
+    Network,
+    NotEnforceable,
     Outcome,
     PolicyError,
     Refused,
@@ -36,15 +38,17 @@ from hubsec import (
 from hubsec.device import device_of
 from hubsec.entries import Entry, Use
 from hubsec.errors import EntryError
-from hubsec.identity import zigbee_identity
+from hubsec.identity import identity_on
 from hubsec.policy.classes import DeviceClass
 from hubsec.secret import Secret
+from hubsec.stickers import read_sticker
 
 from .asking import administrators_only, asker
 from .const import DOMAIN
 from .network import HubsecConfigEntry, ProtectedNetwork
+from .notices import what_to_do
 from .residents import residents
-from .telling import name_of, registered
+from .telling import device_at, name_of, registered
 
 ATTR_CONFIG_ENTRY: Final = "config_entry_id"
 ATTR_DEVICE: Final = "device"
@@ -56,11 +60,13 @@ ATTR_NAME: Final = "name"
 ATTR_REASON: Final = "reason"
 ATTR_SECONDS: Final = "seconds"
 ATTR_SINGLE_USE: Final = "single_use"
+ATTR_SMART_START: Final = "smart_start"
 ATTR_STICKER: Final = "sticker"
+ATTR_WAIT: Final = "wait"
 
 LONGEST_LISTENING: Final = 180
 """Seconds; no policy allows more (:mod:`hubsec.listening`)."""
-_CALLERS_MISTAKES: Final = (EntryError, PolicyError, Refused, StickerError)
+_CALLERS_MISTAKES: Final = (EntryError, NotEnforceable, PolicyError, Refused, StickerError)
 _ORDINARY_ENDS: Final = frozenset({Outcome.EXPIRED, Outcome.CANCELLED, Outcome.REFUSED})
 """Of an admission whose device did not come in. Only its failing is more than the caller needs to know."""
 
@@ -133,17 +139,35 @@ def _ordinary(error: HubsecError) -> bool:
 
 async def _admit(call: ServiceCall, network: ProtectedNetwork, by: str) -> dict[str, Any]:
     said, expires_at = call.data, call.data.get(ATTR_EXPIRES_AT)
-    device = await network.entrance.admit(
-        said[ATTR_STICKER].reveal().decode(),
-        name=said[ATTR_NAME],
-        device=said.get(ATTR_DEVICE),
-        device_class=said.get(ATTR_DEVICE_CLASS),
-        maker=said.get(ATTR_MAKER),
-        expires_at=_timestamp(expires_at) if expires_at is not None else None,
-        use=Use.SINGLE if said[ATTR_SINGLE_USE] else Use.STANDING,
-        by=by,
-    )
-    return _device(device)
+    sticker = said[ATTR_STICKER].reveal().decode()
+    how: dict[str, Any] = {
+        "name": said[ATTR_NAME],
+        "device": said.get(ATTR_DEVICE),
+        "device_class": said.get(ATTR_DEVICE_CLASS),
+        "maker": said.get(ATTR_MAKER),
+        "expires_at": _timestamp(expires_at) if expires_at is not None else None,
+        "use": Use.SINGLE if said[ATTR_SINGLE_USE] else Use.STANDING,
+        "smart_start": said.get(ATTR_SMART_START),
+        "by": by,
+    }
+    if said.get(ATTR_WAIT, not _takes_hours(sticker, network, said)):
+        return _device(await network.entrance.admit(sticker, **how))
+    device, closes_at = await network.entrance.begin(sticker, **how)
+    return {
+        "device": device,
+        "name": said[ATTR_NAME],
+        "closes_at": _time(closes_at),
+        "what_to_do": what_to_do(network, device, closes_at),
+    }
+
+
+def _takes_hours(sticker: str, network: ProtectedNetwork, said: Mapping[str, Any]) -> bool:
+    """Whether that device may come in hours from now, which nobody is to wait for. Raises
+    :class:`hubsec.StickerError`."""
+    if network.stack.network is not Network.ZWAVE:
+        return False
+    read = read_sticker(sticker, device=said.get(ATTR_DEVICE))
+    return bool(said.get(ATTR_SMART_START, read.smart_start))
 
 
 async def _listen(call: ServiceCall, network: ProtectedNetwork, by: str) -> dict[str, Any]:
@@ -238,6 +262,8 @@ _ACTIONS: Final[dict[str, tuple[_Handler, vol.Schema | vol.All, SupportsResponse
                     vol.Optional(ATTR_MAKER): cv.string,
                     vol.Optional(ATTR_EXPIRES_AT): cv.datetime,
                     vol.Optional(ATTR_SINGLE_USE, default=False): cv.boolean,
+                    vol.Optional(ATTR_SMART_START): cv.boolean,
+                    vol.Optional(ATTR_WAIT): cv.boolean,
                 }
             ),
         ),
@@ -300,12 +326,12 @@ def _identity(call: ServiceCall, network: ProtectedNetwork) -> Identity:
     """Which device is meant, by its address or by Home Assistant's id of it."""
     device_id = call.data.get(ATTR_DEVICE_ID)
     if device_id is None:
-        return zigbee_identity(call.data[ATTR_DEVICE])
+        return identity_on(network.stack.network, call.data[ATTR_DEVICE])
     there = network.stack_entry
     known = registered(network.hass, there.entry_id) if there is not None else {}
     for address, device in known.items():
         if device.id == device_id:
-            return zigbee_identity(address)
+            return device_at(network, address)
     raise ServiceValidationError(
         translation_domain=DOMAIN,
         translation_key="unknown_device",

@@ -27,6 +27,7 @@ from .const import CONF_MODE, CONF_POLICY, DOMAIN, EVENT_HUBSEC
 from .naming import in_one_line
 from .network import DEFAULT_MODE, DEFAULT_POLICY, ProtectedNetwork
 from .sentences import capitalized, sentence
+from .stacks import STACKS
 
 ATTR_DEVICE: Final = "device"
 ATTR_ENTRY_ID: Final = "entry_id"
@@ -109,13 +110,30 @@ def tell_choices(
 
 @callback
 def registered(hass: HomeAssistant, stack_entry_id: str) -> Mapping[str, dr.DeviceEntry]:
-    """Home Assistant's own entries for the devices of the stack's entry, by identity."""
+    """Home Assistant's own entries for the devices of the stack's entry, by what they are called on its network: their
+    identity, or their address there."""
+    there = hass.config_entries.async_get_entry(stack_entry_id)
+    if there is None:
+        return {}
     return {
         address: device
         for device in dr.async_entries_for_config_entry(dr.async_get(hass), stack_entry_id)
-        for kind, address in device.connections
-        if kind == dr.CONNECTION_ZIGBEE
+        for address in STACKS[there.domain].addresses(device)
     }
+
+
+@callback
+def address_of(network: ProtectedNetwork, device: str) -> str:
+    """Where that device is on its network; its identity, where that says it."""
+    entry = network.hub.allowlist.get(Identity(device)) if network.hub is not None else None
+    return entry.address if entry is not None and entry.address is not None else device
+
+
+@callback
+def device_at(network: ProtectedNetwork, address: str) -> Identity:
+    """Who is at that address, as far as the allowlist knows."""
+    entries = network.hub.allowlist.list() if network.hub is not None else ()
+    return next((entry.device for entry in entries if entry.address == address), Identity(address))
 
 
 @callback
@@ -123,7 +141,14 @@ def registered_device(network: ProtectedNetwork, device: str | None) -> dr.Devic
     """Home Assistant's own entry for that device of the network; None where it has none."""
     if device is None or network.stack_entry is None:
         return None
-    return registered(network.hass, network.stack_entry.entry_id).get(device)
+    return registered(network.hass, network.stack_entry.entry_id).get(address_of(network, device))
+
+
+@callback
+def name_there(network: ProtectedNetwork, device: str) -> str | None:
+    """What the device is called on the stack's own pages; None where it has no name there."""
+    there = registered_device(network, device)
+    return in_one_line(there.name_by_user or there.name) or None if there is not None else None
 
 
 @callback

@@ -22,7 +22,7 @@ from homeassistant.helpers.trigger import TriggerActionType, TriggerInfo
 from homeassistant.helpers.typing import ConfigType
 
 from hubsec import StickerError
-from hubsec.identity import zigbee_identity
+from hubsec.identity import any_identity
 
 from .const import DOMAIN, EVENT_HUBSEC
 from .telling import ATTR_DEVICE, ATTR_ENTRY_ID, ATTR_TYPE, types
@@ -33,7 +33,7 @@ _PREFIX: Final = f"{DOMAIN}."
 
 def _address(value: Any) -> str:
     try:
-        return zigbee_identity(cv.string(value))
+        return any_identity(cv.string(value))
     except StickerError as error:
         raise vol.Invalid(error.reason) from error
 

@@ -26,8 +26,10 @@ from pytest_homeassistant_custom_component.common import MockUser
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 from zha_house import Zha
 from zigpy.application import ControllerApplication
+from zwave_home import Zwave
 
 from hubsec_emulated.house import House
+from hubsec_emulated.zwave.house import ZWaveHouse
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,6 +112,15 @@ async def zha(unstarted_zha: Zha) -> Zha:
     """ZHA, loaded, on a network that it formed."""
     await unstarted_zha.started()
     return unstarted_zha
+
+
+@pytest.fixture
+async def zwave(zwave_house: ZWaveHouse, hass: HomeAssistant) -> AsyncIterator[Zwave]:
+    """Z-Wave JS, loaded, on an empty network. All such tests of a process share one server."""
+    zwave = Zwave(hass, zwave_house)
+    await zwave.start()
+    yield zwave
+    await zwave.stop()
 
 
 @pytest.fixture

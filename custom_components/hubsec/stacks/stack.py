@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant
+from homeassistant.helpers.device_registry import DeletedDeviceEntry, DeviceEntry
 
-from hubsec import Refused
+from hubsec import Network, Refused
 from hubsec.radio import Capabilities, Radio, SeenDevice
 
 type Refusal = Callable[[Refused], Exception]
@@ -20,18 +21,21 @@ type Refusal = Callable[[Refused], Exception]
 class Found:
     """A network that a stack runs now.
 
-    `network_id` names it for good (Zigbee: the extended PAN id as 16 hex digits). `radio` is the kind of stick in words
-    for a person, `capabilities` what hubsec can enforce on it. `devices` leaves the coordinator out.
+    `network_id` names it for good (Zigbee: the extended PAN id as 16 hex digits; Z-Wave: the home id as 8). `radio` is
+    the kind of stick in words for a person, `capabilities` what hubsec can enforce on it. `devices` leaves the
+    coordinator out. `words` are what the set-up's page says besides, by placeholder.
     """
 
     network_id: str
     radio: str
     capabilities: Capabilities
     devices: tuple[SeenDevice, ...]
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 class Stack(Protocol):
-    """One integration. Everything here may be called at any time, and answers for what is loaded then."""
+    """One integration. Everything here may be called at any time, and answers for what `entry`, an entry of that
+    integration, runs then."""
 
     @property
     def domain(self) -> str:
@@ -41,29 +45,50 @@ class Stack(Protocol):
     def name(self) -> str:
         """For a person."""
 
+    @property
+    def network(self) -> Network:
+        """The kind of network that it runs."""
+
+    @property
+    def page(self) -> str:
+        """The step of the set-up that says what hubsec can do there."""
+
+    @property
+    def advice(self) -> Mapping[str, str]:
+        """By the rule that refused: the text that says what to do. All other rules have `refused`."""
+
     async def look(self, hass: HomeAssistant, entry: ConfigEntry) -> Found:
         """The network that `entry` runs. Raises :class:`hubsec.RadioError` when it runs none now."""
 
     async def running(self, hass: HomeAssistant, entry: ConfigEntry) -> object:
         """What runs the network now; another object after each reload. Raises :class:`hubsec.RadioError`."""
 
-    async def radio(self, hass: HomeAssistant, running: object, *, name: str, refusal: Refusal) -> Radio:
-        """A radio for a hub, attached to `running`.
+    async def failure(self, hass: HomeAssistant) -> type[Exception] | None:
+        """The kind of error that the integration takes for a command that failed, whose `error_code` and first of
+        `args` its pages show; None where an error of Home Assistant's is shown as it is."""
+
+    async def radio(
+        self, hass: HomeAssistant, entry: ConfigEntry, running: object, *, refusal: Refusal
+    ) -> Radio:
+        """A radio for a hub, attached to `running`; it goes by the stack's domain.
 
         Raises :class:`hubsec.RadioError`; :class:`hubsec.NotEnforceable` where hubsec can't enforce on it.
         """
 
-    async def close(self, hass: HomeAssistant) -> None:
+    async def close(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
         """Close the network by the integration's own public way. Nothing happens where it runs none."""
 
     async def hush(self, hass: HomeAssistant) -> CALLBACK_TYPE:
         """Keep the keys out of the log that what runs the network shows there at level debug. What comes back ends
         that."""
 
-    def secrets(self, running: object) -> tuple[bytes, ...]:
-        """Every key that `running` holds, so that none of them is shown. Raises nothing."""
+    def secrets(self, entry: ConfigEntry | None, running: object) -> tuple[bytes, ...]:
+        """Every key that `entry` and `running` hold, so that none of them is shown. Raises nothing."""
 
-    async def sing(self, hass: HomeAssistant) -> bool:
+    def addresses(self, device: DeviceEntry | DeletedDeviceEntry) -> Iterable[str]:
+        """What a device in Home Assistant's registry is called on its network: its identity, or its address there."""
+
+    async def sing(self, hass: HomeAssistant, entry: ConfigEntry) -> bool:
         """Ask by the integration's own public way to open the network, with a canary. Whether the guard refused it.
 
         One that nobody refused has opened nothing for longer than it takes to close again.

@@ -7,15 +7,17 @@ its service `permit`) is what other integrations that attach to it use as well, 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.device_registry import CONNECTION_ZIGBEE, DeletedDeviceEntry, DeviceEntry
 from homeassistant.helpers.importlib import async_import_module
 
-from hubsec import RadioError
+from hubsec import Network, RadioError
 from hubsec.radio import Radio, answering
 
 from .stack import Found, Refusal
@@ -42,6 +44,17 @@ class Zha:
 
     domain: Final = "zha"
     name: Final = "ZHA"
+    network: Final = Network.ZIGBEE
+    page: Final = "network"
+    advice: Final[Mapping[str, str]] = MappingProxyType(
+        {
+            "host-permit": "refused_host_permit",
+            "host-restore": "refused_restore",
+            "green-power-shut": "refused_green_power",
+            "quarantine": "refused_quarantined",
+            "raw-command": "refused_raw_command",
+        }
+    )
 
     async def running(self, hass: HomeAssistant, entry: ConfigEntry) -> Any:
         """zigpy's application of the gateway that is loaded now. ZHA has one gateway at a time."""
@@ -66,19 +79,25 @@ class Zha:
             devices=seen.devices,
         )
 
-    async def radio(self, hass: HomeAssistant, running: object, *, name: str, refusal: Refusal) -> Radio:
+    async def failure(self, hass: HomeAssistant) -> type[Exception] | None:
+        """ZHA lets any error of Home Assistant's through."""
+        return None
+
+    async def radio(
+        self, hass: HomeAssistant, entry: ConfigEntry, running: object, *, refusal: Refusal
+    ) -> Radio:
         """A guard on that application; on a radio that can't be enforced on, one that only watches."""
         surveying = await async_import_module(hass, "hubsec_zigbee.surveying")
         radio: Radio
         if surveying.survey(running).capabilities.enforced:
             bellows = await async_import_module(hass, "hubsec_zigbee.bellows")
-            radio = bellows.Bellows.attach(running, name=name, refusal=refusal)
+            radio = bellows.Bellows.attach(running, name=self.domain, refusal=refusal)
         else:
             observed = await async_import_module(hass, "hubsec_zigbee.observed")
-            radio = observed.Observed.attach(running, name=name, refusal=refusal)
+            radio = observed.Observed.attach(running, name=self.domain, refusal=refusal)
         return radio
 
-    async def close(self, hass: HomeAssistant) -> None:
+    async def close(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
         """By the service `zha.permit`, for no time."""
         if hass.services.has_service(self.domain, _PERMIT):
             await hass.services.async_call(self.domain, _PERMIT, {_DURATION: 0}, blocking=True)
@@ -94,12 +113,16 @@ class Zha:
 
         return end
 
-    def secrets(self, running: Any) -> tuple[bytes, ...]:
+    def secrets(self, entry: ConfigEntry | None, running: Any) -> tuple[bytes, ...]:
         """What zigpy knows of the network, now and in its backups."""
         infos = [running.state.network_info, *(backup.network_info for backup in running.backups.backups)]
         return tuple(key for info in infos for key in _keys(info))
 
-    async def sing(self, hass: HomeAssistant) -> bool:
+    def addresses(self, device: DeviceEntry | DeletedDeviceEntry) -> Iterable[str]:
+        """Its EUI64."""
+        return (address for kind, address in device.connections if kind == CONNECTION_ZIGBEE)
+
+    async def sing(self, hass: HomeAssistant, entry: ConfigEntry) -> bool:
         """A canary through the service `zha.permit`."""
         canaries = await async_import_module(hass, "hubsec.canaries")
         refused: list[str] = []
@@ -114,7 +137,7 @@ class Zha:
         if refused == [canaries.CANARY]:
             return True
         with contextlib.suppress(RadioError), answering(self.name):
-            await self.close(hass)
+            await self.close(hass, entry)
         return False
 
 
