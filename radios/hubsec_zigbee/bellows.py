@@ -226,6 +226,9 @@ class Bellows:
 
     async def _shut_down(self) -> None:
         app, self._app = self._app, None
+        # A backup that the closing cuts in two would be told as a failure.
+        app.backups.stop_periodic_backups()
+        await self._guard.desk.settle()
         await self._guard.gate.drain(LAST_COMMANDS)
         try:
             await app.shutdown()
