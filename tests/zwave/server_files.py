@@ -7,6 +7,7 @@ import functools
 import json
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ console.log(JSON.stringify({ found, version, maxSchemaVersion }));
 @functools.cache
 def modules() -> Path:
     """The pinned packages' folder."""
-    return asyncio.run(find_modules(find_node())) / "node_modules"
+    # In a thread, for whoever asks may have a loop that runs.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, find_modules(find_node())).result() / "node_modules"
 
 
 def library() -> Path:
