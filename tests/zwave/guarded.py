@@ -4,6 +4,7 @@ a hub with a connection of its own, under a hub that has attached to it, and beh
 from __future__ import annotations
 
 import asyncio
+import copy
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,11 +44,24 @@ PERSON: Final = 0.3
 OUTSIDE: Final = "not on the network"
 
 
+class TellingClient(Client):
+    """The library's client, which keeps what it is told."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.told: list[dict[str, Any]] = []
+
+    def _handle_incoming_message(self, msg: dict[str, Any]) -> None:
+        if msg["type"] == "event":
+            self.told.append(copy.deepcopy(msg["event"]))
+        super()._handle_incoming_message(msg)
+
+
 class HostClient:
     """A client as a host has it, which answers the S2 dialog for its user: it grants what is requested, or the
     `grant` classes, and enters `pin`; each may be False."""
 
-    def __init__(self, client: Client, house: ZWaveHouse) -> None:
+    def __init__(self, client: TellingClient, house: ZWaveHouse) -> None:
         self.client = client
         self.house = house
         self.grant: list[int] | bool = True
@@ -55,7 +69,6 @@ class HostClient:
         self.delay = PERSON
         self.errors: list[BaseZwaveJSServerError] = []
         self._answers: set[asyncio.Task[None]] = set()
-        client.begin_recording_messages()
         self.meet()
 
     def meet(self) -> None:
@@ -83,7 +96,7 @@ class HostClient:
     @property
     def events(self) -> list[dict[str, Any]]:
         """What the client was told, oldest first."""
-        return [told["event_msg"]["event"] for told in self.client._recorded_events]
+        return self.client.told
 
     def of(self, kind: str, node_id: int | None = None) -> list[dict[str, Any]]:
         found = [event for event in self.events if event["event"] == kind]
@@ -96,7 +109,7 @@ class HostClient:
         return self.of(kind, node_id)[-1]
 
     def forget(self) -> None:
-        self.client._recorded_events.clear()
+        self.client.told.clear()
 
     def value(self, node_id: int, property_name: str = "currentValue") -> Any:
         """What the client takes for a node's present value."""
@@ -141,7 +154,7 @@ class HostClient:
 async def host_client(house: ZWaveHouse, url: str | None = None) -> AsyncIterator[HostClient]:
     """A host's client that listens, to the house's server or at `url`."""
     async with aiohttp.ClientSession() as session:
-        client = Client(house.url if url is None else url, session)
+        client = TellingClient(house.url if url is None else url, session)
         await client.connect()
         ready = asyncio.Event()
         listening = asyncio.create_task(client.listen(ready))

@@ -1,0 +1,145 @@
+"""What each kind of device ends as, for each kind of answer, with nobody in between and under each guard; and the table
+of it in the documentation.
+
+A row is a device and what its host does. The device's button is pressed before the host begins, so that it is in as soon
+as anybody opens. The host answers as quickly as a person does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from zwave_js_server.exceptions import BaseZwaveJSServerError
+
+from tests.zwave.guarded import DEFAULT, INSECURE, OUTSIDE, S0, S2, STAGES, host_client, stage
+
+if TYPE_CHECKING:
+    from hubsec_emulated import ZWaveHouse
+
+PAGE = Path(__file__).parents[2] / "docs" / "z-wave-downgrades.md"
+BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
+
+AUTHENTICATED: Final = "s2-authenticated"
+UNAUTHENTICATED: Final = "s2-unauthenticated"
+LISTED: Final = "s2-authenticated, on the allowlist"
+SHUT_OFF: Final = "none, quarantined"
+ASKED_ALL: Final = ("S2_Authenticated", "S2_Unauthenticated")
+
+
+@dataclass(frozen=True)
+class Row:
+    """`own`, `attach` and `gate` are what it ends as there; in the stage `own` the host goes past the guard."""
+
+    name: str
+    unguarded: str
+    attach: str
+    own: str = SHUT_OFF
+    kind: str = "lamp"
+    security: str = "s2"
+    requests: tuple[str, ...] | None = None
+    strategy: int = DEFAULT
+    options: dict[str, Any] = field(default_factory=dict)
+    grant: list[int] | bool = True
+    pin: str | bool | None = None
+
+    def on(self, name: str) -> str:
+        return {"unguarded": self.unguarded, "own": self.own}.get(name, self.attach)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+ROWS: Final = (
+    Row("S2 device, its PIN entered", AUTHENTICATED, LISTED),
+    Row("S2 device, S2 wanted", AUTHENTICATED, LISTED, strategy=S2),
+    Row("S2 device, S2 Authenticated alone granted", AUTHENTICATED, LISTED, grant=[1]),
+    Row("S2 device, S2 Unauthenticated alone granted", UNAUTHENTICATED, SHUT_OFF, grant=[0]),
+    Row(
+        "S2 device that asks for S2 Unauthenticated alone",
+        UNAUTHENTICATED,
+        SHUT_OFF,
+        requests=("S2_Unauthenticated",),
+    ),
+    Row(
+        "lock that asks for S2 Authenticated alone",
+        AUTHENTICATED,
+        SHUT_OFF,
+        kind="lock",
+        requests=("S2_Authenticated",),
+    ),
+    Row("S2 device, nothing granted", "none", SHUT_OFF, grant=False),
+    Row("S2 device, an empty list granted", "none", SHUT_OFF, grant=[]),
+    Row("S2 device, DSK refused", "none", SHUT_OFF, pin=False),
+    Row("S2 device, PIN of four digits", "none", SHUT_OFF, pin="1234"),
+    Row("S2 device, wrong PIN", "none", SHUT_OFF, pin="00001"),
+    Row("S2 device, no security wanted", "none", OUTSIDE, strategy=INSECURE),
+    Row("S0 device", "none", SHUT_OFF, security="s0"),
+    Row("S0 device, S2 wanted", "none", SHUT_OFF, security="s0", strategy=S2),
+    Row("S0 device, security forced", "s0", SHUT_OFF, security="s0", options={"forceSecurity": True}, own="s0, quarantined"),
+    Row("S0 device, S0 wanted", "s0", OUTSIDE, security="s0", strategy=S0, own="s0, quarantined"),
+    Row("S0 lock", "s0", SHUT_OFF, kind="lock", security="s0", own="s0, quarantined"),
+    Row("S2 device that asks for S0", "s0", SHUT_OFF, security="s0-requesting"),
+    Row("device without security", "none", SHUT_OFF, security="none"),
+    Row("device without security, S2 wanted", "none", SHUT_OFF, security="none", strategy=S2),
+)
+
+
+@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("row", ROWS, ids=str)
+async def test_what_it_ends_as(zwave_house: ZWaveHouse, tmp_path: Path, row: Row, name: str) -> None:
+    house = zwave_house
+    async with stage(name, house, tmp_path) as stood, host_client(house) as inspector:
+        device = getattr(house, row.kind)(security=row.security, requests=row.requests)
+        host = stood.host
+        host.grant = row.grant
+        host.pin = row.pin if row.pin is not None else device.pin if row.security == "s2" else False
+        device.press_button()
+        await house.settle()
+        try:
+            await host.command("controller.begin_inclusion", options={"strategy": row.strategy, **row.options})
+        except BaseZwaveJSServerError:
+            assert row.on(name) == OUTSIDE
+        else:
+            added = await inspector.event("node added")
+            await house.wait_until(lambda: device.node_id == added["node"]["nodeId"])
+            if stood.guarded is not None:
+                await judged(stood.guarded, added["node"]["nodeId"])
+        await house.settle()
+        assert await stood.ended(device, inspector) == row.on(name)
+        if stood.guarded is not None and "allowlist" not in row.on(name):
+            assert not host.of("node added")
+
+
+async def judged(guarded: Any, node_id: int) -> None:
+    """Wait until the guard has taken the node's arrival in."""
+    await guarded.until(
+        lambda: node_id in guarded.radio._guard.station.nodes and node_id not in guarded.radio._guard._arriving,
+        "The judgement",
+    )
+
+
+def test_unguarded_every_downgrade_succeeds() -> None:
+    """Or the table would prove nothing."""
+    for row in ROWS:
+        assert row.unguarded != OUTSIDE
+        if row.attach != LISTED:
+            assert "quarantined" not in row.unguarded
+
+
+def table() -> str:
+    """The rows as Markdown, for the documentation."""
+    lines = [
+        "| what comes, and what the host does | unguarded | host beside hubsec | hubsec attached, or its gate |",
+        "| --- | --- | --- | --- |",
+    ]
+    lines += [f"| {row.name} | {row.unguarded} | {row.own} | {row.attach} |" for row in ROWS]
+    return "\n".join(lines) + "\n"
+
+
+def test_the_page_has_this_table() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    assert text[begin:end].strip() == table().strip()
