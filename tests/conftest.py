@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 THREAD_GRACE = 1.0
 """Seconds that a thread which has been told to stop may take to be gone."""
 
-PROJECT_LOGGERS = ("hubsec", "hubsec_zigbee", "hubsec_emulated", "hubsec_policies")
+PROJECT_LOGGERS = ("hubsec", "hubsec_zigbee", "hubsec_zwave", "hubsec_emulated", "hubsec_policies")
 
 HOST_LEFTOVERS = frozenset(
     {("ash.py", "AshProtocol._send_data_frame"), ("ezsp/v8/__init__.py", "EZSPv8.pre_permit")}

@@ -19,13 +19,14 @@ class Sources:
     packages = {  # noqa: RUF012 - read by tests only
         "hubsec": ROOT / "hubsec",
         "hubsec_zigbee": ROOT / "radios" / "hubsec_zigbee",
+        "hubsec_zwave": ROOT / "radios" / "hubsec_zwave",
         "hubsec_emulated": ROOT / "radios" / "hubsec_emulated",
         "hubsec_policies": ROOT / "policies" / "hubsec_policies",
     }
 
     @cached_property
     def modules(self) -> dict[str, ast.Module]:
-        """Every module of the four packages, parsed, by its dotted name."""
+        """Every module of the packages, parsed, by its dotted name."""
         found = {}
         for package, folder in self.packages.items():
             for path in sorted(folder.rglob("*.py")):

@@ -16,6 +16,7 @@ HEAVY = {
     "hubsec_emulated",
     "hubsec_policies",
     "hubsec_zigbee",
+    "hubsec_zwave",
     "rich",
     "typer",
     "voluptuous",
@@ -49,6 +50,8 @@ def test_importing_hubsec_loads_next_to_nothing() -> None:
     [
         ("import hubsec.bus, hubsec.events, hubsec.requests, hubsec.decisions, hubsec.radio", set(), 220),
         ("import hubsec_zigbee", {"hubsec_zigbee"}, 240),
+        ("import hubsec_zwave", {"hubsec_zwave"}, 240),
+        ("import hubsec_zwave.gate", {"hubsec_zwave"}, 260),
         ("import hubsec_policies", {"hubsec_policies"}, 20),
     ],
 )
@@ -60,7 +63,7 @@ def test_parts_load_only_what_they_are_about(statement: str, allowed: set[str], 
 
 def test_the_emulated_networks_load_no_host_stack() -> None:
     modules = heavy(loaded("import hubsec_emulated.house"))
-    assert not modules & {"bellows", "zigpy", "hubsec_zigbee", "zwave_js_server"}
+    assert not modules & {"bellows", "zigpy", "hubsec_zigbee", "hubsec_zwave", "zwave_js_server"}
 
 
 BLOCK = "import sys; sys.modules[{!r}] = None; "

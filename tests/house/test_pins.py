@@ -21,6 +21,9 @@ HOME_ASSISTANT = {
 # The same release's requirements_all.txt, for the ZHA integration's stack.
 HOME_ASSISTANT_ZHA = {"zigpy": "0.78.1", "bellows": "0.44.1"}
 
+# And for its Z-Wave integration, with aiohttp from the constraints.
+HOME_ASSISTANT_ZWAVE = {"zwave-js-server-python": "0.62.0", "aiohttp": "3.11.16"}
+
 
 @pytest.fixture(scope="module")
 def project(sources: Any) -> dict[str, Any]:
@@ -73,14 +76,15 @@ def test_what_is_installed_is_what_is_pinned(pins: dict[str, Version], project: 
 
 
 def test_floors_fit_home_assistant(project: dict[str, Any]) -> None:
-    known = HOME_ASSISTANT | HOME_ASSISTANT_ZHA
+    known = HOME_ASSISTANT | HOME_ASSISTANT_ZHA | HOME_ASSISTANT_ZWAVE
     fitting = set()
-    for text in [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["zigbee"]]:
+    extras = project["project"]["optional-dependencies"]
+    for text in [*project["project"]["dependencies"], *extras["zigbee"], *extras["zwave"]]:
         requirement = Requirement(text)
         if requirement.name in known:
             assert Version(known[requirement.name]) in requirement.specifier
             fitting.add(requirement.name)
-    assert fitting >= {"cryptography", "voluptuous", "zigpy", "bellows"}
+    assert fitting >= {"cryptography", "voluptuous", "zigpy", "bellows", "zwave-js-server-python", "aiohttp"}
 
 
 def test_the_core_s_dependencies_are_a_handful(project: dict[str, Any]) -> None:
