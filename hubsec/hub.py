@@ -254,6 +254,9 @@ class Hub:
             by=by,
         )
         chosen = self._authority(radio) if radio is not None else self._authority_on(read.network)
+        if chosen.radio.network is not read.network:
+            whose = "Z-Wave" if read.network is Network.ZWAVE else "Zigbee"
+            raise StickerError(f"That is the sticker of a {whose} device, and {radio} runs another network.")
         return self._admissions.make(entry, read.credential, radio=chosen.radio.name)
 
     def approve(

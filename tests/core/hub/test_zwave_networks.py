@@ -72,6 +72,15 @@ async def test_a_sticker_says_which_radio(hub: Hub, zigbee: FakeRadio, zwave: Zw
     assert len(hub.allowlist) == 0
 
 
+async def test_a_sticker_is_no_good_on_the_other_network(
+    hub: Hub, zigbee: FakeRadio, zwave: ZwaveRadio
+) -> None:
+    with pytest.raises(StickerError, match="sticker of a Z-Wave device"):
+        hub.admit(STICKER, name="Front door", radio=zigbee.name)
+    with pytest.raises(StickerError, match="sticker of a Zigbee device"):
+        hub.admit(ZIGBEE_STICKER, name="Hall lamp", radio=zwave.name)
+
+
 async def test_each_device_is_put_out_by_its_own_radio(
     hub: Hub, zigbee: FakeRadio, zwave: ZwaveRadio
 ) -> None:
