@@ -14,7 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-from hubsec.identity import Identity
+from hubsec.entries import Pinned
+from hubsec.identity import Identity, Network, SecurityClass
 from hubsec.secret import Secret
 from hubsec.store import Store
 from tests.core.store.made import KEY, entry, record
@@ -22,7 +23,7 @@ from tests.core.store.made import KEY, entry, record
 PROGRAM = """
 import itertools, os, signal, sqlite3, sys
 
-from hubsec.entries import Entry
+from hubsec.entries import Entry, Pinned
 from hubsec.identity import *
 from hubsec.requests import *
 from hubsec.decisions import Deny
@@ -57,15 +58,25 @@ def run(folder, last):
     store = Store(folder)
     say("opened")
     for n in itertools.count(1):
-        device = zigbee_identity(f"{n:016x}")
-        entry = Entry(device=device, network=Network.ZIGBEE, credential=CredentialKind.INSTALL_CODE, label="x",
-                      approved_by="Ada", approved_at=1.0)
-        store.put(entry, Secret(n.to_bytes(16)), by="Ada", at=1.0)
+        secret = Secret(n.to_bytes(16))
+        if n % 2:
+            device, network = zigbee_identity(f"{n:016x}"), Network.ZIGBEE
+            kind = CredentialKind.INSTALL_CODE
+        else:
+            device, network = dsk_identity(secret.reveal()), Network.ZWAVE
+            kind = CredentialKind.DSK
+        entry = Entry(device=device, network=network, credential=kind, label="x", approved_by="Ada", approved_at=1.0,
+                      smart_start=network is Network.ZWAVE)
+        store.put(entry, secret, by="Ada", at=1.0)
         say("put", device)
-        request = JoinRequest(radio="r", network=Network.ZIGBEE, device=device, kind=JoinKind.JOIN)
+        if network is Network.ZWAVE:
+            pinned = Pinned(security_class=SecurityClass.S2_AUTHENTICATED)
+            store.change(device, {"address": zwave_address(1, n), "pinned": pinned}, by="Ada", at=1.0)
+            say("moved", device, zwave_address(1, n))
+        request = JoinRequest(radio="r", network=network, device=device, kind=JoinKind.JOIN)
         say("record", store.record(Record(at=1.0, radio="r", device=device, request=request,
                                           decision=Deny(rule="a", reason="b"), policy="p", correlation="c")))
-        if n % 3 == 0:
+        if n % 5 == 0 or n % 6 == 0:
             store.remove(device, by="Ada", at=2.0)
             say("removed", device)
 
@@ -82,18 +93,31 @@ def check(folder: Path, said: list[str]) -> None:
     with Store(folder) as store:
         entries, decisions = store.entries(), {record.id for record in store.decisions(limit=10_000)}
         standing: set[Identity] = set()
+        moved: dict[Identity, str] = {}
         for line in said:
             match line.split():
                 case ["put", device]:
                     standing.add(Identity(device))
                 case ["removed", device]:
                     standing.discard(Identity(device))
+                    moved.pop(Identity(device), None)
+                case ["moved", device, address]:
+                    moved[Identity(device)] = address
                 case ["record", number]:
                     assert int(number) in decisions
         # The one piece of work that was under way may have been done, or not.
         assert len(standing ^ entries.keys()) <= 1
-        for device in entries:
-            assert store.credential(device) == Secret(int(device.replace(":", ""), 16).to_bytes(16))
+        for device, found in entries.items():
+            on_zwave = found.network is Network.ZWAVE
+            groups = device.split("-") if on_zwave else [device.replace(":", "")]
+            number = int("".join(f"{int(one):04x}" for one in groups) if on_zwave else groups[0], 16)
+            assert store.credential(device) == Secret(number.to_bytes(16))
+            # Both columns of one change, or neither.
+            assert (found.address is None) is (found.pinned is None)
+            assert found.smart_start is on_zwave
+            if device in moved:
+                assert found.address == moved[device]
+                assert found.pinned == Pinned(security_class=SecurityClass.S2_AUTHENTICATED)
         store.put(entry(), KEY, by="Ada", at=3.0)
     with Store(folder) as store:
         assert store.credential(entry().device) == KEY
@@ -112,13 +136,15 @@ def test_killed_at_a_step(tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.stdout.split() == [word for last in STEPS for word in (str(last), str(int(signal.SIGKILL)))]
-    opened = 0
+    opened = moved = 0
     for last in STEPS:
         said = (tmp_path / f"{last}.said").read_text().splitlines()
         opened += "opened" in said
+        moved += any(line.startswith("moved") for line in said)
         check(tmp_path / str(last), said)
     # Some were killed before there was a store, and some long after.
     assert 10 <= opened <= len(STEPS) - 10
+    assert moved > 5
 
 
 def test_a_group_that_was_killed_keeps_what_it_acknowledged(tmp_path: Path) -> None:
@@ -142,7 +168,7 @@ asyncio.run(main())
 """
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
-        said = [running.stdout.readline()]
+        said = [running.stdout.readline() for _ in range(17)]
         time.sleep(0.1)
         running.kill()
         said += running.communicate(timeout=30)[0].splitlines(keepends=True)
