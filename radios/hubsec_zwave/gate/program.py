@@ -222,6 +222,7 @@ async def _run(options: _Options) -> None:
         tls=options.tls,
         plain=options.plain,
         ready=ready,
+        watch=radio.watch,
         seen=lambda seen: _say(seen, as_json=options.as_json),
     )
     async with AsyncExitStack() as stack:

@@ -41,6 +41,10 @@ LOGGER = logging.getLogger(__package__)
 
 REVOKED: Final = WSCloseCode.POLICY_VIOLATION
 SLOW: Final = "It does not read what it is sent."
+type Watch = Callable[[Callable[[int], None], Callable[[], None]], Callable[[], None]]
+"""Takes what to call with the number of a node that is shut out, and what when one may be no more; gives the way to
+end that."""
+
 _CHALLENGE: Final = 'Basic realm="hubsec gate", charset="UTF-8"'
 _RETRY: Final = "5"
 """Seconds after which a client may try again where there is no server, or no room."""
@@ -49,9 +53,9 @@ _RETRY: Final = "5"
 class Gate:
     """Listens on `host` and `port` (0: any free one) for clients of `credentials`, before the server at `upstream`.
 
-    `judge` decides what the policy has to decide; `ready` says why nobody is let in now, None when everybody with a
-    credential is. Beyond loopback it wants `tls`, unless `plain` says that somebody else sees to that. `seen` hears of
-    what happens.
+    `judge` decides what the policy has to decide. `ready` says why nobody is let in now, None when everybody with a
+    credential is. `watch` tells of changes in who is shut out, which are otherwise looked for now and then. Beyond
+    loopback it wants `tls`, unless `plain` says that somebody else sees to that. `seen` hears of what happens.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Gate:
         plain: bool = False,
         limits: Limits | None = None,
         ready: Callable[[], str | None] = lambda: None,
+        watch: Watch | None = None,
         seen: Callable[[Seen], None] | None = None,
     ) -> None:
         split(upstream)
@@ -82,6 +87,8 @@ class Gate:
         self._limits = limits if limits is not None else Limits()
         self._ready = ready
         self._seen = seen
+        self._watch = watch
+        self._unwatch: Callable[[], None] = lambda: None
         self._numbers = itertools.count(1)
         self._sessions: set[Session] = set()
         self._entering = 0
@@ -122,12 +129,15 @@ class Gate:
                 f"The gate can't listen on {self._host}:{self._port}: {error.strerror}."
             ) from error
         self._looking = loop.create_task(self._look())
+        if self._watch is not None:
+            self._unwatch = self._watch(lambda _: self._wake(), self._wake)
 
     def _ssl_patience(self) -> float | None:
         return None if self._tls is None else self._limits.login
 
     async def close(self) -> None:
         """Close every connection, and listen no more. Idempotent."""
+        self._unwatch()
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
@@ -313,6 +323,10 @@ class Gate:
                         transport.abort()
                 elif transport is None and now - since > 1:
                     del self._fresh[protocol]
+
+    def _wake(self) -> None:
+        for session in self._sessions:
+            session.wake()
 
     def _look_for_revoked(self) -> None:
         try:

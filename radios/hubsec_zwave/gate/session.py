@@ -54,6 +54,7 @@ class Session:
         self._limits = limits
         self._heard = asyncio.get_running_loop().time()
         self._pinged = False
+        self._woken = asyncio.Event()
         self._waiting_since: float | None = None
         self._ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
 
@@ -157,10 +158,17 @@ class Session:
         """Since when the client has not read what it was sent; None if it reads."""
         return self._waiting_since
 
+    def wake(self) -> None:
+        """Look at once who was shut out."""
+        self._woken.set()
+
     async def _look(self) -> None:
         """Tell the client who is shut out, and who is no more."""
         while True:
-            await asyncio.sleep(self._limits.look)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.look):
+                    await self._woken.wait()
+            self._woken.clear()
             await self._news()
             await self._beat()
 

@@ -54,7 +54,14 @@ async def front(zwave_house: ZWaveHouse, folder: Path) -> AsyncIterator[Front]:
                 return str(error)
             return None
 
-        async with Gate(zwave_house.url, guarded.radio.judge, credentials, limits=QUICK, ready=ready) as gate:
+        async with Gate(
+            zwave_house.url,
+            guarded.radio.judge,
+            credentials,
+            limits=QUICK,
+            ready=ready,
+            watch=guarded.radio.watch,
+        ) as gate:
             yield Front(guarded, gate, credentials)
 
 

@@ -29,6 +29,7 @@ from tests.zwave.gate.conftest import QUICK, Stage, ask, basic
 from tests.zwave.gate.upstream import running, until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 PING = {"messageId": "1", "command": "node.ping", "nodeId": 5}
@@ -292,6 +293,31 @@ async def test_who_is_shut_out_is_dead_and_then_as_it_is(stage: Stage) -> None:
     assert told == ["ready", "alive"]
     assert "hubsec:1" in stage.upstream.heard[-1]
     await socket.close()
+
+
+async def test_a_guard_that_tells_of_changes_is_heard_at_once(folder: Path) -> None:
+    told: list[Any] = []
+
+    def watch(*calls: Any) -> Callable[[], None]:
+        told.extend(calls)
+        return told.clear
+
+    judge, credentials = FakeJudge(), Credentials(folder)
+    never = structs.replace(QUICK, look=60.0)
+    async with running() as upstream, ClientSession() as http:
+        upstream.nodes = [{"nodeId": 5, "ready": True, "status": 4}]
+        async with Gate(upstream.url, judge, credentials, limits=never, watch=watch) as gate:
+            socket = await Stage(upstream, judge, credentials, gate, http).enter(Role.OBSERVE)
+            await ask(socket, "start_listening")
+            shut_out, released = told
+            judge.silent = {5: "It is a stranger."}
+            shut_out(5)
+            assert (await socket.receive_json())["event"]["event"] == "dead"
+            judge.silent = {}
+            released()
+            assert (await socket.receive_json())["event"]["event"] == "ready"
+            await socket.close()
+        assert told == []
 
 
 # What ends whom
