@@ -95,7 +95,9 @@ async def test_a_slow_machine_delays_time_and_reorders_nothing() -> None:
     ]
     time.sleep(0.05)  # noqa: ASYNC251 - the machine is busy with something else
     assert clock.now() == first, "never past a timer that is still due"
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(20):
+        while len(ran) < len(due):  # noqa: ASYNC110 - a clock is what is under test
+            await asyncio.sleep(0.05)
     assert ran == list(enumerate(due)), "each at exactly its own time"
     clock.close()
 
@@ -113,9 +115,9 @@ async def test_after_a_stall_time_does_not_jump() -> None:
     tick()
     await asyncio.sleep(0.02)
     before = clock.now()
-    time.sleep(0.4)  # noqa: ASYNC251 - the machine stands still
+    time.sleep(1.0)  # noqa: ASYNC251 - the machine stands still
     await asyncio.sleep(0.001)
-    assert clock.now() - before < 20, "not 40"
+    assert clock.now() - before < 60, "not 100"
     assert ticks == sorted(ticks)
     clock.close()
 

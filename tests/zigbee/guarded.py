@@ -45,6 +45,8 @@ FAST = Limits(watch_interval=0.1, evict_wait=1.0, lookup_pause=0.2, time_scale=S
 PATIENCE = 20.0
 """Seconds; a join with its interview takes half a second, and many times that on a machine with other work."""
 WINDOW = 3 * PATIENCE
+QUIET = 0.3
+"""Seconds in which nothing may happen; it would take a few milliseconds."""
 WELL_KNOWN = Secret(b"ZigBeeAlliance09")
 _used: dict[int, Tokens] = {}
 
@@ -149,7 +151,7 @@ def order_for(device: Device, *, approval: bool = False, **changes: Any) -> Admi
         "device": identity(device),
         "name": device.name,
         "credential": CredentialKind.APPROVAL if approval else CredentialKind.INSTALL_CODE,
-        "link_key": WELL_KNOWN if approval or code is None else Secret(install_code_key(code)),
+        "secret": WELL_KNOWN if approval or code is None else Secret(install_code_key(code)),
         "window": WINDOW,
         "exchange_limit": WINDOW,
     }
@@ -173,6 +175,11 @@ class Guarded:
     async def until(self, predicate: Callable[[], object], what: str) -> None:
         """Wait for what must come; how soon is the machine's affair."""
         await self.house.wait_until(predicate, PATIENCE * SCALE, what=what)
+
+    async def comes(self, predicate: Callable[[], object], *, expected: bool) -> bool:
+        """Whether `predicate` comes true: what is expected gets its time, what is not has :data:`QUIET` for it."""
+        await (self.until(predicate, "what is expected") if expected else asyncio.sleep(QUIET))
+        return bool(predicate())
 
     def commands(self) -> list[str]:
         return [record.name for record in self.house.server.ncp.commands]

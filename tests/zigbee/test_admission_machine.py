@@ -32,7 +32,7 @@ def admission() -> Admission:
         device=DEVICE,
         name="lamp",
         credential=CredentialKind.INSTALL_CODE,
-        link_key=Secret(b"k" * 16),
+        secret=Secret(b"k" * 16),
         window=WINDOW,
         exchange_limit=LIMIT,
     )

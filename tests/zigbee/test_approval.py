@@ -11,7 +11,7 @@ from hubsec.events import Denied, Joined, KeySent, Knocked, ListeningClosed
 from hubsec.identity import CredentialKind
 from hubsec_zigbee.limits import MAX_LISTENING, MAX_STRANGERS
 from tests.zigbee.guarded import SCALE, Guarded, guarded, identity
-from tests.zigbee.test_admission import idle, in_zigpy, open_transient_keys
+from tests.zigbee.test_admission import comes_to_rest, idle, in_zigpy, open_transient_keys
 
 pytestmark = pytest.mark.hosts
 
@@ -85,8 +85,7 @@ async def test_the_window_ends_with_the_time_and_with_a_word() -> None:
     async with guarded() as world:
         await listen(world, 4 / SCALE)
         await world.until(lambda: world.authority.of(ListeningClosed), "the end")
-        await asyncio.sleep(0.05)
-        assert await idle(world)
+        await comes_to_rest(world)
         await listen(world, 60)
         await world.radio.listen(0, by="operator")
         assert len(world.authority.of(ListeningClosed)) == 2
@@ -106,8 +105,7 @@ async def test_a_crowd_closes_the_window() -> None:
             await asyncio.sleep(0.01)
         await world.until(lambda: world.authority.of(ListeningClosed), "the end")
         assert "strangers" in world.authority.of(ListeningClosed)[0].reason
-        await asyncio.sleep(0.1)
-        assert await idle(world)
+        await comes_to_rest(world)
 
 
 async def test_a_flood_is_judged_a_few_at_a_time() -> None:
@@ -116,6 +114,7 @@ async def test_a_flood_is_judged_a_few_at_a_time() -> None:
         for number in range(200):
             other = type(eui64)([number, 1, 1, 1, 1, 1, 1, 1])
             world.radio.guard.received("trustCenterJoinHandler", [0x1000 + number, other, 1, 2, 0])
+        await world.until(lambda: world.authority.of(Denied), "the first denial")
         await asyncio.sleep(0.1)
         assert 1 <= len(world.authority.of(Denied)) <= 10
         assert world.radio.guard.joining.suppressed >= 190

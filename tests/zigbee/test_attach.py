@@ -30,12 +30,21 @@ from hubsec_emulated.house import House
 from hubsec_emulated.wire.crypto import install_code_key
 from hubsec_zigbee import Bellows
 from hubsec_zigbee.guard import RETRY_AFTER
-from tests.zigbee.guarded import FAST, SCALE, VERSIONS, Guarded, ScriptedAuthority, identity, used_stick
+from tests.zigbee.guarded import (
+    FAST,
+    PATIENCE,
+    SCALE,
+    VERSIONS,
+    Guarded,
+    ScriptedAuthority,
+    identity,
+    used_stick,
+)
 from tests.zigbee.test_admission import in_zigpy, open_transient_keys
 
 pytestmark = pytest.mark.hosts
 
-SETTLED = 2.5
+SETTLED = 3.5
 """Real seconds in which bellows' own task of the start has run out (it sleeps 2 s)."""
 
 
@@ -349,7 +358,7 @@ async def test_observing_it_only_says() -> None:
     async with attached(authority) as world:
         app = world.radio.app
         await app.permit(60)
-        await asyncio.sleep(0.05)
+        await world.until(lambda: open_transient_keys(world), "the key for everybody")
         told = [(event.kind, event.enforced) for event in authority.of(OpenRefused)]
         assert told == [(OpenKind.PERMIT, False)]  # Once, however many commands it takes.
         assert policies(world.house)[0] == 0x03
@@ -372,7 +381,7 @@ async def test_observing_each_opening_is_told_once_and_closing_never(call: str) 
     async with attached(authority) as world:
         app = world.radio.app
         await CALLS[call](app)
-        await asyncio.sleep(0.05)
+        await world.until(lambda: authority.of(OpenRefused), "the word")
         assert len(authority.of(OpenRefused)) == 1
         await app.permit(0)
         await app.permit_ncp(0)
@@ -460,5 +469,4 @@ async def test_a_wrapper_on_top_is_stepped_aside_from() -> None:
         await radio.close()
         assert not authority.of(GuardDetached)[0].restored
         await app.permit(1)  # It passes: the guard has gone, and stands in nobody's way.
-        await asyncio.sleep(0.05)
-        assert policies(house)[0] == 0x03
+        await house.wait_until(lambda: policies(house)[0] == 0x03, PATIENCE * SCALE)

@@ -178,7 +178,7 @@ async def test_it_says_by_name_what_it_can_not(app: ControllerApplication) -> No
         device=Identity(str(NODE)),
         name="lamp",
         credential="install-code",  # type: ignore[arg-type]
-        link_key=None,  # type: ignore[arg-type]
+        secret=None,  # type: ignore[arg-type]
         window=1,
         exchange_limit=1,
     )

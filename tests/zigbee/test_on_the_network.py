@@ -75,9 +75,8 @@ async def test_a_quarantined_device_is_neither_heard_nor_reached(standing: Stand
             with pytest.raises(Quarantined):
                 world.radio.device(identity(lamp))
         announce(lamp)
-        await asyncio.sleep(0.2)
-        heard = identity(lamp) in bystander.heard
-        assert heard is (standing is Standing.APPROVED)
+        approved = standing is Standing.APPROVED
+        assert await world.comes(lambda: identity(lamp) in bystander.heard, expected=approved) is approved
         assert (world.radio.guard.receiving.dropped > dropped) is (standing is Standing.QUARANTINED)
         assert lamp.is_on is (standing is Standing.APPROVED)
 
@@ -107,9 +106,8 @@ async def test_somebody_on_the_network_is_asked_about_before_he_is_heard(known: 
         insider = world.house.insider()
         announce(insider)
         await world.until(lambda: authority.asked(PresenceRequest), "the question")
-        await asyncio.sleep(0.3)
+        assert await world.comes(lambda: identity(insider) in in_zigpy(world), expected=known) is known
         assert {request.device for request in authority.asked(PresenceRequest)} == {identity(insider)}
-        assert (identity(insider) in in_zigpy(world)) is known
 
 
 async def test_what_it_says_of_itself_is_judged() -> None:
@@ -213,7 +211,7 @@ async def test_an_unsecured_rejoin_is_refused() -> None:
             lambda: any(r.kind is JoinKind.UNSECURED_REJOIN for r in world.authority.asked(JoinRequest)),
             "the claim",
         )
-        await asyncio.sleep(0.1)
+        await world.until(lambda: world.authority.of(Denied), "the denial")
         assert world.authority.of(Denied)[-1].kind is JoinKind.UNSECURED_REJOIN
         assert len(world.authority.of(KeySent)) == sent
         assert not rejoiner.loot
@@ -227,7 +225,7 @@ async def test_an_unsecured_rejoin_is_refused_even_where_the_hub_would_allow_it(
         assert not world.radio.guard.received(
             "trustCenterJoinHandler", [0x1234, type(eui64)([9] * 8), 3, 2, 0]
         )
-        await asyncio.sleep(0.05)
+        await world.until(lambda: authority.of(Denied), "the denial")
         assert authority.of(Denied)[0].rule == "unsecured-rejoin"
         assert "unicastCurrentNetworkKey" not in world.commands()
 

@@ -106,12 +106,13 @@ async def test_an_opening_that_fails_leaves_no_thread(folder: Path) -> None:
 
 async def test_the_loop_goes_on_while_the_disk_is_slow(folder: Path) -> None:
     async with AsyncStore(folder) as store:
-        slow = asyncio.create_task(store.run(lambda _: time.sleep(0.2)))
-        turns = 0
-        while not slow.done():
+        go = threading.Event()
+        slow = asyncio.create_task(store.run(lambda _: go.wait(20)))
+        for _ in range(10):
             await asyncio.sleep(0.005)
-            turns += 1
-        assert turns > 10
+        assert not slow.done()
+        go.set()
+        assert await slow, "the disk waited for the loop, not the loop for the disk"
 
 
 async def test_a_cancelled_caller_takes_nothing_back(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
@@ -21,6 +21,13 @@ from hubsec_emulated.ncp.tokens import Tokens
 
 pytestmark = pytest.mark.hosts
 LINE_TIMEOUT = 60.0
+
+
+async def comes(condition: Callable[[], object]) -> None:
+    """Wait until `condition` holds."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - conditions of many kinds
+            await asyncio.sleep(0.01)
 
 
 class ServerFactory(Protocol):
@@ -89,7 +96,7 @@ async def test_without_a_channel_it_looks_for_a_quiet_one(server: ServerFactory)
 async def test_closing_a_network_leaves_the_wildcard_behind(server: ServerFactory) -> None:
     """What the guard exists for: the library's own way to close a network adds the well-known key."""
     async with server() as stick, bellows_on(stick):
-        await asyncio.sleep(0.05)
+        await comes(lambda: list(stick.ncp.trust_center.transient))
         assert [entry.eui64 for entry in stick.ncp.trust_center.transient] == [0xFFFFFFFFFFFFFFFF]
 
 
@@ -119,7 +126,7 @@ async def test_it_says_nothing_until_it_is_reset(server: ServerFactory) -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.read(1), 0.1)
         writer.write(bytes.fromhex("1a" * 32 + "c038bc7e"))
-        assert await asyncio.wait_for(reader.readexactly(6), 1) == bytes.fromhex("c1020b0a527e")
+        assert await asyncio.wait_for(reader.readexactly(6), 20) == bytes.fromhex("c1020b0a527e")
         writer.close()
         await writer.wait_closed()
 
@@ -127,16 +134,15 @@ async def test_it_says_nothing_until_it_is_reset(server: ServerFactory) -> None:
 async def test_one_host_at_a_time(server: ServerFactory) -> None:
     async with server() as stick:
         _, first = await asyncio.open_connection("127.0.0.1", stick.port)
-        await asyncio.sleep(0.01)
+        await comes(lambda: stick.connected)
         reader, second = await asyncio.open_connection("127.0.0.1", stick.port)
-        assert await asyncio.wait_for(reader.read(), 1) == b""
+        assert await asyncio.wait_for(reader.read(), 20) == b""
         assert stick.connected
         assert stick.refused_connections == 1
         for writer in (second, first):
             writer.close()
             await writer.wait_closed()
-        await asyncio.sleep(0.01)
-        assert not stick.connected
+        await comes(lambda: not stick.connected)
         async with bellows_on(stick) as app:
             assert app.is_controller_running
 
@@ -147,7 +153,7 @@ async def test_a_host_that_comes_back_at_once_is_not_refused(server: ServerFacto
         for _ in range(5):
             reader, writer = await asyncio.open_connection("127.0.0.1", stick.port)
             writer.write(bytes.fromhex("c038bc7e"))
-            assert await asyncio.wait_for(reader.readexactly(6), 1) == bytes.fromhex("c1020b0a527e")
+            assert await asyncio.wait_for(reader.readexactly(6), 20) == bytes.fromhex("c1020b0a527e")
             writer.close()
             gone.append(writer)
         assert stick.refused_connections == 0
@@ -162,7 +168,7 @@ async def test_a_reset_of_its_own_is_noticed(server: ServerFactory) -> None:
         await app._ezsp.setPolicy(policyId=EzspPolicyId.TRUST_CENTER_POLICY, decisionId=0)
         assert stick.ncp.trust_center.policy == 0
         stick.reset(ResetCode.ASSERT)
-        assert "NcpFailure" in repr(await asyncio.wait_for(lost.get(), 1))
+        assert "NcpFailure" in repr(await asyncio.wait_for(lost.get(), 20))
         assert stick.ncp.trust_center.policy == 0x03
 
 
@@ -183,7 +189,7 @@ async def test_the_network_survives_a_power_cut(server: ServerFactory) -> None:
         lost: asyncio.Queue[object] = asyncio.Queue()
         app.connection_lost = lost.put_nowait
         stick.power_cut()
-        await asyncio.wait_for(lost.get(), 1)
+        await asyncio.wait_for(lost.get(), 20)
         await app.shutdown()
         async with bellows_on(stick, form=False) as again:
             assert again.state.network_info.network_key.key == key

@@ -129,7 +129,7 @@ async def test_a_host_finds_the_radio_that_it_prints(tmp_path: Path, ending: sig
     key = host.state.network_info.network_key.key.serialize().hex()
     await host.shutdown()
     program.send_signal(ending)
-    assert await asyncio.wait_for(program.wait(), 10) == 0
+    assert await asyncio.wait_for(program.wait(), 30) == 0
     assert key in keys.read_text()
     assert keys.stat().st_mode & 0o077 == 0
     assert json.loads(tokens.read_text())["keys"]["network_key"] == key

@@ -150,7 +150,7 @@ async def test_fragments_of_a_shut_off_device(standing: Standing) -> None:
             for timer in fragments._cleanup_timers.values():
                 timer.cancel()  # It would run out by itself, after the test.
         approved = standing is Standing.APPROVED
-        assert bool(heard) is approved
+        assert await world.comes(lambda: heard, expected=approved) is approved
         assert (world.commands().count("sendReply") > before) is approved
         if not approved:
             with pytest.raises(Quarantined):

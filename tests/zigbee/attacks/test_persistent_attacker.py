@@ -83,8 +83,7 @@ async def test_zdo_in_the_clothes_of_an_application_message(
             dst_ep=destination,
             payload=says_who(cluster, STRANGER, short),
         )
-        await asyncio.sleep(0.3)
-        assert (identity_of(STRANGER) in in_zigpy(world)) is known
+        assert await world.comes(lambda: identity_of(STRANGER) in in_zigpy(world), expected=known) is known
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -115,7 +114,7 @@ async def test_frames_of_nobody_in_particular(version: int, known: bool) -> None
                 dst=0, profile=0x0104, cluster=6, src_ep=1, dst_ep=1, payload=b"\x18\x01\x0a\x00\x00\x10\x01"
             )
             await asyncio.sleep(0.1)
-        assert (insider.nwk.short in heard) is known
+        assert await world.comes(lambda: insider.nwk.short in heard, expected=known) is known
         assert (identity(insider) in in_zigpy(world)) is known
 
 
@@ -178,10 +177,11 @@ async def test_what_a_router_tells_of_others(standing: Standing) -> None:
             world.radio.guard.received(
                 "trustCenterJoinHandler", joined(plug.eui64, short, status, router.nwk.short)
             )
-        await asyncio.sleep(0.05)
         approved = standing is Standing.APPROVED
-        assert bool(world.authority.of(Left)) is approved
-        assert bool(world.authority.of(Rejoined)) is approved
+        for kind in (Left, Rejoined):
+            assert (
+                await world.comes(lambda kind=kind: world.authority.of(kind), expected=approved) is approved
+            )
 
 
 @pytest.mark.parametrize("teller", ["itself", "a quarantined router"])
