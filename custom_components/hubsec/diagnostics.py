@@ -14,14 +14,14 @@ from homeassistant.const import __version__ as home_assistant_version
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
-from hubsec import HubsecError
+from hubsec import HubsecError, Network
 
 from .network import HubsecConfigEntry, ProtectedNetwork
 from .redacting import Redactor
 from .residents import residents
 from .telling import told
 
-_PACKAGES: Final = ("hubsec", "zha", "zigpy", "bellows")
+_PACKAGES: Final = ("hubsec", "zha", "zigpy", "bellows", "zwave-js-server-python")
 _HASH_SHOWN: Final = 12
 """Digits of a policy's hash; all of them would look like a key."""
 
@@ -30,7 +30,7 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: HubsecC
     """The entry's network, as it stands now."""
     network = entry.runtime_data
     await network.look()
-    cleaner = Redactor(await _secrets(network), nameless=[network.network_id])
+    cleaner = Redactor(await _secrets(network), nameless=_names(network))
     cleaned: dict[str, Any] = cleaner.clean(
         {
             "versions": {
@@ -63,6 +63,14 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: HubsecC
         }
     )
     return cleaned
+
+
+def _names(network: ProtectedNetwork) -> list[str]:
+    """The network's id, as it may be written."""
+    known_as = network.network_id
+    if network.stack.network is not Network.ZWAVE:
+        return [known_as]
+    return [known_as, str(int(known_as, 16))]
 
 
 def _posture(network: ProtectedNetwork) -> Any:

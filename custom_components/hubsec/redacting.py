@@ -7,7 +7,8 @@ Three rules, whatever the field is called:
 2. What has a secret's type, or only looks like one (a run of hexadecimal digits longer than an address), is taken out
    unseen.
 3. Addresses go by a number behind their address block: ``00:12:4b#1``. Who reads can follow each device through the
-   file and see its maker, and can't find the house by it. The network's own id goes entirely.
+   file and see its maker, and can't find the house by it. A Z-Wave device's DSK, less its PIN, is ``DSK#2`` in the same
+   way. The network's own id goes entirely.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ _ADDRESS: Final = re.compile(
 _LIKE_A_SECRET: Final = re.compile(
     r"(?<![0-9a-f])[0-9a-f]{2}(?:[\s:,-]?[0-9a-f]{2}){9,}(?![0-9a-f])", re.IGNORECASE
 )
+_WHOLE_DSK: Final = re.compile(r"(?<![0-9-])[0-9]{5}(?:-[0-9]{5}){7}(?![0-9-])")
+_DSK: Final = re.compile(r"(?<![0-9-])[0-9]{5}(?:-[0-9]{5}){6}(?![0-9-])")
+"""What is left of one without its first group, the PIN."""
+_QR: Final = re.compile(r"(?<![0-9])90[0-9]{50,}(?![0-9])")
+"""The text of a Z-Wave QR code, which has the DSK in it."""
 _BLOCK: Final = len("00:12:4b")
 _SHORTEST: Final = 6
 """Bytes; what is shorter is no secret, and would be found everywhere."""
@@ -74,15 +80,20 @@ class Redactor:
     def _text(self, text: str) -> str:
         if self._any:
             text = self._forms.sub(REDACTED, text)
+        for like_a_secret in (_WHOLE_DSK, _QR):
+            text = like_a_secret.sub(REDACTED, text)
+        text = _DSK.sub(lambda found: self._number(found[0], "DSK"), text)
         text = _LIKE_A_SECRET.sub(REDACTED, text)
         return _ADDRESS.sub(self._numbered, text)
 
     def _numbered(self, found: re.Match[str]) -> str:
         digits = re.sub("[:-]", "", found[1]).lower()
-        if digits not in self._numbers:
-            block = ":".join(digits[i : i + 2] for i in range(0, 6, 2))[:_BLOCK]
-            self._numbers[digits] = f"{block}#{len(self._numbers) + 1}"
-        return self._numbers[digits]
+        return self._number(digits, ":".join(digits[i : i + 2] for i in range(0, 6, 2))[:_BLOCK])
+
+    def _number(self, device: str, block: str) -> str:
+        if device not in self._numbers:
+            self._numbers[device] = f"{block}#{len(self._numbers) + 1}"
+        return self._numbers[device]
 
 
 def _forms(secret: bytes) -> Iterable[str]:

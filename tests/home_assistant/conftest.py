@@ -128,9 +128,23 @@ async def frontend(
     zha: Zha, hass_client: ClientSessionGenerator, hass_ws_client: WebSocketGenerator
 ) -> Frontend:
     """The pages of Home Assistant, in an administrator's browser."""
+    return await _pages(zha.hass, hass_client, hass_ws_client)
+
+
+@pytest.fixture
+async def zwave_frontend(
+    zwave: Zwave, hass_client: ClientSessionGenerator, hass_ws_client: WebSocketGenerator
+) -> Frontend:
+    """The same, where Z-Wave JS runs."""
+    return await _pages(zwave.hass, hass_client, hass_ws_client)
+
+
+async def _pages(
+    hass: HomeAssistant, client: ClientSessionGenerator, websocket: WebSocketGenerator
+) -> Frontend:
     for page in ("websocket_api", "config", "repairs", "diagnostics"):
-        assert await async_setup_component(zha.hass, page, {})
-    return Frontend(zha.hass, await hass_client(), await hass_ws_client(zha.hass))
+        assert await async_setup_component(hass, page, {})
+    return Frontend(hass, await client(), await websocket(hass))
 
 
 @pytest.fixture

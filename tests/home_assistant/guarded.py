@@ -1,4 +1,4 @@
-"""A network of ZHA's that hubsec protects: what Home Assistant shows of it, and what the stick itself holds."""
+"""A network that hubsec protects, and what Home Assistant shows of it; one of ZHA's, and what the stick itself holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -59,48 +59,27 @@ def stick(house: House) -> Stick:
 
 
 class Guarded:
-    """hubsec's entry for `zha`, set up by `set_up()`."""
+    """hubsec's entry for the network that the entry `there` of another integration runs."""
 
-    def __init__(self, zha: Zha, entry: ConfigEntry) -> None:
-        self.zha = zha
+    def __init__(self, hass: HomeAssistant, there: ConfigEntry, entry: ConfigEntry) -> None:
+        self.hass = hass
+        self.there = there
         self.entry = entry
-
-    @classmethod
-    def of(
-        cls, zha: Zha, *, network_id: str, mode: Mode = Mode.ENFORCE, adopt: Iterable[Device] = ()
-    ) -> Guarded:
-        """An entry as hubsec's config flow makes it, with the devices that were confirmed."""
-        data = {
-            "stack": "zha",
-            "stack_entry_id": zha.entry.entry_id,
-            "adopt": [ieee(device) for device in adopt],
-        }
-        entry = MockConfigEntry(
-            domain=DOMAIN, title=TITLE, unique_id=network_id, data=data, options={"mode": mode.value}
-        )
-        entry.add_to_hass(zha.hass)
-        return cls(zha, entry)
-
-    @property
-    def hass(self) -> HomeAssistant:
-        """Home Assistant."""
-        return self.zha.hass
-
-    @property
-    def house(self) -> House:
-        """The house."""
-        return self.zha.house
+        self._network: Any = getattr(entry, "runtime_data", None)
 
     @property
     def network(self) -> Any:
-        """The component's `ProtectedNetwork`; another one after each reload of the entry."""
-        return self.entry.runtime_data
+        """The component's `ProtectedNetwork`; another one after each reload of the entry, the last one while it is
+        unloaded."""
+        self._network = getattr(self.entry, "runtime_data", self._network)
+        return self._network
 
     # The entry's life
 
     async def set_up(self) -> None:
         """Set the entry up."""
         assert await self.hass.config_entries.async_setup(self.entry.entry_id)
+        self._network = self.entry.runtime_data
 
     async def unload(self) -> None:
         """Unload the entry."""
@@ -125,7 +104,36 @@ class Guarded:
     def _made_anew(self, before: object) -> bool:
         return self.entry.state is ConfigEntryState.LOADED and self.network is not before
 
+    # What a user does
+
+    async def call(self, action: str, *, context: Context | None = None, **data: Any) -> dict[str, Any]:
+        """What that action of hubsec answers."""
+        answer = await self.hass.services.async_call(
+            DOMAIN, action, data, blocking=True, return_response=True, context=context
+        )
+        assert isinstance(answer, dict)
+        return answer
+
     # What can be seen
+
+    def entity_id(self, domain: str, key: str) -> str:
+        """The network's entity of that key."""
+        registry = er.async_get(self.hass)
+        found = registry.async_get_entity_id(domain, DOMAIN, f"{self.entry.unique_id}-{key}")
+        assert found is not None, (domain, key)
+        return found
+
+    def state(self, domain: str, key: str) -> str:
+        """The state of that entity."""
+        state = self.hass.states.get(self.entity_id(domain, key))
+        assert state is not None
+        return state.state
+
+    def attributes(self, domain: str, key: str) -> dict[str, Any]:
+        """The attributes of that entity."""
+        state = self.hass.states.get(self.entity_id(domain, key))
+        assert state is not None
+        return dict(state.attributes)
 
     def entity(self, key: str, domain: str = "binary_sensor") -> str | None:
         """The state of an entity of the network, None when there is none."""
@@ -152,6 +160,28 @@ class Guarded:
         protected = "on" if enforces or standing == "shut" else "off"
         await until(lambda: self.entity("protected") == protected, f"The sensor's being {protected}", LOOKED)
 
+
+class GuardedZha(Guarded):
+    """hubsec's entry for `zha`."""
+
+    def __init__(self, zha: Zha, entry: ConfigEntry) -> None:
+        super().__init__(zha.hass, zha.entry, entry)
+        self.zha = zha
+
+    @classmethod
+    def of(
+        cls, zha: Zha, *, network_id: str, mode: str = Mode.ENFORCE, adopt: Iterable[Device] = ()
+    ) -> GuardedZha:
+        """It, before it is set up."""
+        entry = hubsec_entry(zha.entry, network_id, mode, [ieee(device) for device in adopt])
+        entry.add_to_hass(zha.hass)
+        return cls(zha, entry)
+
+    @property
+    def house(self) -> House:
+        """The house."""
+        return self.zha.house
+
     async def stands(self) -> None:
         """Wait until the guard stands; it is read back, on the stick itself as well, and refuses ZHA's service."""
         await self.is_now("stands")
@@ -175,14 +205,50 @@ class Guarded:
         )
         assert lamp.is_on is not before
 
+    async def admitted(self, device: Device, name: str) -> dict[str, Any]:
+        """Let the device in by its sticker."""
+        device.power_on()
+        answer = await self.call("admit", sticker=device.sticker, name=name)
+        await self.settled(device)
+        return answer
+
+    async def settled(self, device: Device) -> None:
+        """Wait until ZHA has done all that it does with a new device: unloaded in the middle of it, it leaves a thread
+        behind."""
+        await self.zha.joined(device)
+        await until(lambda: self.zha.device_entry(device), f"{device.name} in Home Assistant")
+        await self.hass.async_block_till_done()
+
 
 def network_id(zha: Zha) -> str:
     """What names the network that ZHA runs now."""
     return str(zha.app.state.network_info.extended_pan_id).replace(":", "").lower()
 
 
-async def guarded(zha: Zha, mode: Mode = Mode.ENFORCE, adopt: Iterable[Device] = ()) -> Guarded:
+def hubsec_entry(
+    there: ConfigEntry, network_id: str, mode: str, adopt: Iterable[str] | None, policy: str = "home"
+) -> MockConfigEntry:
+    """An entry as hubsec's config flow makes it, with the devices that were confirmed; none was, where that is None."""
+    data: dict[str, Any] = {"stack": there.domain, "stack_entry_id": there.entry_id}
+    if adopt is not None:
+        data["adopt"] = list(adopt)
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title=there.title,
+        unique_id=network_id,
+        data=data,
+        options={"mode": str(mode), "policy": policy},
+    )
+
+
+async def guarded(
+    zha: Zha, mode: str = Mode.ENFORCE, *, adopt: Iterable[Device] | None = (), policy: str = "home"
+) -> GuardedZha:
     """hubsec, set up on a ZHA that is loaded."""
-    made = Guarded.of(zha, network_id=network_id(zha), mode=mode, adopt=adopt)
+    known = None if adopt is None else [ieee(device) for device in adopt]
+    entry = hubsec_entry(zha.entry, network_id(zha), mode, known, policy)
+    entry.add_to_hass(zha.hass)
+    made = GuardedZha(zha, entry)
     await made.set_up()
+    await zha.hass.async_block_till_done()
     return made

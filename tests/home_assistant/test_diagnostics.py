@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from guarded_house import guarded
+from guarded import guarded
 from homeassistant.components.diagnostics import REDACTED
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
@@ -159,5 +159,5 @@ async def test_system_health_says_which_networks_are_protected(hass: HomeAssista
     await zha.unload()
     await hass.async_block_till_done()
     info = await get_system_health_info(hass, "hubsec")
-    assert (info["protected"], info["unprotected"]) == (0, "Stick (waiting)")
+    assert (info["protected"], info["unprotected"]) == (0, "Emulated stick (waiting)")
     assert home.network.standing == "waiting"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from bellows.ezsp.protocol import ProtocolHandler
-from guarded import REFUSAL, SHUT, Guarded, guarded, stick
+from guarded import REFUSAL, SHUT, GuardedZha, guarded, stick
 from homeassistant.core import Context, ServiceCall
 from homeassistant.exceptions import ServiceValidationError
 from pytest_homeassistant_custom_component.typing import MockHAClientWebSocket, WebSocketGenerator
@@ -30,7 +30,7 @@ WINDOW = 60
 class Setting:
     """A guarded house with a lamp that works, one that waits for its admission, and what a user has in hand."""
 
-    def __init__(self, guard: Guarded, websocket: MockHAClientWebSocket, admin: Context) -> None:
+    def __init__(self, guard: GuardedZha, websocket: MockHAClientWebSocket, admin: Context) -> None:
         self.guard = guard
         self.zha = guard.zha
         self.websocket = websocket

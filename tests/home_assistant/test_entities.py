@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from guarded_house import Guarded, guarded
+from guarded import GuardedZha, guarded
 from homeassistant.components.device_automation import DeviceAutomationType
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import ATTR_ENTITY_ID
@@ -29,7 +29,9 @@ from hubsec.errors import StoreError
 pytestmark = pytest.mark.usefixtures("enable_custom_integrations")
 
 
-async def pressed(home: Guarded, domain: str, action: str, key: str, context: Context | None = None) -> None:
+async def pressed(
+    home: GuardedZha, domain: str, action: str, key: str, context: Context | None = None
+) -> None:
     await home.hass.services.async_call(
         domain, action, {ATTR_ENTITY_ID: home.entity_id(domain, key)}, blocking=True, context=context
     )
@@ -148,12 +150,12 @@ async def test_the_switch_turns_enforcement_on_and_off_and_says_who(
     await zha.close()
 
 
-async def unadopted(zha: Zha) -> Guarded:
+async def unadopted(zha: Zha) -> GuardedZha:
     await zha.admitted(zha.house.lamp())
     return await guarded(zha, "observe", adopt=None)
 
 
-async def unloaded(zha: Zha) -> Guarded:
+async def unloaded(zha: Zha) -> GuardedZha:
     home = await guarded(zha, "observe")
     await zha.unload()
     return home
@@ -161,10 +163,10 @@ async def unloaded(zha: Zha) -> Guarded:
 
 @pytest.mark.parametrize(
     ("made", "why"),
-    [(unadopted, "Nobody has confirmed the devices of Stick"), (unloaded, "ZHA is not running")],
+    [(unadopted, "Nobody has confirmed the devices of Emulated stick"), (unloaded, "ZHA is not running")],
 )
 async def test_the_switch_stays_off_where_enforcing_would_do_harm_or_nothing(
-    zha: Zha, made: Callable[[Zha], Awaitable[Guarded]], why: str
+    zha: Zha, made: Callable[[Zha], Awaitable[GuardedZha]], why: str
 ) -> None:
     home = await made(zha)
     with pytest.raises(ServiceValidationError, match=why):
@@ -251,7 +253,7 @@ async def test_each_device_has_a_sensor_of_its_own_that_is_off_by_default_and_go
 
     await until(known, "The device's sensor")
     entity_id = known()
-    assert entity_id == "binary_sensor.stick_security_of_hall_lamp"
+    assert entity_id == "binary_sensor.emulated_stick_security_of_hall_lamp"
     assert registry.entities[entity_id].disabled_by is er.RegistryEntryDisabler.INTEGRATION
     # It is on our device; ZHA's is ZHA's alone.
     assert zha.device_entry(lamp).config_entries == {zha.entry.entry_id}
@@ -260,7 +262,7 @@ async def test_each_device_has_a_sensor_of_its_own_that_is_off_by_default_and_go
     registry.async_update_entity(entity_id, disabled_by=None)
     await zha.hass.config_entries.async_reload(home.entry.entry_id)
     await zha.hass.async_block_till_done()
-    home = Guarded(zha, home.entry)
+    home = GuardedZha(zha, home.entry)
     assert zha.hass.states.get(entity_id).state == "off"
     await home.call("quarantine", device=ieee(lamp), reason="It blinks.")
     await until(lambda: zha.hass.states.get(entity_id).state == "on", "The problem")
@@ -291,7 +293,7 @@ async def test_a_refusal_is_an_event_with_a_sentence_and_the_canary_is_none(zha:
         await zha.permit()
     (event,) = [event for event in told if event.data["type"] == "open_refused"]
     assert event.data["entry_id"] == home.entry.entry_id
-    assert event.data["network"] == "Stick"
+    assert event.data["network"] == "Emulated stick"
     assert event.data["entity_id"] == home.entity_id("event", "events")
     assert event.data["sentence"].startswith("Refused the host to open the network for whoever comes: ")
     shown = home.attributes("event", "events")
@@ -350,7 +352,7 @@ async def test_the_logbook_has_the_sentence_behind_the_networks_name(hass: HomeA
     domain, describe = described["hubsec_event"]
     line = describe(told[-1])
     assert domain == "hubsec"
-    assert line["name"] == "Stick"
+    assert line["name"] == "Emulated stick"
     assert line["message"].startswith("refused the host to open the network")
     assert line["entity_id"] == home.entity_id("event", "events")
 
@@ -381,7 +383,7 @@ async def test_an_automation_is_triggered_by_name(hass: HomeAssistant, zha: Zha)
             {"trigger": "hubsec.nonsense"},
             "hubsec.nonsense is no trigger of hubsec; they are: admission_closed",
         ),
-        ({"trigger": "hubsec.denied", "device": "x"}, "An EUI64 is 16 hex digits"),
+        ({"trigger": "hubsec.denied", "device": "x"}, "A device is named by its EUI64"),
     ],
 )
 async def test_a_trigger_that_is_none_is_told(

@@ -6,8 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from guarded import SHUT, stick
-from guarded_house import guarded
+from guarded import SHUT, guarded, stick
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir

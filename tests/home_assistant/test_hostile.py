@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from frontend import Frontend
-from guarded_house import Guarded, guarded
+from guarded import GuardedZha, guarded
 from homeassistant.auth.const import GROUP_ID_USER
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import ATTR_ENTITY_ID
@@ -107,19 +107,19 @@ async def test_whatever_goes_wrong_at_attaching_is_shown(
     assert f"{home.entry.entry_id}_{kind}" in issues
 
 
-async def unload(home: Guarded) -> None:
+async def unload(home: GuardedZha) -> None:
     """Unload the entry."""
     assert await home.hass.config_entries.async_unload(home.entry.entry_id)
 
 
-async def close(home: Guarded) -> None:
+async def close(home: GuardedZha) -> None:
     """Press the button."""
     await home.network.entrance.close()
 
 
 @pytest.mark.parametrize("end", [unload, close])
 async def test_whoever_waits_for_an_opening_that_is_ended_hears_of_it(
-    zha: Zha, end: Callable[[Guarded], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+    zha: Zha, end: Callable[[GuardedZha], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, began, go_on = await guarded(zha), asyncio.Event(), asyncio.Event()
     listen = Bellows.listen

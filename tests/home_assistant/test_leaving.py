@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from guarded import DOMAIN, SETTLED, SHUT, ZHAS, Guarded, guarded, stick
+from guarded import DOMAIN, SETTLED, SHUT, ZHAS, GuardedZha, guarded, stick
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE, EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
@@ -86,7 +86,7 @@ async def left(zha: Zha, before: dict[str, Any]) -> None:
     assert [task for task in of_hubsec() if "test_" not in task] == []
 
 
-def home(hass: HomeAssistant, guard: Guarded) -> Path:
+def home(hass: HomeAssistant, guard: GuardedZha) -> Path:
     return Path(hass.config.path(DOMAIN, str(guard.entry.unique_id)))
 
 

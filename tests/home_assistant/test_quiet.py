@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 import pytest
-from guarded import Guarded, guarded
+from guarded import GuardedZha, guarded
 from homeassistant import block_async_io
 from zha_house import Zha, until
 
@@ -42,7 +42,7 @@ def secrets_of(house: House) -> dict[str, bytes]:
     return {name: key for name, key in {**keys, **codes}.items() if key not in PUBLIC_KEYS}
 
 
-async def lived_through(guard: Guarded) -> None:
+async def lived_through(guard: GuardedZha) -> None:
     """What an ordinary day of a guard brings."""
     zha, house = guard.zha, guard.house
     await guard.stands()

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from guarded import DOMAIN, SETTLED, SHUT, Guarded, guarded, stick
+from guarded import DOMAIN, SETTLED, SHUT, GuardedZha, guarded, stick
 from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
@@ -33,14 +33,14 @@ async def lamp(zha: Zha) -> Lamp:
 
 
 @pytest.fixture
-async def guard(zha: Zha, lamp: Lamp) -> Guarded:
+async def guard(zha: Zha, lamp: Lamp) -> GuardedZha:
     """A guard that stands; the lamp is adopted."""
     guard = await guarded(zha, adopt=[lamp])
     await guard.stands()
     return guard
 
 
-async def says_why(guard: Guarded, why: str) -> None:
+async def says_why(guard: GuardedZha, why: str) -> None:
     """The actions of a guard that is not there say so."""
     for action, data in {
         "listen": {},
@@ -52,14 +52,14 @@ async def says_why(guard: Guarded, why: str) -> None:
         assert why in str(refused.value), action
 
 
-async def stands_as_ever(guard: Guarded, lamp: Lamp) -> None:
+async def stands_as_ever(guard: GuardedZha, lamp: Lamp) -> None:
     await guard.stands()
     await guard.works(lamp)
 
 
 async def test_hubsec_is_there_before_zha(zha: Zha, lamp: Lamp) -> None:
     assert await zha.unload()
-    guard = Guarded.of(zha, network_id=network_id_of_house(zha), adopt=[lamp])
+    guard = GuardedZha.of(zha, network_id=network_id_of_house(zha), adopt=[lamp])
     await guard.set_up()
     await guard.is_now("waiting")
     assert guard.entity("joining") == "unavailable"
@@ -79,7 +79,7 @@ def network_id_of_house(zha: Zha) -> str:
 
 
 async def test_there_is_no_zha(hass: HomeAssistant, unstarted_zha: Zha) -> None:
-    guard = Guarded.of(unstarted_zha, network_id="0011223344556677")
+    guard = GuardedZha.of(unstarted_zha, network_id="0011223344556677")
     await hass.config_entries.async_remove(unstarted_zha.entry.entry_id)
     await guard.set_up()
     await guard.is_now("waiting")
@@ -87,7 +87,7 @@ async def test_there_is_no_zha(hass: HomeAssistant, unstarted_zha: Zha) -> None:
     await guard.remove()
 
 
-async def test_zha_fails_and_comes_later(guard: Guarded, lamp: Lamp) -> None:
+async def test_zha_fails_and_comes_later(guard: GuardedZha, lamp: Lamp) -> None:
     zha = guard.zha
     zha.point_at(NOWHERE)
     assert not await zha.reload()
@@ -99,7 +99,7 @@ async def test_zha_fails_and_comes_later(guard: Guarded, lamp: Lamp) -> None:
     await stands_as_ever(guard, lamp)
 
 
-async def test_zha_is_reloaded_again_and_again(guard: Guarded, lamp: Lamp) -> None:
+async def test_zha_is_reloaded_again_and_again(guard: GuardedZha, lamp: Lamp) -> None:
     zha = guard.zha
     for _ in range(2):
         before = zha.app
@@ -118,7 +118,7 @@ async def test_zha_is_reloaded_again_and_again(guard: Guarded, lamp: Lamp) -> No
     await guard.stands()
 
 
-async def test_zha_is_reloaded_while_something_is_open(guard: Guarded, lamp: Lamp) -> None:
+async def test_zha_is_reloaded_while_something_is_open(guard: GuardedZha, lamp: Lamp) -> None:
     zha, house = guard.zha, guard.house
     new, stranger = house.lamp(), house.stranger()
     entrance = guard.network.entrance
@@ -143,7 +143,7 @@ async def test_zha_is_reloaded_while_something_is_open(guard: Guarded, lamp: Lam
     assert not stranger.loot
 
 
-async def test_the_connection_breaks(guard: Guarded, lamp: Lamp) -> None:
+async def test_the_connection_breaks(guard: GuardedZha, lamp: Lamp) -> None:
     zha, app = guard.zha, guard.zha.app
     zha.house.server.power_cut()
     await until(lambda: zha.entry.state is not ConfigEntryState.LOADED, "The loss of the connection")
@@ -154,7 +154,7 @@ async def test_the_connection_breaks(guard: Guarded, lamp: Lamp) -> None:
     assert lost.left_refusing
 
 
-async def test_the_stick_is_gone_for_a_while(guard: Guarded, lamp: Lamp) -> None:
+async def test_the_stick_is_gone_for_a_while(guard: GuardedZha, lamp: Lamp) -> None:
     zha = guard.zha
     async with zha.without_stick():
         await until(lambda: zha.entry.state is ConfigEntryState.SETUP_RETRY, "ZHA's giving up for now")
@@ -166,7 +166,7 @@ async def test_the_stick_is_gone_for_a_while(guard: Guarded, lamp: Lamp) -> None
 
 
 async def test_zha_is_removed_and_comes_back_as_another(
-    guard: Guarded, lamp: Lamp, hass: HomeAssistant
+    guard: GuardedZha, lamp: Lamp, hass: HomeAssistant
 ) -> None:
     house = guard.house
     await hass.config_entries.async_remove(guard.zha.entry.entry_id)
@@ -184,7 +184,7 @@ async def test_zha_is_removed_and_comes_back_as_another(
     await again.stop()
 
 
-async def test_zha_is_disabled_and_enabled(guard: Guarded, lamp: Lamp, hass: HomeAssistant) -> None:
+async def test_zha_is_disabled_and_enabled(guard: GuardedZha, lamp: Lamp, hass: HomeAssistant) -> None:
     entry = guard.zha.entry
     await hass.config_entries.async_set_disabled_by(entry.entry_id, ConfigEntryDisabler.USER)
     await guard.is_now("waiting")
@@ -193,7 +193,7 @@ async def test_zha_is_disabled_and_enabled(guard: Guarded, lamp: Lamp, hass: Hom
     await stands_as_ever(guard, lamp)
 
 
-async def test_hubsec_is_reloaded_alone_and_both_at_once(guard: Guarded, lamp: Lamp) -> None:
+async def test_hubsec_is_reloaded_alone_and_both_at_once(guard: GuardedZha, lamp: Lamp) -> None:
     app = guard.zha.app
     await guard.reload()
     assert guard.zha.app is app
@@ -204,7 +204,7 @@ async def test_hubsec_is_reloaded_alone_and_both_at_once(guard: Guarded, lamp: L
     await stands_as_ever(guard, lamp)
 
 
-async def test_home_assistant_is_restarted(guard: Guarded, lamp: Lamp) -> None:
+async def test_home_assistant_is_restarted(guard: GuardedZha, lamp: Lamp) -> None:
     before = guard.network
     async with guard.zha.restarted() as zha:
         assert stick(zha.house) == SHUT
@@ -212,7 +212,7 @@ async def test_home_assistant_is_restarted(guard: Guarded, lamp: Lamp) -> None:
         zha.hass.data.pop(DATA_CUSTOM_COMPONENTS)
         entry = zha.hass.config_entries.async_get_entry(guard.entry.entry_id)
         assert entry is not None
-        again = Guarded(zha, entry)
+        again = GuardedZha(zha, entry)
         # ZHA comes first: the manifest says so.
         await zha.started()
         await again.set_up()
@@ -220,7 +220,7 @@ async def test_home_assistant_is_restarted(guard: Guarded, lamp: Lamp) -> None:
         await again.unload()
 
 
-async def test_who_came_while_the_guard_was_away_is_found(guard: Guarded, lamp: Lamp) -> None:
+async def test_who_came_while_the_guard_was_away_is_found(guard: GuardedZha, lamp: Lamp) -> None:
     zha = guard.zha
     await guard.unload()
     stranger = zha.house.plug(install_code=None)
@@ -239,7 +239,7 @@ async def test_who_came_while_the_guard_was_away_is_found(guard: Guarded, lamp: 
 
 async def test_another_network_is_not_touched(zha: Zha) -> None:
     before = stick(zha.house)
-    guard = Guarded.of(zha, network_id="0011223344556677")
+    guard = GuardedZha.of(zha, network_id="0011223344556677")
     await guard.set_up()
     await guard.is_now("other_network")
     await says_why(guard, "is not guarded now")

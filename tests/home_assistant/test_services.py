@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import voluptuous as vol
-from guarded_house import guarded
+from guarded import guarded
 from homeassistant.core import Context, Event, HomeAssistant, ServiceCall
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized, UnknownUser
 from homeassistant.helpers.json import JSONEncoder
@@ -65,7 +65,7 @@ async def test_admit_lets_in_the_device_of_the_sticker_and_says_how_safe_it_is(
         context=admin,
     )
     assert answer == {
-        "network": "Stick",
+        "network": "Emulated stick",
         "device": ieee(lamp),
         "name": "Hall lamp",
         "security": "joined by install code; holds a link key of its own",
@@ -84,7 +84,7 @@ async def test_admit_says_that_nobody_came(zha: Zha) -> None:
     admitting = zha.hass.async_create_task(home.call("admit", sticker=lamp.sticker, name="Hall lamp"))
     await until(lambda: home.network.entrance.open_to, "Opening")
     await home.network.entrance.close()
-    with pytest.raises(ServiceValidationError, match="Stick: Somebody closed it"):
+    with pytest.raises(ServiceValidationError, match="Emulated stick: Somebody closed it"):
         await admitting
 
 
@@ -98,7 +98,7 @@ async def test_only_an_admission_that_failed_is_worth_a_traceback(
         raise AdmissionEnded("It did not come in.", outcome=outcome)
 
     monkeypatch.setattr(home.network.entrance, "admit", ended)
-    with pytest.raises(HomeAssistantError, match="Stick: It did not come in") as raised:
+    with pytest.raises(HomeAssistantError, match="Emulated stick: It did not come in") as raised:
         await home.call("admit", sticker=zha.house.lamp().sticker, name="Hall lamp")
     assert isinstance(raised.value, ServiceValidationError) is (outcome is not Outcome.FAILED)
 
@@ -131,7 +131,7 @@ async def test_a_device_is_quarantined_released_and_revoked(zha: Zha) -> None:
     assert "quarantined" not in answer["security"]
 
     answer = await home.call("revoke", device_id=device_id)
-    assert answer == {"network": "Stick", "device": ieee(lamp), "name": "Hall lamp"}
+    assert answer == {"network": "Emulated stick", "device": ieee(lamp), "name": "Hall lamp"}
     everything = await home.call("list")
     assert everything["allowlist"] == []
     (stranger,) = everything["unapproved"]
@@ -167,12 +167,12 @@ async def test_list_says_how_the_network_stands(zha: Zha) -> None:
 @pytest.mark.parametrize(
     ("action", "said", "why"),
     [
-        ("admit", {"sticker": "not one", "name": "Lamp"}, "Stick: "),
-        ("allow", {"device": "no address"}, "Stick: An EUI64 is 16 hex digits"),
-        ("allow", {"device_id": "none"}, "Stick has no such device"),
-        ("revoke", {"device": "00:12:4b:00:00:00:00:01"}, "Stick: "),
-        ("quarantine", {"device": "00:12:4b:00:00:00:00:01", "reason": "So."}, "Stick: "),
-        ("listen", {"seconds": 179}, "Stick: "),
+        ("admit", {"sticker": "not one", "name": "Lamp"}, "Emulated stick: "),
+        ("allow", {"device": "no address"}, "Emulated stick: An EUI64 is 16 hex digits"),
+        ("allow", {"device_id": "none"}, "Emulated stick has no such device"),
+        ("revoke", {"device": "00:12:4b:00:00:00:00:01"}, "Emulated stick: "),
+        ("quarantine", {"device": "00:12:4b:00:00:00:00:01", "reason": "So."}, "Emulated stick: "),
+        ("listen", {"seconds": 179}, "Emulated stick: "),
         ("list", {"config_entry_id": "another"}, "No network is protected by that entry"),
     ],
 )
@@ -216,10 +216,10 @@ async def test_nothing_is_asked_of_a_network_that_is_not_there(hass: HomeAssista
     home = await guarded(zha)
     await zha.unload()
     await hass.async_block_till_done()
-    with pytest.raises(ServiceValidationError, match="Stick is not guarded now: ZHA is not running"):
+    with pytest.raises(ServiceValidationError, match="Emulated stick is not guarded now: ZHA is not running"):
         await home.call("list")
     await hass.config_entries.async_unload(home.entry.entry_id)
-    with pytest.raises(ServiceValidationError, match="Stick is not loaded"):
+    with pytest.raises(ServiceValidationError, match="Emulated stick is not loaded"):
         await home.call("list")
     await hass.config_entries.async_remove(home.entry.entry_id)
     with pytest.raises(ServiceValidationError, match="No network is protected"):

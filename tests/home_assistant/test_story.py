@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from guarded import DOMAIN, Guarded, guarded
+from guarded import DOMAIN, GuardedZha, guarded
 from homeassistant.core import Context
 from homeassistant.helpers import device_registry as dr
 from zha_house import Zha, ieee, until
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("enable_custom_integrations")
 class Story:
     """A user, and the house."""
 
-    def __init__(self, guard: Guarded, admin: Context) -> None:
+    def __init__(self, guard: GuardedZha, admin: Context) -> None:
         self.guard = guard
         self.zha = guard.zha
         self.house = guard.house

@@ -4,10 +4,13 @@ it."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
+from guarded import Guarded, hubsec_entry
+from homeassistant.components.persistent_notification import _async_get_or_create_notifications
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
@@ -19,6 +22,7 @@ from zha_house import PATIENCE, until
 from zwave_js_server.client import Client
 from zwave_js_server.model.controller import Controller
 
+from hubsec.identity import Mode
 from hubsec_emulated.zwave.device import ZWaveDevice
 from hubsec_emulated.zwave.house import ZWaveHouse
 
@@ -158,6 +162,44 @@ class Zwave:
         return state.state
 
 
+class GuardedZwave(Guarded):
+    """hubsec's entry for `zwave`."""
+
+    def __init__(self, zwave: Zwave, entry: ConfigEntry) -> None:
+        super().__init__(zwave.hass, zwave.entry, entry)
+        self.zwave = zwave
+
+    def identity(self, device: ZWaveDevice) -> str:
+        """What the device is called once it has proved its DSK."""
+        return device.dsk.partition("-")[2]
+
+    def notifications(self) -> dict[str, str]:
+        """hubsec's notifications that are shown: title and text."""
+        shown = _async_get_or_create_notifications(self.hass)
+        return {
+            str(one["title"]): one["message"].replace("\\", "")
+            for known_as, one in shown.items()
+            if known_as.startswith("hubsec")
+        }
+
+
+async def guarded_zwave(
+    zwave: Zwave,
+    mode: str = Mode.ENFORCE,
+    *,
+    adopt: Iterable[ZWaveDevice] | None = (),
+    policy: str = "home",
+) -> GuardedZwave:
+    """hubsec, set up on a Z-Wave JS that is loaded."""
+    known = None if adopt is None else [zwave.address(device) for device in adopt]
+    entry = hubsec_entry(zwave.entry, f"{zwave.home_id:08x}", mode, known, policy)
+    entry.add_to_hass(zwave.hass)
+    made = GuardedZwave(zwave, entry)
+    await made.set_up()
+    await zwave.hass.async_block_till_done()
+    return made
+
+
 class AddDevice:
     """The page "Add device", in an administrator's browser: what it asks, and what it is told."""
 
@@ -165,14 +207,10 @@ class AddDevice:
         self.zwave = zwave
         self._websocket = websocket
         self.told: list[dict[str, Any]] = []
-        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._reading: asyncio.Task[None] | None = None
 
     async def ask(self, command: str, **more: Any) -> dict[str, Any]:
         """Ask for something of Z-Wave JS; the answer, with or without success."""
         asked = {"type": f"{DOMAIN}/{command}", "entry_id": self.zwave.entry.entry_id, **more}
-        number = self._websocket.get_next_id() if hasattr(self._websocket, "get_next_id") else None
-        del number
         await self._websocket.send_json_auto_id(asked)
         while True:
             answer: dict[str, Any] = await self._websocket.receive_json(timeout=PATIENCE)
@@ -182,19 +220,15 @@ class AddDevice:
 
     async def hear(self, kind: str) -> dict[str, Any]:
         """Wait until the page is told of that."""
-        while True:
-            found = [one for one in self.told if one.get("event") == kind]
-            if found:
-                return found[-1]
+        while not (found := [one for one in self.told if one.get("event") == kind]):
             answer = await self._websocket.receive_json(timeout=PATIENCE)
             self.told.append(answer["event"])
+        return found[-1]
 
 
 @asynccontextmanager
 async def other_client(house: ZWaveHouse) -> AsyncGenerator[Client]:
     """Another client of the same server."""
-    import aiohttp
-
     async with aiohttp.ClientSession() as session:
         client = Client(house.url, session)
         await client.connect()
