@@ -28,7 +28,7 @@ from hubsec_zwave.provisioning import Provisioning
 from hubsec_zwave.removing import Removing
 from hubsec_zwave.screening import QUESTIONS, Refusal
 from hubsec_zwave.station import HOST, LOGGER, Station
-from hubsec_zwave.wire import Status
+from hubsec_zwave.wire import KEX_CANCELED, Status
 
 type Json = Mapping[str, Any]
 
@@ -128,6 +128,7 @@ class Guard:
         if self.including.inclusion is None:
             with contextlib.suppress(RadioError):
                 await self.station.command("controller.stop_inclusion")
+                await self.station.command("controller.cancel_secure_bootstrap_s2", reason=KEX_CANCELED)
 
     async def _resume(self) -> None:
         """Who was to leave before the start still is; whoever has left meanwhile has."""
@@ -369,7 +370,24 @@ class Guard:
 
     async def _state_changed(self, event: Json) -> None:
         if event.get("state") in IDLE:
+            inclusion = self.including.inclusion
+            if inclusion is not None and inclusion.node is not None:
+                self.station.spawn(self._unannounced(inclusion, inclusion.node), "look for a node")
             await self.including.idle()
+
+    async def _unannounced(self, inclusion: Inclusion, node_id: int) -> None:
+        """An inclusion that is stopped just when a device has answered is dropped by zwave-js: the node is there, and
+        nobody is told."""
+        await asyncio.sleep(self.station.limits.announced)
+        if self.including.inclusion is not inclusion:
+            return
+        try:
+            result = await self.station.command("node.get_state", nodeId=node_id)
+        except RadioError:  # It is not there.
+            self.including.over()
+            await self.including.again()
+            return
+        self.on_event({"source": "controller", "event": "node added", "node": result["state"]})
 
     async def _failed(self, event: Json) -> None:  # noqa: ARG002 - it says no more
         self.including.over()

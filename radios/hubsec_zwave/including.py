@@ -17,7 +17,7 @@ from hubsec.radio import AdmissionOrder
 from hubsec.requests import JoinKind, JoinRequest, OpenKind
 from hubsec_zwave.inclusion import HUBSEC, STRANGER, Inclusion
 from hubsec_zwave.station import LOGGER, Station
-from hubsec_zwave.wire import Strategy, classes_of, numbers_of, pin_text, shown_identity
+from hubsec_zwave.wire import KEX_CANCELED, Strategy, classes_of, numbers_of, pin_text, shown_identity
 
 SECURITY_CLASS: Final = "security-class"
 """The rule by which a device is denied that asks for too little."""
@@ -260,4 +260,5 @@ _BEST: Final = SecurityClass.S2_ACCESS_CONTROL
 _NO: Final[Mapping[str, Mapping[str, Any]]] = {
     "controller.grant_security_classes": {"inclusionGrant": False},
     "controller.validate_dsk_and_enter_pin": {"pin": False},
+    "controller.cancel_secure_bootstrap_s2": {"reason": KEX_CANCELED},
 }

@@ -25,7 +25,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     that somebody else's inclusion puts is answered with no; the server takes the first answer, and a client that asks
     its user takes seconds. `claim`: how long an inclusion that a client wants to begin may take to start; replacing
     a node is tried with pings first. `bootstrap`: how long an inclusion may last that a client has begun, and how long
-    a node may take from being found to being added; zwave-js gives up after 240 s by itself."""
+    a node may take from being found to being added; zwave-js gives up after 240 s by itself. `announced`: when the
+    controller is idle again, zwave-js tells at once of the node that it has taken in."""
 
     connect: float = 10.0
     command: float = 30.0
@@ -40,3 +41,4 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     veto: float = 0.02
     claim: float = 30.0
     bootstrap: float = 300.0
+    announced: float = 1.0

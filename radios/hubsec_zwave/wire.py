@@ -45,6 +45,10 @@ EXCLUDE_ONLY: Final = 0
 """The exclusion strategy that leaves the provisioning list as it is."""
 
 
+KEX_CANCELED: Final = 6
+"""The word for a key exchange that somebody ends (zwave-js' `KEXFailType.BootstrappingCanceled`)."""
+
+
 class Status(enum.IntEnum):
     """How a node answers."""
 

@@ -36,6 +36,7 @@ SHORT: Final = Limits(
     remove_first=0.3,
     remove_most=2.0,
     claim=1.0,
+    announced=0.2,
 )
 DEFAULT, INSECURE, S0, S2 = 0, 2, 3, 4
 """Inclusion strategies."""
@@ -105,7 +106,7 @@ class HostClient:
         return [one for one in found if one.get("nodeId", one.get("node", {}).get("nodeId")) == node_id]
 
     async def event(self, kind: str, node_id: int | None = None) -> dict[str, Any]:
-        await self.house.wait_until(lambda: self.of(kind, node_id), what=f"{kind!r} for the host")
+        await self.house.wait_until(lambda: self.of(kind, node_id), 10, what=f"{kind!r} for the host")
         return self.of(kind, node_id)[-1]
 
     def forget(self) -> None:
@@ -186,7 +187,7 @@ class Guarded:
         def found() -> list[E]:
             return [event for event in self.of(kind) if where(event)]
 
-        await self.house.wait_until(found, what=f"{kind.__name__}, told by the hub")
+        await self.house.wait_until(found, 10, what=f"{kind.__name__}, told by the hub")
         return found()[-1]
 
     def address(self, node_id: int) -> Identity:
@@ -196,7 +197,7 @@ class Guarded:
         return self.radio.judge.silenced(node_id) is not None
 
     async def until(self, predicate: Callable[[], object], what: str) -> None:
-        await self.house.wait_until(predicate, what=what)
+        await self.house.wait_until(predicate, 10, what=what)
 
     async def admit(self, device: Any, **more: Any) -> Identity:
         """Let a device in by its button and DSK; who it is then."""
@@ -247,7 +248,7 @@ class Stage:
         if device.node_id is None:
             return OUTSIDE
         result = await inspector.command("node.get_highest_security_class", nodeId=device.node_id)
-        held = CLASSES.get(result["highestSecurityClass"], SecurityClass.NONE)
+        held = CLASSES.get(result.get("highestSecurityClass"), SecurityClass.NONE)
         if self.guarded is None:
             return f"{held}"
         if self.guarded.is_shut_off(device.node_id):
