@@ -138,13 +138,14 @@ _group(
     get_safe_cc_version cc nodeId endpointIndex
     """,
 )
+# Home Assistant says at every start that nothing is to be told to the makers of Z-Wave JS, where its user has said so.
+_group("driver.", Role.CONTROL, "disable_statistics")
 _group(
     "driver.",
     Role.ADMINISTER,
     """
     update_log_config config
     enable_statistics applicationName applicationVersion
-    disable_statistics
     start_listening_logs filter
     stop_listening_logs
     check_for_config_updates
