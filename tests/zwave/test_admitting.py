@@ -10,23 +10,10 @@ import pytest
 from hubsec.errors import AdmissionEnded
 from hubsec.events import Denied, IdentityPinned, Joined, KeySent, RemovalAwaited
 from hubsec.identity import SecurityClass, Standing, zwave_identity
-from tests.zwave.guarded import own
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from hubsec_emulated import ZWaveHouse
     from tests.zwave.guarded import Guarded
-
-import pytest_asyncio
-
-
-@pytest_asyncio.fixture
-async def guarded(zwave_house: ZWaveHouse, tmp_path: Path) -> AsyncIterator[Guarded]:
-    async with own(zwave_house, tmp_path) as guarded:
-        yield guarded
-
 
 async def test_a_lamp_comes_in_by_its_dsk(zwave_house: ZWaveHouse, guarded: Guarded) -> None:
     lamp = zwave_house.lamp()
