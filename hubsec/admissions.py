@@ -2,9 +2,8 @@
 
 The rules
 1. An admission is open for one device on one radio. Its entry is durable before the radio hears of it.
-2. What was known of a device that is admitted again (its marks, what is pinned, that it has been let in) goes
-   on to hold: a crash in the middle finds a device that may work. A quarantined device has to be released
-   first.
+2. What was known of a device that is admitted again (its marks, what is pinned, that it has been let in) goes on to
+   hold: a crash in the middle finds a device that may work. A quarantined device has to be released first.
 3. :meth:`Admissions.let_in` is the point of no return: the network key may leave from then on. When the window closes
    after that, the device has its exchange yet to do, and is judged by it.
 4. The first word on how it ended counts. Whatever ended it, the radio is told to withdraw, and the entry of a

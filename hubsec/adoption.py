@@ -22,10 +22,9 @@ _RULE: Final = "adoption"
 async def meet(state: HubState, authority: HubAuthority, seen: RadioPosture) -> None:
     """Look up what is known of the network that a radio has come up on, as its posture says.
 
-    One that the radio formed just now has no devices from before, and is adopted at once; of another the
-    devices are listed. A store that can't be written raises the standing alarm: a network that is known is
-    held to its policy all the same, and one that is not known stays unconfirmed, where nobody joins and
-    nobody is shut off.
+    One that the radio formed just now has no devices from before, and is adopted at once; of another the devices are
+    listed. A store that can't be written raises the standing alarm: a network that is known is held to its policy all
+    the same, and one that is not known stays unconfirmed, where nobody joins and nobody is shut off.
     """
     authority.network_id = seen.network_id
     network = authority.radio.network

@@ -1,9 +1,9 @@
 """The hub's half of every join: judge, record, apply, in this order.
 
-A radio asks through an :class:`HubAuthority` of its own. What comes back is durable. What follows from a
-decision for the allowlist (a mark, a pin, a quarantine) is durable too when :meth:`HubAuthority.judge`
-returns, so that a radio which acts on it never runs ahead of the record. Writing takes time, in which an
-admission may end or an entry be revoked: what is allowed is therefore decided once more when all is written.
+A radio asks through an :class:`HubAuthority` of its own. What comes back is durable. What follows from a decision for
+the allowlist (a mark, a pin, a quarantine) is durable too when :meth:`HubAuthority.judge` returns, so that a radio
+which acts on it never runs ahead of the record. Writing takes time, in which an admission may end or an entry be
+revoked: what is allowed is therefore decided once more when all is written.
 """
 
 from __future__ import annotations
@@ -524,8 +524,8 @@ class HubAuthority:
         self.publish(Exposed(time=self.now(), radio=self.radio.name, reason=reason))
 
     async def _quarantine(self, device: Identity, decision: Quarantine) -> None:
-        """Shut off a device for what it did, in its entry if it has one in force; else it is judged by what
-        it lacks."""
+        """Shut off a device for what it did, in its entry if it has one in force; else it is judged by what it
+        lacks."""
         standing = self.standing(device)
         in_force = standing is Standing.APPROVED or standing is Standing.ADOPTED
         if in_force and await self._change(device, quarantined=decision.reason):

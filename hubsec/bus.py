@@ -178,8 +178,8 @@ class Bus:
     ) -> EventStream[E]:
         """A mailbox for events of `kind` or below.
 
-        Read it so: ``async with bus.events(Denied) as stream:`` and in it ``async for event in stream:``.
-        It holds `capacity` unread events; `overflow` says what happens to the next. `name` is what
+        Read it so: ``async with bus.events(Denied) as stream:`` and in it ``async for event in stream:``. It holds
+        `capacity` unread events; `overflow` says what happens to the next. `name` is what
         :class:`~hubsec.events.SubscriberSlow` calls it. With `radio` only that radio's events come in.
         """
         _check_kind(kind)

@@ -58,8 +58,8 @@ class Denied(JoinEvent, frozen=True, kw_only=True, tag="denied"):
 
 
 class Knocked(JoinEvent, frozen=True, kw_only=True, tag="knocked"):
-    """An unapproved device asked while an operator listens; it got nothing. `maker` is the address block's
-    owner, if known."""
+    """An unapproved device asked while an operator listens; it got nothing. `maker` is the address block's owner, if
+    known."""
 
     maker: str | None
     parent: Identity | None
@@ -232,8 +232,7 @@ class ListeningClosed(NetworkEvent, frozen=True, kw_only=True, tag="listening-cl
 
 
 class Drifted(NetworkEvent, frozen=True, kw_only=True, tag="drifted"):
-    """A setting of the trust center was found otherwise than hubsec left it. `restored`: read back as it
-    should be."""
+    """A setting of the trust center was found otherwise than hubsec left it. `restored`: read back as it should be."""
 
     setting: str
     expected: str
@@ -248,8 +247,8 @@ class Exposed(NetworkEvent, frozen=True, kw_only=True, tag="exposed"):
 
 
 class AdoptionListed(NetworkEvent, frozen=True, kw_only=True, tag="adoption-listed"):
-    """The network has devices that hubsec does not know; they go on working, and an operator is to confirm
-    the list."""
+    """The network has devices that hubsec does not know; they go on working, and an operator is to confirm the
+    list."""
 
     devices: tuple[Identity, ...]
 

@@ -1,9 +1,11 @@
 """The hub: policies say, the hub decides, radios enforce.
 
-async with Hub(Bellows(url), policy="home") as hub:
-    hub.on(Denied, lambda e: print(f"refused {e.device}: {e.reason}"))
-    async with hub.admit(sticker, name="Hall lamp") as admission:
-        device = await admission.joined()
+One hub has one policy, one allowlist and any number of radios:
+
+    async with Hub(Bellows(url), policy="home") as hub:
+        hub.on(Denied, lambda e: print(f"refused {e.device}: {e.reason}"))
+        async with hub.admit(sticker, name="Hall lamp") as admission:
+            device = await admission.joined()
 """
 
 from __future__ import annotations
@@ -52,8 +54,8 @@ HOME_VARIABLE: Final = "HUBSEC_HOME"
 OPERATOR: Final = "operator"
 BY_OPERATOR: Final = "by-operator"
 """The rule that an operator's own word stands for, where an event names one."""
-# Zigbee specification R23, 4.4.3 and 2.2.3: "ZigBeeAlliance09", the default global trust center link key.
-# Known to everybody.
+# Zigbee specification R23, 4.4.3 and 2.2.3: "ZigBeeAlliance09", the default global trust center link key. Known to
+# everybody.
 WELL_KNOWN_LINK_KEY: Final = Secret(b"ZigBeeAlliance09")
 
 
@@ -75,9 +77,8 @@ def default_home() -> Path:
 class Hub:
     """One policy, one allowlist, any number of radios; open while its ``async with`` block lives, once.
 
-    `policy` is a ready policy's name, a path to a YAML file, or a :class:`~hubsec.policy.Policy`. `home` is
-    the folder of the store and its key file, owner-only; see :func:`default_home`. `mode` is `enforce` unless
-    told otherwise.
+    `policy` is a ready policy's name, a path to a YAML file, or a :class:`~hubsec.policy.Policy`. `home` is the folder
+    of the store and its key file, owner-only; see :func:`default_home`. `mode` is `enforce` unless told otherwise.
 
     Whatever goes wrong is a :class:`~hubsec.errors.HubsecError`: outside the block too, where everything but
     subscribing says that the hub is not open.
@@ -146,8 +147,8 @@ class Hub:
     def events[E: Event](
         self, kind: type[E], *, capacity: int = STREAM_CAPACITY, overflow: Overflow = Overflow.DROP_OLDEST
     ) -> AbstractAsyncContextManager[EventStream[E]]:
-        """A stream of every event of `kind` or below, with a mailbox of `capacity` and the given rule for
-        when it is full.
+        """A stream of every event of `kind` or below, with a mailbox of `capacity` and the given rule for when it is
+        full.
 
         It ends when the hub closes.
         """
@@ -272,10 +273,9 @@ class Hub:
     ) -> Admission:
         """Open for the device that knocked, while the returned block lives. It gets in at its next try.
 
-        On Zigbee this sends the network key under a public key: whoever listens has it, and so has whoever
-        spoofs this address. The device and the network are marked exposed from then on. Raises
-        :class:`~hubsec.errors.Refused` where the policy takes no approvals, and on Z-Wave, where nobody can be let in
-        without a DSK.
+        On Zigbee this sends the network key under a public key: whoever listens has it, and so has whoever spoofs this
+        address. The device and the network are marked exposed from then on. Raises :class:`~hubsec.errors.Refused`
+        where the policy takes no approvals, and on Z-Wave, where nobody can be let in without a DSK.
         """
         match knock:
             case Knocked(device=str(device)):
@@ -313,8 +313,8 @@ class Hub:
         smart_start: bool = False,
     ) -> Entry:
         if device_class is not None and device_class not in list(DeviceClass):
-            # A policy takes an unknown word for "other", so that a slip of the pen would loosen what it asks
-            # of a lock.
+            # A policy takes an unknown word for "other", so that a slip of the pen would loosen what it asks of a
+            # lock.
             raise EntryError(f"A device's class is one of: {', '.join(DeviceClass)}.")
         return Entry(
             device=device,
@@ -336,8 +336,8 @@ class Hub:
         """Hear knocks for `seconds` (the policy's longest by default) while the block lives: a stream of
         :class:`Knocked`, which ends when the window does. One window at a time on each radio.
 
-        Nobody gets a key by knocking. Entering raises :class:`~hubsec.errors.Refused` where the policy does
-        not listen, or not so long.
+        Nobody gets a key by knocking. Entering raises :class:`~hubsec.errors.Refused` where the policy does not
+        listen, or not so long.
         """
         chosen = self._authority(radio) if radio is not None else self._authority_on(Network.ZIGBEE)
         length = self.policy.listening_length if seconds is None else seconds

@@ -190,8 +190,8 @@ class Radio(Protocol):
         """What it can do."""
 
     async def open(self, authority: Authority) -> None:
-        """Start, or attach; when it returns the guard stands and is read back. On any failure it leaves the
-        trust center refusing."""
+        """Start, or attach; when it returns the guard stands and is read back. On any failure it leaves the trust
+        center refusing."""
 
     async def close(self) -> None:
         """Stop, or detach and leave what was there before. Idempotent."""

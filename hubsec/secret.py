@@ -1,7 +1,6 @@
 """Bytes that must not be seen.
 
-A :class:`Secret` shows nothing wherever Python would show a value: repr, str, format, logs, tracebacks with
-locals,
+A :class:`Secret` shows nothing wherever Python would show a value: repr, str, format, logs, tracebacks with locals,
 pickle, copy to JSON. Its bytes come out in one way only, :meth:`Secret.reveal`, which is easy to search for.
 """
 
@@ -12,8 +11,8 @@ from typing import Never
 
 
 class Secret:
-    """`value` as bytes, shown to nobody. Two secrets compare in constant time; they hash to the same number,
-    all of them."""
+    """`value` as bytes, shown to nobody. Two secrets compare in constant time; they hash to the same number, all of
+    them."""
 
     __slots__ = ("_value",)
 

@@ -79,8 +79,8 @@ def remove(connection: sqlite3.Connection, device: Identity) -> Entry:
 def spend(
     connection: sqlite3.Connection, device: Identity, at: float, since: float | None
 ) -> tuple[Entry, bool]:
-    """Write the first join down, or the first from `since` on, and say whether this was it. A single-use
-    entry loses its key with it."""
+    """Write the first join down, or the first from `since` on, and say whether this was it. A single-use entry loses
+    its key with it."""
     found = existing(connection, device)
     if found.joined_at is not None and (since is None or found.joined_at >= since):
         return found, False
