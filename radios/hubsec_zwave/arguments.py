@@ -47,6 +47,8 @@ _FIELDS: Final[dict[tuple[str, str], frozenset[str]]] = {
     ("controller.begin_exclusion", "options"): frozenset({"strategy"}),
     ("update_log_config", "config"): _LOG_CONFIG,
     ("driver.update_log_config", "config"): _LOG_CONFIG,
+    # Not to forget which keys a node has, after which it would be spoken to without.
+    ("node.refresh_info", "options"): frozenset({"waitForWakeup"}),
     # Not the callbacks of dialogs, which JSON can only break.
     ("driver.update_options", "options"): frozenset(
         "attempts disableOptimisticValueUpdate emitValueUpdateAfterSetValue interview logConfig preferences userAgent"

@@ -266,6 +266,7 @@ FIELDS = [
         {"strategy": 4, "userCallbacks": {}},
     ),
     ("controller.replace_failed_node", "options", {"strategy": 0}, {"strategy": 0, "__proto__": {}}),
+    ("node.refresh_info", "options", {"waitForWakeup": True}, {"resetSecurityClasses": True}),
     ("controller.begin_exclusion", "options", {"strategy": 1}, {"strategy": 1, "unprovision": True}),
 ]
 

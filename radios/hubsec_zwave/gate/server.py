@@ -32,6 +32,7 @@ from hubsec_zwave.gate.asking import GAPS_HEADER, NO_WEBSOCKET
 from hubsec_zwave.gate.credentials import Client, Credentials
 from hubsec_zwave.gate.limits import Limits
 from hubsec_zwave.gate.probing import BYPASSABLE, LOOPBACK, Exposure, is_loopback, probe, split
+from hubsec_zwave.gate.rates import Rate
 from hubsec_zwave.gate.seen import Seen
 from hubsec_zwave.gate.session import Session
 from hubsec_zwave.roles import Role
@@ -46,6 +47,8 @@ type Watch = Callable[[Callable[[int], None], Callable[[], None]], Callable[[], 
 end that."""
 
 _CHALLENGE: Final = 'Basic realm="hubsec gate", charset="UTF-8"'
+_ATTEMPTS: Final = 8
+"""Times as many connections as there is room for may begin within the time that a login has."""
 _RETRY: Final = "5"
 """Seconds after which a client may try again where there is no server, or no room."""
 
@@ -94,6 +97,7 @@ class Gate:
         self._entering = 0
         self._fresh: dict[asyncio.BaseProtocol, float] = {}
         self._failures: dict[str, tuple[float, int]] = {}
+        self._openings: dict[str, Rate] = {}
         self._http: ClientSession | None = None
         self._runner: web.Server | None = None
         self._listener: asyncio.Server | None = None
@@ -196,6 +200,8 @@ class Gate:
     def _accept(self) -> asyncio.BaseProtocol:
         if self._runner is None or len(self._runner.connections) >= self._limits.connections:
             return _Nobody()
+        if len(self._fresh) >= _ATTEMPTS * self._limits.connections:
+            return _Nobody()
         protocol = self._runner()
         self._fresh[protocol] = asyncio.get_running_loop().time()
         return protocol
@@ -234,6 +240,9 @@ class Gate:
             upstream=upstream,
             refused=self._refused,
             limits=self._limits,
+            openings=self._openings.setdefault(
+                client.name, Rate(self._limits.openings, self._limits.openings_per_second)
+            ),
         )
         self._sessions.add(session)
         reason = "It left before it was in."
@@ -316,13 +325,12 @@ class Gate:
                     self._told("slow", session.asker, SLOW)
                     session.end(WSCloseCode.POLICY_VIOLATION, SLOW)
             for protocol, since in list(self._fresh.items()):
-                transport = getattr(protocol, "transport", None)
                 if now - since > self._limits.login:
                     del self._fresh[protocol]
+                    # None where it is gone already, or has not come as far as that.
+                    transport = getattr(protocol, "transport", None)
                     if transport is not None:
                         transport.abort()
-                elif transport is None and now - since > 1:
-                    del self._fresh[protocol]
 
     def _wake(self) -> None:
         for session in self._sessions:

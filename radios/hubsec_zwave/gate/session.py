@@ -11,10 +11,12 @@ from typing import Any, Final
 import msgspec
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 
+from hubsec_zwave.commands import COMMANDS
 from hubsec_zwave.gate.credentials import Client
 from hubsec_zwave.gate.limits import Limits
+from hubsec_zwave.gate.rates import Rate
 from hubsec_zwave.gate.relay import encode, relay
-from hubsec_zwave.screening import Judge, Refusal, Screen
+from hubsec_zwave.screening import Forward, Judge, Refusal, Screen
 
 LOGGER = logging.getLogger(__package__)
 
@@ -23,12 +25,26 @@ GONE: Final = "It does not answer."
 _REASON_LIMIT: Final = 120
 """Bytes of a close frame's reason: 125, less its code (RFC 6455, 5.5)."""
 
+TOO_MANY: Final = Refusal("This client asks for too much: wait a little.", "too-many-openings")
+_ANSWERS: Final = frozenset(
+    {
+        "controller.grant_security_classes",
+        "controller.validate_dsk_and_enter_pin",
+        "controller.cancel_secure_bootstrap_s2",
+        "controller.stop_inclusion",
+        "controller.stop_exclusion",
+    }
+)
+"""What belongs to something that is under way, and is not written down by itself."""
+_OPENINGS: Final = frozenset(name for name, command in COMMANDS.items() if command.judged) - _ANSWERS
+
 _decode = msgspec.json.Decoder().decode
 
 
 class Session:
     """Carries one client's messages until either end closes. `asker` is unique to this connection. `refused` hears of
-    every command that did not pass. `downstream` does not answer pings by itself."""
+    every command that did not pass. `downstream` does not answer pings by itself. `openings` is for
+    all connections of the client."""
 
     def __init__(
         self,
@@ -41,6 +57,7 @@ class Session:
         upstream: ClientWebSocketResponse,
         refused: Callable[[str, Refusal], None],
         limits: Limits,
+        openings: Rate,
     ) -> None:
         self.client = client
         self.asker = asker
@@ -55,6 +72,9 @@ class Session:
         self._heard = asyncio.get_running_loop().time()
         self._pinged = False
         self._woken = asyncio.Event()
+        self._openings = openings
+        self._refusals = Rate(limits.refusals, limits.refusals_per_second)
+        self._untold = 0
         self._waiting_since: float | None = None
         self._ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
 
@@ -121,14 +141,27 @@ class Session:
         self.end(WSCloseCode.OK, "The client left.")
 
     async def _command(self, command: object) -> None:
-        passed = await self.screen.command(command)
+        name = command.get("command") if isinstance(command, Mapping) else None
+        opens = isinstance(name, str) and name in _OPENINGS
+        if opens and not self._openings.allows(asyncio.get_running_loop().time()):
+            passed: Forward | Refusal = TOO_MANY
+        else:
+            passed = await self.screen.command(command)
         if isinstance(passed, Refusal):
-            self._refused(self.asker, passed)
+            self._say(passed)
             message_id = command.get("messageId") if isinstance(command, Mapping) else None
             await self._tell(self.screen.refused(message_id, passed))
             return
         # Written anew: what the server reads is what was looked at, and not what else a text may hold.
         await self._upstream.send_str(encode(passed.message))
+
+    def _say(self, refusal: Refusal) -> None:
+        if not self._refusals.allows(asyncio.get_running_loop().time()):
+            self._untold += 1
+            return
+        untold, self._untold = self._untold, 0
+        more = f" ({untold} more were not told.)" if untold else ""
+        self._refused(self.asker, Refusal(refusal.reason + more, refusal.rule))
 
     # From the server to the client
 

@@ -194,6 +194,20 @@ async def test_commands_and_answers_pass_and_refusals_do_not(stage: Stage) -> No
     await socket.close()
 
 
+async def test_a_client_that_will_not_hear_no_costs_little(stage: Stage) -> None:
+    """Each opening that is asked for is written down by the hub, and each refusal that is told by somebody else."""
+    socket = await stage.enter(Role.INCLUDE)
+    stage.judge.answer = Refusal("Not in this house.", "policy")
+    for _ in range(100):
+        refused = await ask(socket, "controller.begin_inclusion", options={"strategy": 4})
+    assert refused["zwaveErrorMessage"] == "This client asks for too much: wait a little."
+    assert len(stage.judge.asked) == QUICK.openings
+    assert stage.kinds().count("refused") == QUICK.refusals
+    # Which keeps it from nothing else.
+    assert (await ask(socket, "node.ping", nodeId=5))["success"]
+    await socket.close()
+
+
 async def test_what_the_server_reads_is_what_was_looked_at(stage: Stage) -> None:
     """A text may say two things, of which one reader takes the first and another the last."""
     socket = await stage.enter(Role.CONTROL)
