@@ -20,6 +20,7 @@ from hubsec_emulated.capture.keyring import KeyKind
 from hubsec_emulated.devices import Device
 from hubsec_emulated.house import House
 from hubsec_emulated.wire.addresses import format_eui64
+from tests.zigpy_tasks import zigpy_has_answered
 
 pytestmark = pytest.mark.hosts
 CHANNEL = 15
@@ -41,9 +42,9 @@ async def host(house: House, **more: Any) -> AsyncIterator[ControllerApplication
     app = await ControllerApplication.new(config, auto_form=True)
     try:
         yield app
-        # zigpy answers reports by tasks of its own, which it leaves behind when it is shut down too soon.
         await house.settled()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # The last frame is on its way through the host.
+        await zigpy_has_answered()
     finally:
         await app.shutdown()
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 60
 """Seconds: `make demo` is to take less than a minute."""
 
-pytestmark = pytest.mark.hosts
+pytestmark = [pytest.mark.hosts, pytest.mark.xdist_group("demo")]  # Told once, not in each process.
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from hubsec_emulated.wire.addresses import format_eui64
 from hubsec_emulated.wire.crypto import install_code_key
 from hubsec_zigbee import Bellows
 from tests.zigbee.guarded import used_stick
+from tests.zigpy_tasks import zigpy_has_answered
 
 WINDOW = 60
 PAUSE = 0.1
@@ -123,10 +124,10 @@ async def unguarded(seed: int, *, to_all: bool) -> AsyncIterator[Unguarded]:
         try:
             await house.sleep(SETTLING * 20)
             yield Unguarded(house, app, to_all=to_all)
-            # zigpy answers reports by tasks of its own, which it leaves behind when it is shut down too soon.
             with suppress(NotInTimeError):  # An attack may leave a device that has no peace any more.
                 await house.settled(SETTLING * 20)
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(PAUSE)  # The last frame is on its way through the host.
+            await zigpy_has_answered()
         finally:
             await app.shutdown()
 
