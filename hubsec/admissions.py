@@ -39,7 +39,7 @@ from hubsec.events import (
     JoinFailed,
     Quarantined,
 )
-from hubsec.identity import SEALED, Identity, Mark
+from hubsec.identity import SEALED, CredentialKind, Identity, Mark
 from hubsec.policy import OpenAdmission
 from hubsec.radio import AdmissionOrder, answering
 from hubsec.secret import Secret
@@ -181,7 +181,8 @@ class Admissions:
             running.before_key = await allowlist.credential(running.device)
             entry = msgspec.structs.replace(
                 entry,
-                joined_at=before.joined_at,
+                # Who came without a credential was not let in; it only was there.
+                joined_at=None if before.credential is CredentialKind.NONE else before.joined_at,
                 marks=before.marks,
                 pinned=before.pinned,
                 address=before.address,

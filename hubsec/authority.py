@@ -122,7 +122,10 @@ class HubAuthority:
         return tuple(entry for entry in self._state.allowlist.values() if entry.network is network)
 
     async def secret(self, device: Identity) -> Secret | None:
-        """The sealed credential of an entry, opened; None where it has none."""
+        """The sealed credential of an entry of this radio's network, opened; None where it has none."""
+        entry = self.entry(device)
+        if entry is None or entry.network is not self.radio.network:
+            return None
         return await self._state.allowlist.credential(device)
 
     def least_security(self, device_class: str | None) -> SecurityClass:

@@ -356,7 +356,7 @@ class Hub:
         :class:`~hubsec.errors.RadioError` when the radio could not tell it to; it is off the list all the same.
         """
         state, identity = self._state, self._identity(device)
-        authority = self._authority(radio) if radio is not None else self._authority_of(identity)
+        authority = self._authority_of(identity, radio)
         if not state.enforcing:
             raise Refused("This hub only observes: it makes nobody leave.", rule="mode")
         why, listed = reason or f"{by} asked for it.", state.allowlist.get(identity)
@@ -433,7 +433,7 @@ class Hub:
         device that neither the radio lists nor anybody has heard.
         """
         state, identity = self._state, self._identity(device)
-        authority = self._authority(radio) if radio is not None else self._authority_of(identity)
+        authority = self._authority_of(identity, radio)
         authority.must_be_adopted()
         entry = state.allowlist.get(identity)
         if entry is None or entry.joined_at is None or entry.credential is CredentialKind.NONE:
@@ -548,10 +548,18 @@ class Hub:
             [one for one in self._authorities.values() if one.radio.network is network], network
         )
 
-    def _authority_of(self, device: Identity) -> HubAuthority:
-        """The radio whose network `device` is on; the one that lists it, where there are several."""
+    def _authority_of(self, device: Identity, radio: str | None = None) -> HubAuthority:
+        """The radio whose network `device` is on: the one that is named; else the one that lists it, where there are
+        several."""
         entry = self.allowlist.get(device)
         network = entry.network if entry is not None else network_of(device)
+        if radio is not None:
+            named = self._authority(radio)
+            if named.radio.network is not network:
+                raise Refused(
+                    f"{device} is a device on {network}, and {radio} runs another network.", rule="radio"
+                )
+            return named
         fitting = [one for one in self._authorities.values() if one.radio.network is network]
         if len(fitting) > 1:
             fitting = [one for one in fitting if any(seen.device == device for seen in one.devices())]

@@ -146,7 +146,7 @@ class Authority(Protocol):
         """The allowlist's rows of this radio's network."""
 
     async def secret(self, device: Identity) -> Secret | None:
-        """The sealed credential of an entry, opened; None where it has none. Raises
+        """The sealed credential of an entry of this radio's network, opened; None where it has none. Raises
         :class:`~hubsec.errors.StoreError`."""
 
     async def vouch(

@@ -102,6 +102,22 @@ async def test_each_device_is_put_out_by_its_own_radio(
     assert [e.radio for e in events if isinstance(e, Evicted)] == ["zigbee"]
 
 
+async def test_nobody_is_put_out_by_the_other_networks_radio(
+    hub: Hub, zigbee: FakeRadio, zwave: ZwaveRadio
+) -> None:
+    await let_both_in(hub, zigbee, zwave)
+    before = dict(hub.allowlist)
+    for device, radio in ((LOCK, "zigbee"), (NODE, "zigbee"), (LAMP, "zwave"), (OTHER, "zigbee")):
+        for call in (hub.evict(device, radio=radio), hub.allow(device, radio=radio)):
+            with pytest.raises(Refused, match="another network"):
+                await call
+    assert dict(hub.allowlist) == before
+    assert "evict" not in (*zigbee.calls, *zwave.calls)
+    assert await zigbee.asked.secret(LOCK) is None
+    assert await zwave.asked.secret(LAMP) is None
+    assert await zwave.asked.secret(LOCK) == LOCK_DSK
+
+
 async def test_only_zigbee_is_listened_on(hub: Hub, zigbee: FakeRadio, zwave: ZwaveRadio) -> None:
     async with hub.listen() as knocks:
         assert zigbee.listening

@@ -288,6 +288,11 @@ async def test_who_was_taken_off_the_list_while_it_came_in_is_found_again(tmp_pa
         # By that a radio knows after a start who is there.
         assert hub.allowlist[LOCK].address == NODE
         radio.seen = (SeenDevice(device=LOCK, name="Node 12"),)
+        # Nor is its sticker alone a way to be used: it has been let in by nothing yet.
+        await hub.release(LOCK)
+        async with hub.admit(STICKER, name="Front door"):
+            assert hub.allowlist[LOCK].address == NODE
+            assert radio.asked.standing(LOCK) is Standing.UNKNOWN
         await hub.allow(LOCK, name="Front door")
         assert hub.allowlist[LOCK].address == NODE
         await radio.departs(LOCK)
