@@ -1,4 +1,4 @@
-"""A network that hubsec protects, and what Home Assistant shows of it; one of ZHA's, and what the stick itself holds."""
+"""A network that hubsec protects, and what Home Assistant shows of it; one of ZHA's, and what its stick holds."""
 
 from __future__ import annotations
 

@@ -210,7 +210,8 @@ class AddDevice:
 
     async def ask(self, command: str, **more: Any) -> dict[str, Any]:
         """Ask for something of Z-Wave JS; the answer, with or without success."""
-        asked = {"type": f"{DOMAIN}/{command}", "entry_id": self.zwave.entry.entry_id, **more}
+        whose = {} if "device_id" in more else {"entry_id": self.zwave.entry.entry_id}
+        asked = {"type": f"{DOMAIN}/{command}", **whose, **more}
         await self._websocket.send_json_auto_id(asked)
         while True:
             answer: dict[str, Any] = await self._websocket.receive_json(timeout=PATIENCE)
