@@ -15,6 +15,7 @@ import asyncio
 import json
 import logging
 import random
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,11 +66,10 @@ class ZWaveHouse:
 
     `seed` makes keys, DSKs and home ID. `keys` are the server's network keys by name (:data:`KEY_NAMES`; default: by
     the seed). `scale` is how much faster than real ones devices repeat themselves; `tx_delay` how many milliseconds a
-    frame takes on the air. `nodes` says how many of each kind are on the network already, with keys and known to
-    the server, when it starts. ``server=False`` leaves the server out: `start_server` starts it. ``quick=True`` starts it over a second
-    faster, by NODE_ENV=test, under which the driver logs keys and takes other branches. `port` is the server's
-    (default: a free one). `program` is one that runs
-    ready or not begun; it is left running, and empty. Usable inside ``async with`` only.
+    frame takes on the air. `nodes` says how many of each kind are on the network already, with keys and known to the
+    server, when it starts. ``server=False`` leaves the server out: `start_server` starts it. ``quick=True`` starts it
+    over a second faster, by NODE_ENV=test, under which the driver logs keys and takes other branches. `port` is the
+    server's (default: a free one). `program` is one that is left running, and empty. Usable inside ``async with`` only.
     """
 
     def __init__(
@@ -334,7 +334,12 @@ class ZWaveHouse:
         return KeyPair.from_bytes(self.random.randbytes(PRIVATE_KEY_SIZE))
 
     def _server_options(self) -> dict[str, object]:
-        """Write the server's configuration, and say where it is."""
+        """Write the server's configuration, and say where it is.
+
+        A server that was killed leaves locks on its cache, which are good for some seconds more.
+        """
+        for lock in self._cache.glob("*.lock"):
+            shutil.rmtree(lock, ignore_errors=True)
         path = self.folder / "server.json"
         path.touch(mode=0o600)
         config = {

@@ -42,7 +42,7 @@ class Program:
     """
 
     def __init__(self, node: Node, modules: Path) -> None:
-        self.folder = tempfile.TemporaryDirectory(prefix="zwave-house-")
+        self.folder = tempfile.TemporaryDirectory(prefix="zwave-house-", ignore_cleanup_errors=True)
         self.port = free_port()
         self.listener: Callable[[Event], None] = _ignore
         self.begun = False
@@ -60,7 +60,11 @@ class Program:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={**environment, "HUBSEC_ZWAVE_MODULES": str(modules)},
+            env={
+                **environment,
+                "HUBSEC_ZWAVE_MODULES": str(modules),
+                "HUBSEC_ZWAVE_FOLDER": self.folder.name,
+            },
             process_group=0,  # Ctrl-C is for Python, which then ends it in order
         )
         self._stdin = _pipe(self._process.stdin)

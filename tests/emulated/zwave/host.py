@@ -39,7 +39,7 @@ class Host:
         self.pin: str | bool = False
         self.delay = 0.0
         self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
-        self._dialogs: set[asyncio.Task[Any]] = set()
+        self.dialogs: set[asyncio.Task[Any]] = set()
 
     async def listen(self) -> None:
         async for message in self.socket:
@@ -127,8 +127,8 @@ class Host:
             await self.command(command, **more)
 
         task = asyncio.ensure_future(reply())
-        self._dialogs.add(task)
-        task.add_done_callback(self._dialogs.discard)
+        self.dialogs.add(task)
+        task.add_done_callback(self.dialogs.discard)
 
 
 @asynccontextmanager
@@ -143,5 +143,7 @@ async def connected(house: ZWaveHouse) -> AsyncIterator[Host]:
             host.state = (await host.command("start_listening"))["state"]
             yield host
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            tasks = [listening, *host.dialogs]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

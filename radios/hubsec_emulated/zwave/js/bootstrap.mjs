@@ -31,6 +31,7 @@ import {
 import { sleep } from "./frames.mjs";
 
 const ECHO_EVERY_MS = 10_000; // the joining node repeats its KEX Set until the including one answers
+const STEP_WITHIN_MS = 10_000; // for each step that waits for the host alone and not for its user
 const NONCE_WITHIN_MS = 1_000;
 const S0_NONCE_VALID_MS = 10_000;
 const STOP = { action: "stop" };
@@ -41,8 +42,8 @@ export class Bootstrapping {
   #stage = "idle";
   #granted = [];
   #keys = new Map();
-  #current;
-  #timer;
+  #timer; // of the next echo
+  #limit; // of the running step
   #asking = false;
 
   constructor(device) {
@@ -51,6 +52,17 @@ export class Bootstrapping {
 
   get running() {
     return this.#stage !== "idle";
+  }
+
+  // Whether the exchange goes on by itself. In the other stages it waits for the host's user.
+  get busy() {
+    return ["granted", "requesting", "verifying", "finishing"].includes(this.#stage);
+  }
+
+  #enter(stage, node) {
+    this.#stage = stage;
+    clearTimeout(this.#limit);
+    if (this.busy) this.#limit = setTimeout(() => this.#failed(node), STEP_WITHIN_MS);
   }
 
   async handleCC(controller, node, command) {
@@ -72,14 +84,14 @@ export class Bootstrapping {
 
   stop() {
     clearTimeout(this.#timer);
-    this.#stage = "idle";
+    this.#enter("idle");
     this.#keys.clear();
   }
 
   #begin(controller, node) {
     if (!node.securityManagers.securityManager2 || this.#device.highest !== undefined) return STOP;
     this.stop();
-    this.#stage = "started";
+    this.#enter("started", node);
     return answer(
       new Security2CCKEXReport({
         nodeId: controller.ownNodeId,
@@ -94,7 +106,7 @@ export class Bootstrapping {
 
   #grant(controller, node, command) {
     if (this.#stage !== "started") return STOP;
-    this.#stage = "granted";
+    this.#enter("granted", node);
     this.#granted = [...command.grantedKeys];
     const publicKey = Uint8Array.from(node.ecdhKeyPair.publicKey);
     // The part that is on the sticker as PIN never crosses the air when a class with a PIN is granted.
@@ -104,7 +116,7 @@ export class Bootstrapping {
 
   async #handshake(controller, node, command) {
     if (this.#stage !== "granted" || !command.includingNode) return STOP;
-    this.#stage = "handshake";
+    this.#enter("handshake", node);
     const { publicKey, privateKey } = node.ecdhKeyPair;
     const secret = await deriveSharedECDHSecret({ publicKey: command.publicKey, privateKey });
     const keys = await deriveTempKeys(await computePRK(secret, command.publicKey, publicKey));
@@ -140,7 +152,7 @@ export class Bootstrapping {
   #askKeys(node) {
     if (this.#stage !== "handshake") return STOP;
     clearTimeout(this.#timer);
-    this.#stage = "requesting";
+    this.#enter("requesting", node);
     return this.#askKey(node);
   }
 
@@ -155,10 +167,9 @@ export class Bootstrapping {
     const manager = node.securityManagers.securityManager2;
     const { grantedKey, networkKey } = command;
     this.#keys.set(grantedKey, networkKey);
-    this.#current = grantedKey;
     node.encodingContext.setSecurityClass(controller.ownNodeId, grantedKey, true);
     await manager.setKey(grantedKey, networkKey);
-    this.#stage = "verifying";
+    this.#enter("verifying", node);
     await this.askNonce(controller, node);
     const verify = new Security2CCNetworkKeyVerify({ nodeId: controller.ownNodeId });
     return answer(Security2CC.encapsulate(verify, node.id, node.securityManagers, { securityClass: grantedKey }));
@@ -167,7 +178,7 @@ export class Bootstrapping {
   #next(controller, node, command) {
     if (this.#stage !== "requesting" || !command.keyVerified || command.keyRequestComplete) return STOP;
     if (this.#keys.size < this.#granted.length) return this.#askKey(node);
-    this.#stage = "finishing";
+    this.#enter("finishing", node);
     void this.#finish(controller, node);
     return STOP;
   }
@@ -193,6 +204,9 @@ export class Bootstrapping {
   }
 
   #failed(node) {
+    for (const key of this.#keys.keys()) {
+      node.encodingContext.setSecurityClass(node.controller.ownNodeId, key, false);
+    }
     this.stop();
     node.securityManagers.securityManager2.tempKeys.delete(node.controller.ownNodeId);
     this.#device.refused();
@@ -204,9 +218,8 @@ export class Bootstrapping {
     if (!manager) return STOP;
     if (this.#stage === "verifying") {
       // The key is verified; what follows is under the temporary key again.
-      node.encodingContext.setSecurityClass(controller.ownNodeId, this.#current, false);
       manager.deleteNonce(controller.ownNodeId);
-      this.#stage = "requesting";
+      this.#enter("requesting", node);
     } else if (this.#stage === "finishing") {
       await this.#keep(controller, node);
     }

@@ -20,6 +20,12 @@ export class Controller extends MockController {
     }
   }
 
+  // Another host has come: nothing is under way for the one before.
+  forgetHost() {
+    this.state.clear();
+    for (const expected of this.expectedHostACKs.splice(0)) expected.resolve();
+  }
+
   async expectHostACK(timeout) {
     if (!this.connected()) return;
     try {

@@ -67,7 +67,7 @@ export class Device {
   }
 
   get busy() {
-    return this.#bootstrapping.running;
+    return this.#bootstrapping.busy;
   }
 
   // The switch and the button

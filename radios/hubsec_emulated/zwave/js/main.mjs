@@ -1,5 +1,6 @@
 // The emulated Z-Wave network, as one process: the stick behind a TCP port, the devices, and the server as its child.
 // Python starts it and drives it by stdin and stdout (control.mjs).
+import { rmSync } from "node:fs";
 import process from "node:process";
 import { fault, obey, say } from "./control.mjs";
 import { SerialPort } from "./port.mjs";
@@ -47,10 +48,12 @@ const commands = {
 };
 
 for (const level of ["log", "info", "warn", "error", "debug"]) console[level] = () => {}; // the mocks talk to themselves
+process.on("SIGHUP", () => {}); // the kernel's word that the parent is gone while the server is paused; the end of input follows
 process.on("uncaughtException", fault);
 process.on("unhandledRejection", fault);
-process.stdout.on("error", () => process.exit(1)); // nobody listens any more
+process.stdout.on("error", () => {}); // nobody listens any more, as the end of standard input says
 obey(commands, async () => {
   await server?.stop();
+  rmSync(process.env.HUBSEC_ZWAVE_FOLDER, { recursive: true, force: true }); // a parent that was killed could not
   process.exit(0);
 });

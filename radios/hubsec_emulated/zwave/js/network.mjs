@@ -17,6 +17,7 @@ import { fault, say } from "./control.mjs";
 import { bytes, hex, sleep } from "./frames.mjs";
 
 const QUIET_MS = 60; // without a frame, for the network to count as settled
+const SETTLED_WITHIN_MS = 20_000;
 const LOOK_MS = 10;
 const IDLE = 0; // the mock controller's communication state
 
@@ -55,7 +56,7 @@ export class Network {
       tap: (fromHost, data) => network.#tap(fromHost, data),
       hostChanged: () => {
         network.chip.reset();
-        controller.state.clear();
+        controller.forgetHost();
       },
     });
     return network;
@@ -110,8 +111,11 @@ export class Network {
     const sending = () => (this.controller.state.get("communicationState") ?? IDLE) !== IDLE;
     const busy = () =>
       performance.now() - this.#lastFrame < QUIET_MS || sending() || [...this.#devices.values()].some((one) => one.busy);
-    do await sleep(LOOK_MS);
-    while (busy());
+    const deadline = performance.now() + SETTLED_WITHIN_MS;
+    do {
+      await sleep(LOOK_MS);
+      if (performance.now() > deadline) throw new Error("The network does not come to rest.");
+    } while (busy());
   }
 
   // An empty house again. The host hears of each node that it was removed.
