@@ -503,7 +503,7 @@ def commands(draw: st.DrawFn) -> dict[str, Any]:
     return message
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(message=commands() | JSON, role=st.sampled_from(ROLES))
 async def test_a_command_passes_or_is_refused_and_reaches_nobody_who_is_shut_out(
     message: Any, role: Role
@@ -527,7 +527,7 @@ async def test_a_command_passes_or_is_refused_and_reaches_nobody_who_is_shut_out
         assert all(6 not in one for one in named.values() if isinstance(one, list))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     known=st.sampled_from(sorted(EVENTS)),
     fields=st.dictionaries(
@@ -550,7 +550,7 @@ def test_an_event_passes_or_not_and_glanced_at_as_when_it_is_read(
         assert whole is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(text=st.text() | JSON.map(lambda value: encode({"type": "event", "event": value})) | JSON.map(encode))
 def test_no_text_of_a_server_harms_the_relay(text: str) -> None:
     assert relay(screen()[0], text) in (None, text)

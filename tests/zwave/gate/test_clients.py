@@ -165,6 +165,10 @@ async def test_a_restart_of_the_server_costs_clients_a_reconnect_and_nothing_els
 # What every schema is told
 
 
+CHANGING = (0, 1, 2, 3, 4, 5, 7, 10, 14, 15, 16, 22, 25, 26, 28, 29, 30, 31, 32, 34, 35, 36, 42, 46, 47, 50)
+"""The schemas that tell of a network otherwise than the one before."""
+
+
 async def states(url: str, schema: int) -> Any:
     async with ClientSession() as session, session.ws_connect(url, max_msg_size=0) as socket:
         assert (await socket.receive_json())["type"] == "version"
@@ -182,7 +186,7 @@ async def test_every_schema_is_told_what_the_server_tells_it(zwave_house: ZWaveH
         node = client.driver.controller.nodes[lamp.node_id]
         await zwave_house.wait_until(lambda: node.ready)
     await zwave_house.settle()
-    for schema in range(51):
+    for schema in CHANGING:
         direct, through = await states(zwave_house.url, schema), await states(url, schema)
         for state in (direct, through):
             # They go on counting.
