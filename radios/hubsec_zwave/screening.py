@@ -372,13 +372,15 @@ class Screen:
         return {**message, "event": {**event, "node": shown}}
 
     def _node_found(self, message: Mapping[str, Any], event: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """One that comes in another's place has no class; zwave-js-server-python up to 0.74.0 stops listening at that.
+        """Somebody is coming in, whom nobody can have judged yet: whoever includes has to know that, and gets no more.
 
-        It is given one that says nothing.
+        One that comes in another's place has no class; zwave-js-server-python up to 0.74.0 stops listening at that. It
+        is given one that says nothing.
         """
         node = event.get("node")
-        if not isinstance(node, Mapping) or not self._of("controller", node.get("nodeId")):
+        if not isinstance(node, Mapping) or not is_node(node.get("nodeId")):
             return None
+        self._of("controller", node["nodeId"])
         if isinstance(node.get("deviceClass"), Mapping):
             return message
         return {**message, "event": {**event, "node": {**node, "deviceClass": UNKNOWN_CLASS}}}
