@@ -293,7 +293,9 @@ def test_an_event_passes_for_its_role_and_not_below(message: dict[str, Any], nee
 
 
 @pytest.mark.parametrize(("message", "needed"), samples())
-def test_of_a_node_that_is_shut_out_only_its_coming_and_its_removal_pass(message: dict[str, Any], needed: Role) -> None:
+def test_of_a_node_that_is_shut_out_only_its_coming_and_its_removal_pass(
+    message: dict[str, Any], needed: Role
+) -> None:
     about = message["event"]
     it, _ = screen(silent={5: WHY})
     text = relay(it, encode(message))
