@@ -187,7 +187,7 @@ class Guarded:
         def found() -> list[E]:
             return [event for event in self.of(kind) if where(event)]
 
-        await self.house.wait_until(found, 10, what=f"{kind.__name__}, told by the hub")
+        await self.house.wait_until(found, 20, what=f"{kind.__name__}, told by the hub")
         return found()[-1]
 
     def address(self, node_id: int) -> Identity:
@@ -197,7 +197,7 @@ class Guarded:
         return self.radio.judge.silenced(node_id) is not None
 
     async def until(self, predicate: Callable[[], object], what: str) -> None:
-        await self.house.wait_until(predicate, 10, what=what)
+        await self.house.wait_until(predicate, 20, what=what)
 
     async def admit(self, device: Any, **more: Any) -> Identity:
         """Let a device in by its button and DSK; who it is then."""
