@@ -131,6 +131,8 @@ class Screen:
         self._pending: dict[str, _Pending] = {}
         self._added: dict[int, Mapping[str, Any]] = {}
         self._missed: set[int] = set()
+        # Of this screen alone: there may be another one behind it, whose commands are a client's here.
+        self._ours = f"{OURS}{asker}:"
         self._own = 0
 
     @property
@@ -172,7 +174,7 @@ class Screen:
         message_id = message.get("messageId")
         if not isinstance(message_id, str) or len(message_id) > MAX_MESSAGE_ID:
             raise Refused("A command has a messageId, a text of reasonable length.", rule=BAD)
-        if message_id.startswith(OURS) or message_id in self._pending:
+        if message_id.startswith(self._ours) or message_id in self._pending:
             raise Refused("This messageId is in use.", rule=BAD)
         if len(self._pending) >= MAX_UNANSWERED:
             raise Refused(f"{MAX_UNANSWERED} commands are unanswered: wait for some.", rule=BUSY)
@@ -410,7 +412,7 @@ class Screen:
         pending = self._pending.pop(message_id, None) if isinstance(message_id, str) else None
         if pending is None or not isinstance(message_id, str):
             return None
-        if message_id.startswith(OURS):
+        if message_id.startswith(self._ours):
             return self._refreshed(message, pending)
         for node in sorted(pending.nodes):
             reason = self._judge.silenced(node)
@@ -486,7 +488,7 @@ class Screen:
                 )
             if self._listening:
                 self._own += 1
-                message_id = f"{OURS}{self._own}"
+                message_id = f"{self._ours}{self._own}"
                 self._pending[message_id] = _Pending(COMMANDS["node.get_state"], frozenset({node}))
                 commands.append({"messageId": message_id, "command": "node.get_state", "nodeId": node})
         return Released(tuple(messages), tuple(commands))

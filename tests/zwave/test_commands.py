@@ -400,7 +400,7 @@ async def test_a_message_is_json_of_reasonable_size(value: Any) -> None:
     assert found.rule == "bad-argument"
 
 
-@pytest.mark.parametrize("message_id", [None, 1, "", "a" * 129, "hubsec:1", ["1"], {}])
+@pytest.mark.parametrize("message_id", [None, 1, "", "a" * 129, "hubsec:client:test:1", ["1"], {}])
 async def test_a_message_has_an_id_of_its_own(message_id: Any) -> None:
     found = await passed({**SET, "value": 1, "messageId": message_id}, Role.CONTROL)
     assert isinstance(found, Refusal) is (message_id != "")

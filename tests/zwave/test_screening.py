@@ -21,6 +21,8 @@ DSK = "12345-31425-07161-54321-11111-22222-33333-44444"
 SHOWN_DSK = "00000-31425-07161-54321-11111-22222-33333-44444"
 QR = "90" + DSK.replace("-", "") + "0" * 12
 WHY = "It is a stranger."
+OWN = "hubsec:client:test#1:1"
+"""The first command of the screen's own."""
 SWITCH, USER_CODE, ENTRY_CONTROL = 0x25, 0x63, 0x6F
 
 
@@ -417,8 +419,8 @@ async def test_whoever_is_shut_out_is_told_to_be_dead_and_then_as_it_is() -> Non
     released = it.release()
     assert released.messages == ()
     (command,) = released.commands
-    assert command == {"messageId": "hubsec:1", "command": "node.get_state", "nodeId": 5}
-    ready = it.message({**answer(state=node(5)), "messageId": "hubsec:1"})
+    assert command == {"messageId": OWN, "command": "node.get_state", "nodeId": 5}
+    ready = it.message({**answer(state=node(5)), "messageId": OWN})
     assert ready is not None
     assert ready["event"]["event"] == "ready"
     assert ready["event"]["nodeState"]["dsk"] == SHOWN_DSK
@@ -438,7 +440,7 @@ async def test_a_node_that_came_while_it_was_shut_out_is_told_when_it_is_not() -
     assert added["event"]["node"]["dsk"] == SHOWN_DSK
     assert [command["nodeId"] for command in released.commands] == [7]
     # It is not ready yet, and will say so itself.
-    assert it.message({**answer(state=node(7, ready=False)), "messageId": "hubsec:1"}) is None
+    assert it.message({**answer(state=node(7, ready=False)), "messageId": OWN}) is None
 
 
 async def test_a_node_that_nobody_was_told_of_is_not_told_to_be_gone() -> None:
@@ -464,7 +466,7 @@ async def test_one_that_is_shut_out_again_at_once_is_not_told() -> None:
     judge.silent = {}
     assert len(it.release().commands) == 1
     judge.silent = {6: WHY}
-    assert it.message({**answer(state=node(6)), "messageId": "hubsec:1"}) is None
+    assert it.message({**answer(state=node(6)), "messageId": OWN}) is None
     assert it.withheld
 
 

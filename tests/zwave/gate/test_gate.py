@@ -305,7 +305,7 @@ async def test_who_is_shut_out_is_dead_and_then_as_it_is(stage: Stage) -> None:
     stage.judge.silent = {}
     told = [(await socket.receive_json())["event"]["event"] for _ in range(2)]
     assert told == ["ready", "alive"]
-    assert "hubsec:1" in stage.upstream.heard[-1]
+    assert '"hubsec:client:' in stage.upstream.heard[-1]
     await socket.close()
 
 
