@@ -11,6 +11,7 @@ import aiohttp
 from zwave_js_server.client import Client
 from zwave_js_server.const import MAX_SERVER_SCHEMA_VERSION, MIN_SERVER_SCHEMA_VERSION, __version__
 from zwave_js_server.exceptions import BaseZwaveJSServerError, InvalidServerVersion
+from zwave_js_server.model.version import VersionInfo
 
 from hubsec.errors import RadioError
 from hubsec_zwave.limits import Limits
@@ -33,9 +34,9 @@ class Connection:
         """Connect, and listen until it ends. Raises :class:`~hubsec.errors.RadioError` when the server can't
         be reached, or speaks another schema."""
         self._session = aiohttp.ClientSession()
+        client = Client(self._url, self._session)
         try:
             async with asyncio.timeout(self._limits.connect):
-                client = Client(self._url, self._session)
                 link = make_link(client)
                 link.install()
                 await client.connect()
@@ -48,16 +49,18 @@ class Connection:
                 _still_listening(listening)
         except InvalidServerVersion as error:
             await self.close()
-            raise RadioError(_no_common_schema(error)) from error
-        except (BaseZwaveJSServerError, OSError, aiohttp.ClientError) as error:
-            await self.close()
-            raise RadioError(
-                f"The Z-Wave JS server can't be reached ({type(error).__name__}): look whether it runs, and where."
-            ) from None
+            if client.version is None:
+                raise RadioError(str(error)) from error
+            raise RadioError(_no_common_schema(client.version)) from error
         except TimeoutError:
             await self.close()
             raise RadioError(
                 f"The Z-Wave JS server did not answer within {self._limits.connect:g} s."
+            ) from None
+        except (BaseZwaveJSServerError, OSError, aiohttp.ClientError) as error:
+            await self.close()
+            raise RadioError(
+                f"The Z-Wave JS server can't be reached ({type(error).__name__}): look whether it runs, and where."
             ) from None
         except BaseException:
             await self.close()
@@ -83,12 +86,16 @@ def _still_listening(listening: asyncio.Task[None]) -> None:
         )
 
 
-def _no_common_schema(error: InvalidServerVersion) -> str:
-    newest = error.server_max_schema_version
-    fitting = FITTING.get(newest)
-    advice = f"install zwave-js-server-python {fitting}" if fitting else "update one of them"
+def _no_common_schema(version: VersionInfo) -> str:
+    newest = version.max_schema_version
+    if newest < MIN_SERVER_SCHEMA_VERSION:
+        fitting = FITTING.get(newest)
+        advice = f"install zwave-js-server-python {fitting}, or" if fitting else "install"
+        advice += " a newer server"
+    else:
+        advice = "install a newer zwave-js-server-python"
     return (
         f"zwave-js-server-python {__version__} speaks schema {MIN_SERVER_SCHEMA_VERSION} to "
-        f"{MAX_SERVER_SCHEMA_VERSION}, and the server {error.server_version} at most {newest}: {advice}, or a newer "
-        "server."
+        f"{MAX_SERVER_SCHEMA_VERSION}, and the server {version.server_version} {version.min_schema_version} to "
+        f"{newest}: {advice}."
     )

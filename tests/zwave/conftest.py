@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import aiohttp
+import pytest
 import pytest_asyncio
 
 from tests.zwave.guarded import attached, host_client, own
@@ -12,6 +14,17 @@ if TYPE_CHECKING:
 
     from hubsec_emulated import ZWaveHouse
     from tests.zwave.guarded import Guarded, HostClient
+
+
+@pytest.fixture(autouse=True)
+def no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiohttp sets its heartbeat's timer anew when the answer to its own closing comes, and leaves it behind."""
+    connect = aiohttp.ClientSession.ws_connect
+
+    def ws_connect(self: aiohttp.ClientSession, *arguments: Any, **options: Any) -> Any:
+        return connect(self, *arguments, **{**options, "heartbeat": None})
+
+    monkeypatch.setattr(aiohttp.ClientSession, "ws_connect", ws_connect)
 
 
 @pytest_asyncio.fixture

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hubsec_emulated import ZWaveHouse
     from tests.zwave.guarded import Guarded
 
+
 async def test_a_lamp_comes_in_by_its_dsk(zwave_house: ZWaveHouse, guarded: Guarded) -> None:
     lamp = zwave_house.lamp()
     device = await guarded.admit(lamp)

@@ -28,7 +28,10 @@ VALUE: Final = "a value"
 # Frames on the air, under the id of a node that is quarantined where there is a guard
 
 FRAMES: Final[dict[str, tuple[Callable[[ZWaveHouse, ZWaveDevice, ZWaveDevice], None], str]]] = {
-    "report under a plain node's id": (lambda house, plain, lamp: house.attacker.spoof_report(plain, 77), VALUE),
+    "report under a plain node's id": (
+        lambda house, plain, lamp: house.attacker.spoof_report(plain, 77),
+        VALUE,
+    ),
     "report of a plain node": (lambda house, plain, lamp: plain.report(77), VALUE),
     "plain report under an S2 node's id": (
         lambda house, plain, lamp: house.attacker.spoof_report(lamp, 77),

@@ -84,15 +84,14 @@ async def test_a_hub_that_dies_between_pin_and_keys_knows_the_device_by_its_dsk(
     """Its client is cut off right after the PIN has gone out, and the server goes on by itself."""
     lamp = zwave_house.lamp()
     device = zwave_identity(lamp.dsk)
-    async with own(zwave_house, tmp_path) as guarded:
-        async with guarded.hub.admit(lamp.dsk, name="Lamp"):
-            lamp.press_button()
-            await guarded.event(KeySent)
-            guarded.radio._guard.on_event = lambda event: None  # type: ignore[method-assign]
-            await zwave_house.wait_until(lambda: lamp.keys_held, 10)
-            await zwave_house.settle()
-            # What a killed process does not do: it puts no entry right.
-            guarded.hub._admissions._put_right = _nothing  # type: ignore[method-assign]
+    async with own(zwave_house, tmp_path) as guarded, guarded.hub.admit(lamp.dsk, name="Lamp"):
+        lamp.press_button()
+        await guarded.event(KeySent)
+        guarded.radio._guard.on_event = lambda event: None  # type: ignore[method-assign]
+        await zwave_house.wait_until(lambda: lamp.keys_held, 10)
+        await zwave_house.settle()
+        # What a killed process does not do: it puts no entry right.
+        guarded.hub._admissions._put_right = _nothing  # type: ignore[method-assign]
     async with own(zwave_house, tmp_path) as guarded:
         entry = guarded.hub.allowlist[device]
         assert entry.address == guarded.address(lamp.node_id or 0)

@@ -1,8 +1,8 @@
 """What each kind of device ends as, for each kind of answer, with nobody in between and under each guard; and the table
 of it in the documentation.
 
-A row is a device and what its host does. The device's button is pressed before the host begins, so that it is in as soon
-as anybody opens. The host answers as quickly as a person does.
+A row is a device and what its host does. The device's button is pressed before the host begins, so that it is in as
+soon as anybody opens. The host answers as quickly as a person does.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ ASKED_ALL: Final = ("S2_Authenticated", "S2_Unauthenticated")
 
 @dataclass(frozen=True)
 class Row:
-    """`guarded` is what it ends as where the host's client is under the guard. In the stage `own` the host goes past it,
-    and whoever comes is kept out, or shut off, whatever it does."""
+    """`guarded` is what it ends as where the host's client is under the guard. In the stage `own` the host goes past
+    it, and whoever comes is kept out, or shut off, whatever it does."""
 
     name: str
     unguarded: str
@@ -103,7 +103,9 @@ async def test_what_it_ends_as(zwave_house: ZWaveHouse, tmp_path: Path, row: Row
         device.press_button()
         await house.settle()
         try:
-            await host.command("controller.begin_inclusion", options={"strategy": row.strategy, **row.options})
+            await host.command(
+                "controller.begin_inclusion", options={"strategy": row.strategy, **row.options}
+            )
         except BaseZwaveJSServerError:
             assert row.on(name) == OUTSIDE
         else:
@@ -135,7 +137,9 @@ async def over(guarded: Guarded, inspector: HostClient) -> None:
 async def judged(guarded: Guarded, node_id: int) -> None:
     """Wait until the guard has taken the node's arrival in."""
     await guarded.until(
-        lambda: node_id in guarded.radio._guard.station.nodes and node_id not in guarded.radio._guard._arriving,
+        lambda: (
+            node_id in guarded.radio._guard.station.nodes and node_id not in guarded.radio._guard._arriving
+        ),
         "The judgement",
     )
 

@@ -53,7 +53,20 @@ def test_what_is_no_pin_and_no_dsk_is_none(value: Any) -> None:
     assert shown is None or shown in value
 
 
-@pytest.mark.parametrize("pin", ["1234", "123456", "65536", "99999", " 1234", "1234a", "１２３４５", "12345\n", 12345])
+@pytest.mark.parametrize(
+    "pin",
+    [
+        "1234",
+        "123456",
+        "65536",
+        "99999",
+        " 1234",
+        "1234a",
+        "\uff11\uff12\uff13\uff14\uff15",
+        "12345\n",
+        12345,
+    ],
+)
 def test_no_pin(pin: object) -> None:
     assert read_pin(pin) is None
 
@@ -170,13 +183,24 @@ def test_the_controller_is_none() -> None:
 @given(
     st.fixed_dictionaries(
         {"nodeId": st.integers(2, 232)},
-        optional={
-            name: anything
-            for name in (
-                "status", "ready", "highestSecurityClass", "deviceClass", "deviceConfig", "manufacturerId",
-                "productId", "name", "dsk", "endpoints", "commandClasses", "supportedCCs", "isControllerNode",
-            )
-        },
+        optional=dict.fromkeys(
+            (
+                "status",
+                "ready",
+                "highestSecurityClass",
+                "deviceClass",
+                "deviceConfig",
+                "manufacturerId",
+                "productId",
+                "name",
+                "dsk",
+                "endpoints",
+                "commandClasses",
+                "supportedCCs",
+                "isControllerNode",
+            ),
+            anything,
+        ),
     )
 )
 def test_whatever_a_state_holds_it_is_read(odd: dict[str, Any]) -> None:

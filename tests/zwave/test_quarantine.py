@@ -46,7 +46,11 @@ async def test_the_host_hears_nothing_of_it_and_no_command_reaches_it(
     stranger.report(50)
     zwave_house.attacker.spoof_report(stranger, 60)
     await zwave_house.settle()
-    assert not [event for event in host.events if node_id in (event.get("nodeId"), event.get("node", {}).get("nodeId"))]
+    assert not [
+        event
+        for event in host.events
+        if node_id in (event.get("nodeId"), event.get("node", {}).get("nodeId"))
+    ]
     assert node_id not in host.controller.nodes
     error = await host.refused("node.set_value", nodeId=node_id, valueId=VALUE, value=10)
     assert isinstance(error, CommandRefused)
@@ -113,9 +117,7 @@ async def test_a_living_one_is_not_evicted_and_that_is_said(guarded: Guarded) ->
     assert guarded.is_shut_off(stranger.node_id or 0)
 
 
-async def test_it_outlasts_the_hub_and_so_does_the_removal(
-    zwave_house: ZWaveHouse, tmp_path: Path
-) -> None:
+async def test_it_outlasts_the_hub_and_so_does_the_removal(zwave_house: ZWaveHouse, tmp_path: Path) -> None:
     async with own(zwave_house, tmp_path) as guarded:
         stranger = await stranger_in(guarded)
         address = guarded.address(stranger.node_id or 0)
@@ -128,7 +130,9 @@ async def test_it_outlasts_the_hub_and_so_does_the_removal(
         await guarded.event(Evicted)
 
 
-async def test_who_left_while_the_hub_was_closed_is_forgotten(zwave_house: ZWaveHouse, tmp_path: Path) -> None:
+async def test_who_left_while_the_hub_was_closed_is_forgotten(
+    zwave_house: ZWaveHouse, tmp_path: Path
+) -> None:
     async with own(zwave_house, tmp_path) as guarded:
         stranger = await stranger_in(guarded)
         address = guarded.address(stranger.node_id or 0)
@@ -141,9 +145,7 @@ async def test_who_left_while_the_hub_was_closed_is_forgotten(zwave_house: ZWave
         assert (await guarded.hub.posture()).networks[0].state.leaving == ()
 
 
-async def test_who_attaches_again_is_not_shown_it_either(
-    zwave_house: ZWaveHouse, tmp_path: Path
-) -> None:
+async def test_who_attaches_again_is_not_shown_it_either(zwave_house: ZWaveHouse, tmp_path: Path) -> None:
     async with own(zwave_house, tmp_path) as guarded:
         stranger = await stranger_in(guarded)
     async with host_client(zwave_house) as host:
