@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import Context, HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 from zha_house import until
 from zwave_home import DEFAULT, INSECURE, AddDevice, Zwave, guarded_zwave
+from zwave_js_server.exceptions import FailedCommand
 
 import hubsec_zwave.gate.probing
 from hubsec import Hub
-from hubsec.events import Joined
+from hubsec.events import Joined, RadioLost
 from hubsec_emulated.zwave.house import ZWaveHouse
 from hubsec_zwave import Role, ZwaveJs
 from hubsec_zwave.gate import Credentials, Gate
@@ -82,10 +82,18 @@ async def test_everything_goes_through_the_gate(
     assert plug.keys_held == {"S2_Authenticated"}
     await gated.entity(plug, "switch")
 
+    # What hubsec opens here, and closes again, is closed at the gate.
+    late = gated.house.plug()
+    await home.call("admit", sticker=late.sticker, name="Late", context=admin)
+    await gated.hass.services.async_call(
+        "button", "press", {"entity_id": home.entity_id("button", "close_joining")}, blocking=True
+    )
+    late.power_on()
+
     # Whom the gate shuts out, Home Assistant sees nothing of, and the other way round.
     await gated.hub.quarantine(home.identity(lamp), "It blinks.")
     await until(lambda: gated.state(light) == STATE_UNAVAILABLE, "The light's going")
-    with pytest.raises(HomeAssistantError):
+    with pytest.raises(FailedCommand, match="It blinks"):
         await gated.controller.nodes[lamp.node_id].async_ping()
     await gated.hub.release(home.identity(lamp))
     await until(lambda: gated.state(light) != STATE_UNAVAILABLE, "The light's coming back")
@@ -96,3 +104,5 @@ async def test_everything_goes_through_the_gate(
 
     assert await gated.reload()
     await home.is_now("stands")
+    assert not home.heard(RadioLost)[1:]  # That was the reload's.
+    assert late.node_id is None

@@ -101,17 +101,20 @@ class ZwaveJs:
         return gaps
 
     async def close(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
-        """By the controller's own way to stop an inclusion."""
+        """By the controller's own way to stop an inclusion, where one runs."""
+        const = await async_import_module(hass, "zwave_js_server.const")
+        with contextlib.suppress(RadioError):
+            controller = (await self.running(hass, entry)).driver.controller
+            if controller.inclusion_state is const.InclusionState.INCLUDING:
+                await self._stop(controller)
+
+    async def _stop(self, controller: Any) -> None:
         try:
-            client = await self.running(hass, entry)
-            with answering(self.name):
-                await client.driver.controller.async_stop_inclusion()
-        except RadioError as error:
-            cause = error.__cause__
-            if isinstance(cause, HomeAssistantError):  # The guard's own.
-                raise cause from None
-            if cause is not None:
-                raise HomeAssistantError(f"Z-Wave JS did not stop the inclusion: {cause}") from cause
+            await controller.async_stop_inclusion()
+        except HomeAssistantError:  # The guard's own.
+            raise
+        except Exception as error:
+            raise HomeAssistantError(f"Z-Wave JS did not stop the inclusion: {error}") from error
 
     async def hush(self, hass: HomeAssistant) -> CALLBACK_TYPE:
         """Of the server's client."""
@@ -151,7 +154,7 @@ class ZwaveJs:
         if refused == [canaries.CANARY]:
             return True
         with contextlib.suppress(RadioError, HomeAssistantError):
-            await self.close(hass, entry)
+            await self._stop((await self.running(hass, entry)).driver.controller)
         return False
 
 
