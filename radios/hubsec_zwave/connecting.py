@@ -20,6 +20,9 @@ from hubsec_zwave.link import Link
 FITTING: Final = {50: "0.73.1"}
 """For the newest schema that a server speaks: a zwave-js-server-python that can talk to it."""
 
+_GOOD_BYE: Final = 1.0
+"""Seconds that a server has for its part of closing."""
+
 
 class Connection:
     """One websocket and the client on it; `link` puts itself between the two before anything is said."""
@@ -28,13 +31,14 @@ class Connection:
         self._url = url
         self._limits = limits
         self._session: aiohttp.ClientSession | None = None
+        self._client: Client | None = None
         self._listening: asyncio.Task[None] | None = None
 
     async def open(self, make_link: Callable[[Client], Link]) -> Link:
         """Connect, and listen until it ends. Raises :class:`~hubsec.errors.RadioError` when the server can't
         be reached, or speaks another schema."""
         self._session = aiohttp.ClientSession()
-        client = Client(self._url, self._session)
+        client = self._client = Client(self._url, self._session)
         try:
             async with asyncio.timeout(self._limits.connect):
                 link = make_link(client)
@@ -74,6 +78,12 @@ class Connection:
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await self._listening
             self._listening = None
+        client, self._client = self._client, None
+        if client is not None and client.connected and client.driver is None:
+            # Nobody has listened yet, so that nobody else closes it.
+            with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+                async with asyncio.timeout(_GOOD_BYE):
+                    await client.disconnect()
         if self._session is not None:
             await self._session.close()
             self._session = None
