@@ -240,8 +240,6 @@ class Hub:
         the policy does not let such a device in.
         """
         read = sticker if isinstance(sticker, Sticker) else read_sticker(sticker, device=device)
-        if smart_start and read.network is not Network.ZWAVE:
-            raise EntryError("Only a Z-Wave device joins by SmartStart.")
         entry = self._entry(
             _device_of(read, device),
             read.network,
