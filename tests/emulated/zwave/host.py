@@ -81,10 +81,6 @@ class Host:
         device.press_button()
         return await self.event("node added")
 
-    async def state_of(self, node_id: int) -> dict[str, Any]:
-        result: dict[str, Any] = (await self.command("node.get_state", nodeId=node_id))["state"]
-        return result
-
     async def highest(self, node_id: int) -> str:
         """The node's highest security class by name; "none" is the one that is not there."""
         number = (await self.command("node.get_highest_security_class", nodeId=node_id))[

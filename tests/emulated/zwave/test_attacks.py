@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from hubsec_emulated.zwave.device import ZWaveDevice
     from tests.emulated.zwave.host import Host
 
+pytestmark = pytest.mark.slow
+
 FLOOD = 20
 
 

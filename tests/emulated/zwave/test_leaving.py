@@ -11,6 +11,8 @@ from tests.emulated.zwave.host import CommandError, Host, connected
 if TYPE_CHECKING:
     from hubsec_emulated import ZWaveHouse
 
+pytestmark = pytest.mark.slow
+
 EXCLUDED, FAILED, REPLACED = 0, 2, 3
 """Reasons of `node removed`."""
 MULTILEVEL_SWITCH = 38

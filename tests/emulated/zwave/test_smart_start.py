@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from hubsec_emulated import ZWaveHouse
     from tests.emulated.zwave.host import Host
+
+pytestmark = pytest.mark.slow
 
 INACTIVE = 1
 
@@ -98,4 +101,3 @@ async def test_a_proper_device_that_is_refused_leaves_and_asks_anew(
     await host.event("node found")
     await zwave_house.wait_until(lambda: lamp.node_id is None and len(primes(zwave_house)) >= 2)
     assert lamp.keys_held == frozenset()
-    await asyncio.sleep(0)
