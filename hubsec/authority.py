@@ -394,6 +394,7 @@ class HubAuthority:
                 await self.departed(address)
             elif entry.address == address and entry.device != device:
                 await self._change(entry.device, address=None)
+        self._places = {who: where for who, where in self._places.items() if where != address}
         if device != address and not await self._change(device, address=address):
             self._places[device] = address
 

@@ -16,10 +16,12 @@ from hubsec.events import Event, Evicted, Quarantined, Released, RemovalAwaited
 from hubsec.identity import CredentialKind, Identity
 from hubsec.policy import load_policy
 from hubsec.radio import Eviction, SeenDevice
+from hubsec.requests import ExchangeRequest
 
 from .conftest import collect
 from .zwave import (
     ACCESS_CONTROL,
+    AUTHENTICATED,
     LOCK,
     LOCK_DSK,
     NONE,
@@ -297,6 +299,43 @@ async def test_who_was_taken_off_the_list_while_it_came_in_is_found_again(tmp_pa
         assert hub.allowlist[LOCK].address == NODE
         await radio.departs(LOCK)
         assert hub.allowlist[LOCK].address is None
+
+
+@pytest.mark.parametrize("then", ["it is there", "it departed", "another came in its place"])
+async def test_who_stays_without_an_entry_is_found_as_long_as_it_is_there(tmp_path: Path, then: str) -> None:
+    policy = load_policy("policy: open\njoining: {credentials: [dsk]}\ndevices: {without-entry: report}\n")
+    radio = ZwaveRadio()
+    async with Hub(radio, policy=policy, home=tmp_path / "hub") as hub:
+        assert isinstance(await radio.arrives(LOCK, 12), Allow)
+        assert LOCK not in hub.allowlist
+        match then:
+            case "it departed":
+                await radio.departs(LOCK)
+            case "another came in its place":
+                await radio.arrives(OTHER, 12)
+        await radio.asked.condemn(LOCK, "It is to leave.")
+        assert hub.allowlist[LOCK].address == (NODE if then == "it is there" else None)
+
+
+async def test_who_came_with_less_is_to_leave_before_the_radio_has_said_so(tmp_path: Path) -> None:
+    """The hub is ended between the decision and what the radio makes of it."""
+    radio = ZwaveRadio()
+    async with (
+        Hub(radio, policy="home", home=tmp_path / "hub") as hub,
+        hub.admit(STICKER, name="Front door", device_class="lock"),
+    ):
+        await radio.shows(LOCK)
+        held = {"security_class": AUTHENTICATED, "address": NODE}
+        request = ExchangeRequest(radio="zwave", network=radio.network, device=LOCK, **held)
+        assert isinstance(await radio.asked.judge(request), Quarantine)
+    radio = ZwaveRadio(formed=False)
+    async with Hub(radio, policy="home", home=tmp_path / "hub") as hub:
+        entry = hub.allowlist[LOCK]
+        assert entry.address == NODE
+        assert entry.quarantined
+        assert entry.expires_at is not None
+        await radio.asked.departed(LOCK)
+        assert LOCK not in hub.allowlist
 
 
 # Evicted
