@@ -379,7 +379,7 @@ class Guard:
         """An inclusion that is stopped just when a device has answered is dropped by zwave-js: the node is there, and
         nobody is told."""
         await asyncio.sleep(self.station.limits.announced)
-        if self.including.inclusion is not inclusion:
+        if self._is_told(inclusion, node_id):
             return
         try:
             result = await self.station.command("node.get_state", nodeId=node_id)
@@ -387,7 +387,12 @@ class Guard:
             self.including.over()
             await self.including.again()
             return
-        self.on_event({"source": "controller", "event": "node added", "node": result["state"]})
+        if not self._is_told(inclusion, node_id):
+            self.on_event({"source": "controller", "event": "node added", "node": result["state"]})
+
+    def _is_told(self, inclusion: Inclusion, node_id: int) -> bool:
+        """Whether the server has told of the inclusion's node by now. What it told may still wait to be judged."""
+        return self.including.inclusion is not inclusion or node_id in self._arriving
 
     async def _failed(self, event: Json) -> None:  # noqa: ARG002 - it says no more
         self.including.over()
