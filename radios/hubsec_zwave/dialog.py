@@ -22,7 +22,7 @@ from hubsec_zwave.inclusion import Inclusion
 from hubsec_zwave.provisioning import Provisioning
 from hubsec_zwave.removing import Removing
 from hubsec_zwave.screening import Refusal
-from hubsec_zwave.station import Station
+from hubsec_zwave.station import HOST, Station
 from hubsec_zwave.wire import (
     EXCLUDE_ONLY,
     Provisioned,
@@ -58,6 +58,7 @@ class Dialog:
         self._provisioning = provisioning
         self._removing = removing
         self._excluder: str | None = None
+        self._vouched_by: dict[Identity, str] = {}
         self._judges: dict[str, Callable[[str, Json], Awaitable[Json]]] = {
             "controller.begin_inclusion": self._begin,
             "controller.replace_failed_node": self._begin,
@@ -129,6 +130,7 @@ class Dialog:
                 secret, by=asker, device_class=device_class, smart_start=smart_start
             )
             station.orders[device] = order
+            self._vouched_by[device] = _whose(asker)
         return device, order.secret
 
     async def _planned(self, inclusion: Inclusion, device: Identity, secret: Secret) -> dict[str, Any]:
@@ -143,8 +145,10 @@ class Dialog:
 
     async def _stop(self, asker: str, message: Json) -> Json:
         inclusion = self._including.inclusion
-        if self._station.enforcing and inclusion is not None and not inclusion.may_answer(asker):
-            raise Refused(_NOT_YOURS, rule=DIALOG)
+        if not self._station.enforcing or (inclusion is None and asker == HOST):
+            return message
+        # Where none is running, either: it has a wire of its own, and could come after a beginning that it was before.
+        self._answerable(asker)
         return message
 
     async def _cancel(self, asker: str, message: Json) -> Json:
@@ -220,9 +224,7 @@ class Dialog:
         if not self._station.enforcing:
             return message
         if isinstance(entry, Mapping) and entry.get("status") == Provisioned.INACTIVE:
-            raise Refused(
-                "The provisioning list follows hubsec's allowlist: admit the device.", rule=PROVISIONING
-            )
+            return self._shut_again(asker, message)
         device, secret = await self._vouched(asker, _read_planned(entry), None, smart_start=True)
         station = self._station
         decision = await station.judge(
@@ -240,6 +242,17 @@ class Dialog:
                 "status": int(Provisioned.ACTIVE),
             },
         }
+
+    def _shut_again(self, asker: str, message: Json) -> Json:
+        """An entry that lets nobody in. Whoever has vouched for a device takes that back by it, as another guard does
+        that stands on a client of the gate's."""
+        device = dsk_identity(_read_planned(message["entry"]).reveal())
+        if device in self._station.orders and self._vouched_by.get(device) != _whose(asker):
+            raise Refused(
+                "The provisioning list follows hubsec's allowlist: admit the device.", rule=PROVISIONING
+            )
+        self._station.orders.pop(device, None)
+        return message
 
     async def _unprovision(self, asker: str, message: Json) -> Json:  # noqa: ARG002 - the same for everybody
         if self._station.enforcing:
@@ -260,7 +273,8 @@ class Dialog:
         return {**changed, "options": {"strategy": EXCLUDE_ONLY}}
 
     async def _stop_exclusion(self, asker: str, message: Json) -> Json:
-        if self._station.enforcing and (self._removing.excluding or self._excluder not in (None, asker)):
+        mine = self._excluder == asker or (self._excluder is None and asker == HOST)
+        if self._station.enforcing and (self._removing.excluding or not mine):
             raise Refused("Another client has begun this exclusion.", rule=DIALOG)
         self._excluder = None
         return message
@@ -281,6 +295,11 @@ class Dialog:
         if refused is not None and self._station.enforcing:
             reason, rule = refused
             raise Refused(reason, rule=rule)
+
+
+def _whose(asker: str) -> str:
+    """The client whose connection that is."""
+    return asker.partition("#")[0]
 
 
 def _read_planned(planned: object) -> Secret:
