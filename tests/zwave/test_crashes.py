@@ -76,6 +76,7 @@ async def test_a_server_that_dies_between_pin_and_keys_leaves_nobody_in_unseen(
         if entry is None or entry.address != where:
             assert guarded.is_shut_off(lamp.node_id)
             await guarded.event(RemovalAwaited)
+    lamp.power_off()  # It would wait for its keys for long.
 
 
 async def test_a_hub_that_dies_between_pin_and_keys_knows_the_device_by_its_dsk(
