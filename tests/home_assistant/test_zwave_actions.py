@@ -4,6 +4,7 @@ leave."""
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 from frontend import Frontend
@@ -163,3 +164,24 @@ async def test_the_button_ends_an_admission(zwave: Zwave, admin: Context) -> Non
     await zwave.house.settle()
     assert lamp.node_id is None
     assert home.notifications() == {}
+
+
+async def test_no_pin_is_in_the_log(zwave: Zwave, admin: Context, caplog: pytest.LogCaptureFixture) -> None:
+    """At level debug the server's client logs all that it sends."""
+    caplog.set_level(logging.DEBUG, "zwave_js_server")
+    home = await guarded_zwave(zwave)
+    lamp, plug = zwave.house.lamp(), zwave.house.plug()
+    admitting = zwave.hass.async_create_task(home.call("admit", sticker=lamp.dsk, name="Lamp", context=admin))
+    await until(home.notifications, "The opening")
+    lamp.press_button()
+    await admitting
+    await home.call("admit", sticker=plug.sticker, name="Plug", context=admin)
+    plug.power_on()
+    await until(lambda: plug.keys_held, "The plug's joining")
+    await zwave.ready(plug)
+    assert "validate_dsk_and_enter_pin" in caplog.text
+    assert f"…-{home.identity(plug)}" in caplog.text
+    for device in (lamp, plug):
+        assert device.dsk not in caplog.text
+        assert device.sticker not in caplog.text
+        assert f"'{device.pin}'" not in caplog.text
