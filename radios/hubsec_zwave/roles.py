@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Final
+from typing import Self
 
 
 class Role(enum.StrEnum):
@@ -14,19 +14,21 @@ class Role(enum.StrEnum):
     policy lets it. `ADMINISTER` changes how network, server and controller work, and reads what they log and store.
     """
 
-    OBSERVE = "observe"
-    CONTROL = "control"
-    INCLUDE = "include"
-    ADMINISTER = "administer"
+    rank: int
+    """0 for the lowest; roles compare by it."""
 
-    @property
-    def rank(self) -> int:
-        """0 for the lowest; roles compare by it."""
-        return _RANKS[self]
+    def __new__(cls, name: str, rank: int) -> Self:
+        """A role by its name. It is asked for with every message, so that its rank is looked up nowhere."""
+        role = str.__new__(cls, name)
+        role._value_ = name
+        role.rank = rank
+        return role
+
+    OBSERVE = "observe", 0
+    CONTROL = "control", 1
+    INCLUDE = "include", 2
+    ADMINISTER = "administer", 3
 
     def covers(self, needed: Role) -> bool:
         """Whether somebody with this role may do what asks for `needed`."""
-        return _RANKS[self] >= _RANKS[needed]
-
-
-_RANKS: Final = {role: rank for rank, role in enumerate(Role)}
+        return self.rank >= needed.rank
