@@ -28,11 +28,11 @@ class ZWaveAttacker:
         self._tell("spoof", {"device": device.name, "value": device.encode(value)})
 
     def replay(self, device: ZWaveDevice, *, fresh: bool = False) -> None:
-        """The device's last command under S2 once more: exactly, or with the next sequence number when `fresh`."""
+        """The device's last command under S2 once more: exactly, or with an unused sequence number when `fresh`."""
         self._tell("replay", {"device": device.name, "fresh": fresh})
 
     def bad_tag(self, device: ZWaveDevice) -> None:
-        """The device's last command under S2 with the next sequence number and a tag that is wrong."""
+        """The device's last command under S2 with an unused sequence number and a tag that is wrong."""
         self._tell("bad-tag", {"device": device.name})
 
     def forged_reset(self, device: ZWaveDevice) -> None:

@@ -39,16 +39,16 @@ export class Attacker {
     await this.inject(node.id, await report.serialize(node.encodingContext));
   }
 
-  // The last encrypted command of a node again: as it was, or under the next sequence number.
+  // The last encrypted command of a node again: as it was, or under another sequence number.
   async replay({ name, node }, { fresh }) {
     const command = recorded(name, node);
-    if (fresh) command[SEQUENCE] = (command[SEQUENCE] + 1) & 0xff;
+    if (fresh) command[SEQUENCE] = unused(command[SEQUENCE]);
     await this.inject(node.id, command);
   }
 
   async badTag({ name, node }) {
     const command = recorded(name, node);
-    command[SEQUENCE] = (command[SEQUENCE] + 1) & 0xff;
+    command[SEQUENCE] = unused(command[SEQUENCE]);
     command[command.length - 1] ^= 0x01;
     await this.inject(node.id, command);
   }
@@ -57,12 +57,15 @@ export class Attacker {
     await this.inject(node.id, DEVICE_RESET_LOCALLY);
   }
 
-  // With the sequence numbers that come next, or else they were duplicates.
   async nonceFlood({ name, node }, count) {
-    const last = recorded(name, node)[SEQUENCE];
-    for (let sent = 1; sent <= count; sent++) await this.inject(node.id, [SECURITY_2, NONCE_GET, (last + sent) & 0xff]);
+    const first = unused(recorded(name, node)[SEQUENCE]);
+    for (let sent = 0; sent < count; sent++) await this.inject(node.id, [SECURITY_2, NONCE_GET, (first + sent) & 0xff]);
   }
 }
+
+// Half a round away from the node's own: the host has not heard it lately, and the node will not say it soon. The host
+// remembers the numbers of forged commands, too, and takes the node's next one for a duplicate if it is the same.
+const unused = (sequence) => (sequence + 0x80) & 0xff;
 
 function recorded(name, node) {
   if (node.lastSecure?.[0] !== SECURITY_2 || node.lastSecure[1] !== ENCAPSULATED) {
