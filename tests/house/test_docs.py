@@ -126,8 +126,9 @@ def test_every_block_of_text_on_the_page_of_stickers_is_one() -> None:
 
 
 @pytest.mark.hosts
-def test_the_program_that_attaches_prints_what_the_page_says(tmp_path: Path) -> None:
-    page = DOCS / "guides" / "attach.md"
+@pytest.mark.parametrize("name", ["attach.md", "z-wave.md"])
+def test_the_program_that_attaches_prints_what_the_page_says(tmp_path: Path, name: str) -> None:
+    page = DOCS / "guides" / name
     (program,) = (block for block in blocks(page, "python") if "asyncio.run(" in block)
     (printed,) = blocks(page, "text")
     assert run(program, tmp_path) == printed
@@ -144,7 +145,7 @@ def test_the_test_that_is_there_to_be_copied_passes(pytester: pytest.Pytester) -
 
 def test_the_only_program_that_is_not_run_needs_a_stick() -> None:
     programs = [block for page in PAGES for block in blocks(page, "python") if "asyncio.run(" in block]
-    assert len(programs) == 3
+    assert len(programs) == 4
     assert ["/dev/ttyUSB0" in program for program in programs].count(True) == 1
 
 
