@@ -17,8 +17,8 @@ from hubsec_emulated.wire.mac import MacFrame, MacType
 from tests.oracles.tshark import second_opinion
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60
-"""Seconds: `make demo` is to take less than a minute."""
+PATIENCE = 300
+"""Seconds, beside other tests. Alone it takes less than a minute: the build server holds `make demo` to that."""
 
 pytestmark = [pytest.mark.hosts, pytest.mark.xdist_group("demo")]  # Told once, not in each process.
 
