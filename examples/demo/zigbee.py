@@ -154,15 +154,6 @@ class ZigbeeHouse:
             and posture.networks[0].exposed,
         )
 
-    async def closed_again(self) -> None:
-        self.story.chapter("Closed again", "Nobody is awaited any more.")
-        network = (await self.hub.posture()).networks[0].state
-        self.story.check(
-            "The trust center refuses everybody, as read back from the stick", holds=network.closed
-        )
-        for device in self.hub.devices():
-            self.story.say(f"{device.name} ({device.identity}): {device.security}")
-
     async def _until(self, happened: object) -> None:
         assert callable(happened)
         await self.house.wait_until(happened, PATIENCE)
