@@ -1,7 +1,7 @@
 """Enforces who may join a Z-Wave network, on the Z-Wave JS server that people already run.
 
-:class:`ZwaveJs` is the radio: ``ZwaveJs("ws://127.0.0.1:3000")`` connects to a server, ``ZwaveJs.attach(client)`` guards
-a client that somebody else runs. Importing this loads no client library; the names load when used.
+:class:`ZwaveJs` is the radio: ``ZwaveJs("ws://127.0.0.1:3000")`` connects to a server, ``ZwaveJs.attach(client)``
+guards a client that somebody else runs. Importing this loads no client library; the names load when used.
 """
 
 from __future__ import annotations
