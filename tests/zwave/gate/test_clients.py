@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from hubsec_emulated import ZWaveHouse
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Front:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hubsec_emulated import ZWaveHouse
 
 PROGRAM = Path(sys.executable).with_name("hubsec")
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def run(*arguments: str) -> Result:
