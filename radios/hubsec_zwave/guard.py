@@ -34,6 +34,8 @@ type Json = Mapping[str, Any]
 
 IDLE: Final = frozenset({0, 4})
 """zwave-js' `InclusionState`: idle, and listening for SmartStart."""
+NOBODY: Final = 0
+"""The number of no node."""
 UNJUDGED: Final = "Nobody has judged it yet."
 _STATUS: Final = {
     "dead": Status.DEAD,
@@ -240,7 +242,7 @@ class Guard:
             return
         if key == ("controller", "node added"):
             # What was known of whoever had this number does not hold for who has it now.
-            self._arriving.add(_number_of(event))
+            self._arriving |= {_number_of(event)} - {NOBODY}
         try:
             self._queue.put_nowait(event)
         except asyncio.QueueFull:
@@ -520,7 +522,7 @@ class Guard:
 
 
 def _number_of(event: Json) -> int:
-    """The number of the node that an event is about; 0, which no node has, where it says none."""
+    """The number of the node that an event is about; :data:`NOBODY` where it says none."""
     node = event.get("node")
     number = node.get("nodeId") if isinstance(node, Mapping) else None
-    return number if type(number) is int else 0
+    return number if type(number) is int else NOBODY

@@ -40,7 +40,7 @@ SHORT: Final = Limits(
 )
 DEFAULT, INSECURE, S0, S2 = 0, 2, 3, 4
 """Inclusion strategies."""
-PERSON: Final = 0.3
+PERSON: Final = 0.1
 """Seconds that whoever sits before a host's dialog takes to answer; nobody is as quick."""
 OUTSIDE: Final = "not on the network"
 

@@ -104,6 +104,7 @@ async def test_nonsense_of_the_servers_is_counted_and_breaks_nothing(
     for told in guarded.of(Malformed):
         assert told.layer == "events"
     assert (await guarded.hub.posture()).networks[0].state.closed
+    assert not guarded.radio.judge.silent_nodes()
 
 
 async def test_more_events_than_can_be_taken_are_told(
