@@ -33,7 +33,10 @@ ROUNDS = 5
 REPORTS = 400
 COMMANDS = 300
 FLOOD = 20_000
-LISTEN: tuple[tuple[str, dict[str, object]], ...] = ("set_api_schema", {"schemaVersion": 50}), ("start_listening", {})
+LISTEN: tuple[tuple[str, dict[str, object]], ...] = (
+    ("set_api_schema", {"schemaVersion": 50}),
+    ("start_listening", {}),
+)
 EVENT = {
     "type": "event",
     "event": {
@@ -177,7 +180,9 @@ async def _flood(request: web.BaseRequest) -> web.StreamResponse:
         if message.type is not WSMsgType.TEXT:
             break
         command = message.json()
-        result: dict[str, object] = {"state": {"nodes": []}} if command["command"] == "start_listening" else {}
+        result: dict[str, object] = (
+            {"state": {"nodes": []}} if command["command"] == "start_listening" else {}
+        )
         told = {"type": "result", "success": True, "messageId": command["messageId"], "result": result}
         await socket.send_str(json.dumps(told, separators=(",", ":")))
         if command["command"] == "node.ping":
