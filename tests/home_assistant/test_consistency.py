@@ -282,7 +282,7 @@ def test_every_rule_of_the_quality_scale_has_an_answer_with_a_reason() -> None:
 
 
 def test_nothing_is_taken_from_the_stack_before_it_runs() -> None:
-    """ZHA may not be installed: what it brings is imported when it is there."""
+    """ZHA or Z-Wave JS may not be installed: what they bring is imported when it is there."""
     for path, tree in SOURCES.items():
         for node in ast.walk(tree):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -290,4 +290,6 @@ def test_nothing_is_taken_from_the_stack_before_it_runs() -> None:
                 names = [node.module or ""]
             for name in names:
                 assert name.partition(".")[0] not in {"zigpy", "bellows", "zha", "zwave_js_server"}, path
-                assert not name.startswith("homeassistant.components.zha"), path
+                assert not name.startswith(
+                    ("homeassistant.components.zha", "homeassistant.components.zwave_js")
+                ), path
