@@ -32,8 +32,8 @@ async def lamp(zwave_house: ZWaveHouse, host: Host) -> ZWaveDevice:
     lamp.report(10)
     await zwave_house.wait_until(lambda: ("currentValue", 10) in host.values(2))
     await zwave_house.settle()
-    host.events.clear()
     await host.command("driver.update_log_config", config={"enabled": True, "level": "silly"})
+    host.events.clear()  # all of the report's are here: they came before the answer
     await host.command("driver.start_listening_logs")
     return lamp
 
