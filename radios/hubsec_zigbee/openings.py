@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from hubsec.buckets import Bucket
 from hubsec.decisions import Allow
 from hubsec.errors import RadioError, Refused
 from hubsec.events import OpenRefused, RogueOpening, Steered
 from hubsec.identity import Identity
 from hubsec.requests import OpenKind, OpenRequest
-from hubsec_zigbee.buckets import Bucket
 from hubsec_zigbee.desk import LOGGER, Desk
 
 HOST: Final = "host"

@@ -22,11 +22,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from hubsec.buckets import Bucket
 from hubsec.decisions import Allow, Evict
 from hubsec.errors import RadioError
 from hubsec.identity import Identity, Mode, Standing
 from hubsec.requests import PresenceRequest
-from hubsec_zigbee.buckets import Bucket
 from hubsec_zigbee.desk import Desk
 from hubsec_zigbee.frames import (
     DEVICE_ANNCE,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol, assert_never
 
+from hubsec.buckets import Bucket
 from hubsec.decisions import Allow, Decision, Deny, Evict, Knock, Quarantine
 from hubsec.errors import RadioError
 from hubsec.events import Left, Rejoined
 from hubsec.identity import Identity, Standing
 from hubsec.requests import JoinKind, JoinRequest
-from hubsec_zigbee.buckets import Bucket
 from hubsec_zigbee.desk import Desk
 from hubsec_zigbee.frames import names_nobody
 from hubsec_zigbee.limits import REJOINS_AT_ONCE, REJOINS_PER_SECOND

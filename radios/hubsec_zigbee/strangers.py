@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from hubsec.buckets import Bucket
 from hubsec.identity import Identity
-from hubsec_zigbee.buckets import Bucket
 from hubsec_zigbee.limits import KNOCKS_AT_ONCE, KNOCKS_PER_SECOND, MAX_STRANGERS
 
 FIRST_TRIES: Final = 2

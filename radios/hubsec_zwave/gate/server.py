@@ -27,12 +27,12 @@ from aiohttp import (
     web,
 )
 
+from hubsec.buckets import Bucket
 from hubsec.errors import HubsecError, RadioError, StoreError
 from hubsec_zwave.gate.asking import GAPS_HEADER, NO_WEBSOCKET
 from hubsec_zwave.gate.credentials import Client, Credentials
 from hubsec_zwave.gate.limits import Limits
 from hubsec_zwave.gate.probing import BYPASSABLE, LOOPBACK, Exposure, is_loopback, probe, split
-from hubsec_zwave.gate.rates import Rate
 from hubsec_zwave.gate.seen import Seen
 from hubsec_zwave.gate.session import Session
 from hubsec_zwave.roles import Role
@@ -97,7 +97,7 @@ class Gate:
         self._entering = 0
         self._fresh: dict[asyncio.BaseProtocol, float] = {}
         self._failures: dict[str, tuple[float, int]] = {}
-        self._openings: dict[str, Rate] = {}
+        self._openings: dict[str, Bucket] = {}
         self._http: ClientSession | None = None
         self._runner: web.Server | None = None
         self._listener: asyncio.Server | None = None
@@ -241,7 +241,7 @@ class Gate:
             refused=self._refused,
             limits=self._limits,
             openings=self._openings.setdefault(
-                client.name, Rate(self._limits.openings, self._limits.openings_per_second)
+                client.name, Bucket(self._limits.openings, self._limits.openings_per_second)
             ),
         )
         self._sessions.add(session)

@@ -11,10 +11,10 @@ from typing import Any, Final
 import msgspec
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 
+from hubsec.buckets import Bucket
 from hubsec_zwave.commands import COMMANDS
 from hubsec_zwave.gate.credentials import Client
 from hubsec_zwave.gate.limits import Limits
-from hubsec_zwave.gate.rates import Rate
 from hubsec_zwave.gate.relay import encode, relay
 from hubsec_zwave.screening import Forward, Judge, Refusal, Screen
 
@@ -57,7 +57,7 @@ class Session:
         upstream: ClientWebSocketResponse,
         refused: Callable[[str, Refusal], None],
         limits: Limits,
-        openings: Rate,
+        openings: Bucket,
     ) -> None:
         self.client = client
         self.asker = asker
@@ -73,7 +73,7 @@ class Session:
         self._pinged = False
         self._woken = asyncio.Event()
         self._openings = openings
-        self._refusals = Rate(limits.refusals, limits.refusals_per_second)
+        self._refusals = Bucket(limits.refusals, limits.refusals_per_second)
         self._untold = 0
         self._waiting_since: float | None = None
         self._ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
@@ -143,7 +143,7 @@ class Session:
     async def _command(self, command: object) -> None:
         name = command.get("command") if isinstance(command, Mapping) else None
         opens = isinstance(name, str) and name in _OPENINGS
-        if opens and not self._openings.allows(asyncio.get_running_loop().time()):
+        if opens and not self._openings.take(asyncio.get_running_loop().time()):
             passed: Forward | Refusal = TOO_MANY
         else:
             passed = await self.screen.command(command)
@@ -156,7 +156,7 @@ class Session:
         await self._upstream.send_str(encode(passed.message))
 
     def _say(self, refusal: Refusal) -> None:
-        if not self._refusals.allows(asyncio.get_running_loop().time()):
+        if not self._refusals.take(asyncio.get_running_loop().time()):
             self._untold += 1
             return
         untold, self._untold = self._untold, 0
