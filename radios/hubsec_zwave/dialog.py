@@ -96,6 +96,7 @@ class Dialog:
         safe = strategy in (Strategy.DEFAULT, Strategy.SECURITY_S2)
         await self._open(OpenKind.INCLUSION if safe else OpenKind.INSECURE_INCLUSION, asker, seconds=_MINUTE)
         if not self._station.enforcing:
+            self._including.begun(asker)
             return message
         self._free()
         await self._removing.make_way()

@@ -141,8 +141,8 @@ class Guard:
             node = station.nodes.find(entry.device)
             if node is None:
                 if entry.joined_at is not None and station.nodes.here(entry):
-                    self.removing.left(entry.device)
                     await station.authority.departed(entry.device)
+                    self.removing.left(entry.device)
             elif entry.quarantined is not None and entry.expires_at is not None and entry.expires_at <= now:
                 self.removing.start(entry.device, entry.quarantined, security=node.security)
 
@@ -244,7 +244,8 @@ class Guard:
             # What was known of whoever had this number does not hold for who has it now.
             self._arriving |= {_number_of(event)} - {NOBODY}
         try:
-            self._queue.put_nowait(event)
+            # The client that is told next puts objects of its own into the same event.
+            self._queue.put_nowait(dict(event))
         except asyncio.QueueFull:
             self.station.malformed("events", "More events came than the guard could take.")
 
@@ -504,9 +505,11 @@ class Guard:
         device = station.nodes.gone(node_id)
         self._identified.pop(node_id, None)
         self._silent -= {node_id}
-        if not self.removing.left(device):
-            station.publish(Left, device=device)
-        await station.authority.departed(device)
+        try:
+            await station.authority.departed(device)
+        finally:
+            if not self.removing.left(device):
+                station.publish(Left, device=device)
 
     async def _ready(self, event: Json) -> None:
         state = event.get("nodeState")

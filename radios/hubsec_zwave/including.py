@@ -110,7 +110,8 @@ class Including:
             await self._station.command("controller.stop_inclusion")
 
         self.over()
-        self._station.spawn(stop(), "end of an inclusion that was left open")
+        if self._station.enforcing:
+            self._station.spawn(stop(), "end of an inclusion that was left open")
 
     def over(self) -> None:
         """It has ended."""

@@ -247,7 +247,10 @@ class Stage:
         """What a device has ended as, in words: its highest security class, and how it stands."""
         if device.node_id is None:
             return OUTSIDE
-        result = await inspector.command("node.get_highest_security_class", nodeId=device.node_id)
+        try:
+            result = await inspector.command("node.get_highest_security_class", nodeId=device.node_id)
+        except FailedCommand:
+            return OUTSIDE  # Its inclusion was stopped just then, and the server does not know it.
         held = CLASSES.get(result.get("highestSecurityClass"), SecurityClass.NONE)
         if self.guarded is None:
             return f"{held}"

@@ -115,7 +115,7 @@ async def test_what_it_ends_as(zwave_house: ZWaveHouse, tmp_path: Path, row: Row
                 device.press_button()  # On a busy machine the first time is long past.
                 await inspector.event("node added")
             await house.settle()
-            if stood.guarded is not None and device.node_id is not None:
+            if stood.guarded is not None and await knows(inspector, device.node_id):
                 await judged(stood.guarded, device.node_id)
         ended = await stood.ended(device, inspector)
         if name == "own":
@@ -132,6 +132,15 @@ async def over(guarded: Guarded, inspector: HostClient) -> None:
     state = inspector.controller
     await guarded.until(lambda: state.inclusion_state not in (1, 3), "The end of the inclusion")
     await guarded.until(lambda: guarded.radio._guard.including.inclusion is None, "The guard's word on it")
+
+
+async def knows(inspector: HostClient, node_id: int | None) -> bool:
+    """Whether the server has that node; one that came just when its inclusion was stopped it may not know."""
+    try:
+        await inspector.command("node.get_state", nodeId=node_id)
+    except BaseZwaveJSServerError:
+        return False
+    return True
 
 
 async def judged(guarded: Guarded, node_id: int) -> None:
