@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import subprocess
 import sys
@@ -20,12 +22,11 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 300
 """Seconds, beside other tests. Alone it takes less than a minute: the build server holds `make demo` to that."""
 
-pytestmark = [pytest.mark.hosts, pytest.mark.xdist_group("demo")]  # Told once, not in each process.
+pytestmark = pytest.mark.hosts
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demo")
+def _tell(folder: Path) -> None:
+    """The demo's story, with all that it leaves, into that folder."""
     done = subprocess.run(
         [sys.executable, "-m", "examples.demo", "--folder", str(folder)],
         cwd=ROOT,
@@ -36,6 +37,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     (folder / "console").write_text(" ".join(done.stdout.split()), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the demo leaves. It is told once in a run: processes that test side by side share it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo"
+    folder.mkdir(exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "console").exists():
+            _tell(folder)
     return folder
 
 
