@@ -17,8 +17,10 @@ ENTRY_CONTROL: Final = 0x6F
 """What is typed into a keypad arrives as its notifications."""
 
 _DOOR_CODES: Final = frozenset({USER_CODE, USER_CREDENTIAL})
-_ADMIN_CODES: Final = frozenset({"adminCode", "adminPinCode"})
-"""zwave-js's names for the values of these classes that change all others."""
+_ADMIN_CODES: Final = frozenset({"adminCode", "adminPinCode", "masterCode"})
+"""zwave-js's names, present and past, for the values of these classes that change all others."""
+_ANY_VALUE: Final = frozenset({"setValue", "pollValue", "schedulePoll"})
+"""Methods whose arguments name the value."""
 
 _EVERYDAY: Final = frozenset(
     {
@@ -101,7 +103,8 @@ def role_for_class(access: Access, command_class: int, name: str = "") -> Role:
         case Access.WRITE:
             harmless = command_class in _EVERYDAY_VALUES and name not in _ADMIN_CODES
         case _:
-            harmless = command_class in _EVERYDAY and "admin" not in name.lower()
+            any_code = command_class in _DOOR_CODES and name in _ANY_VALUE
+            harmless = command_class in _EVERYDAY and "admin" not in name.lower() and not any_code
     return Role.CONTROL if harmless else Role.ADMINISTER
 
 
