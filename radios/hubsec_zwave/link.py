@@ -151,7 +151,9 @@ class Link:
         except TimeoutError:
             raise RadioError(f"The server did not answer {command} within {timeout:g} s.") from None
         except asyncio.CancelledError:
-            if self.connected:
+            task = asyncio.current_task()
+            if self.connected or (task is not None and task.cancelling()):
+                # Whoever ends a task waits for it, whatever has become of the connection.
                 raise
             # The client cancels whatever still waits when its connection ends.
             raise RadioError(f"The connection ended before {command} was answered.") from None
@@ -163,8 +165,12 @@ class Link:
 
     def tell(self, event: Json) -> None:
         """Have the client believe that the server said this."""
-        if self.client.driver is not None:
+        if self.client.driver is None:
+            return
+        try:
             self._original("_handle_incoming_message")({"type": "event", "event": dict(event)})
+        except Exception as error:  # noqa: BLE001 - whatever a host's listeners raise, the guard goes on
+            LOGGER.warning("The client did not take %s: %s", event.get("event"), type(error).__name__)
 
     @contextmanager
     def _as_guard(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,9 +47,11 @@ class Wire(Client):
         self.told: list[dict[str, Any]] = []
         self.driver = object()  # type: ignore[assignment]
 
+    is_up = True
+
     @property
     def connected(self) -> bool:
-        return True
+        return self.is_up
 
     async def _send_json_message(self, message: dict[str, Any]) -> None:
         self.sent.append(message)
@@ -142,6 +145,36 @@ async def test_no_answer_in_time_is_a_radio_error() -> None:
     made, _ = link(Wire())
     with pytest.raises(RadioError, match=r"did not answer node\.ping within 0\.01 s"):
         await made.command("node.ping", nodeId=5, timeout=0.01)
+
+
+async def test_a_task_that_is_ended_ends_though_the_connection_is_gone() -> None:
+    wire = Wire()
+    made, _ = link(wire)
+
+    async def again_and_again() -> None:
+        while True:
+            with contextlib.suppress(RadioError):
+                await made.command("node.ping", nodeId=5, timeout=5)
+            await asyncio.sleep(0.01)
+
+    task = asyncio.ensure_future(again_and_again())
+    await asyncio.sleep(0)
+    wire.is_up = False
+    task.cancel()
+    await asyncio.wait({task}, timeout=1)
+    assert task.cancelled()
+
+
+async def test_an_answer_that_can_not_come_any_more_is_a_radio_error() -> None:
+    wire = Wire()
+    made, _ = link(wire)
+    asking = asyncio.ensure_future(made.command("node.ping", nodeId=5, timeout=5))
+    await asyncio.sleep(0)
+    wire.is_up = False
+    for future in wire._result_futures.values():
+        future.cancel()
+    with pytest.raises(RadioError, match="ended before"):
+        await asking
 
 
 async def test_the_guard_hears_before_the_screen_and_the_host_after() -> None:
