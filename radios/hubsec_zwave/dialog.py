@@ -8,18 +8,20 @@ refused."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from hubsec.decisions import Allow
 from hubsec.errors import HubsecError, Refused, StickerError
+from hubsec.events import JoinFailed
 from hubsec.identity import Identity, Network, SecurityClass, dsk_identity
 from hubsec.requests import JoinKind, JoinRequest, OpenKind
 from hubsec.secret import Secret
 from hubsec.stickers import read_sticker
 from hubsec_zwave.including import SECURITY_CLASS, Including
 from hubsec_zwave.inclusion import Inclusion
-from hubsec_zwave.provisioning import Provisioning
+from hubsec_zwave.provisioning import Provisioning, without_node
 from hubsec_zwave.removing import Removing
 from hubsec_zwave.screening import Refusal
 from hubsec_zwave.station import HOST, Station
@@ -43,6 +45,7 @@ DIALOG: Final = "dialog"
 PROVISIONING: Final = "provisioning"
 """The rule that the provisioning list is the allowlist's mirror."""
 _NOT_YOURS: Final = "Another client has begun this inclusion, and it alone may answer or end it."
+_NOT_ASKED: Final = "Whoever asked for it has gone."
 _MINUTE: Final = 60
 _LEAST_PROVED: Final = SecurityClass.S2_AUTHENTICATED
 
@@ -77,6 +80,8 @@ class Dialog:
 
     async def command(self, asker: str, message: Json) -> Json | Refusal:
         """What becomes of a judged command. In mode observe it is only asked about."""
+        if self._station.enforcing and not self._station.connected:
+            return Refusal("hubsec has no connection to the server, and would not hear who comes.", "radio")
         judge = self._judges.get(str(message.get("command")), self._take_over)
         try:
             return await judge(asker, message)
@@ -100,39 +105,54 @@ class Dialog:
             return message
         self._free()
         await self._removing.make_way()
-        known = await self._named(asker, options)
-        inclusion = self._including.begun(asker)
         changed: dict[str, Any] = {"strategy": int(Strategy.SECURITY_S2)}
-        if known is not None:
-            device, secret = known
-            changed["provisioning"] = await self._planned(inclusion, device, secret)
+        planned = options.get("provisioning", options.get("dsk"))
+        if planned is None:
+            self._begun(asker)
+            return {**message, "options": changed}
+        async with self._vouched(asker, _read_planned(planned), None) as (device, secret):
+            inclusion = self._begun(asker)
+            try:
+                changed["provisioning"] = await self._planned(inclusion, device, secret)
+            except BaseException:
+                if self._including.inclusion is inclusion:
+                    self._including.over()
+                raise
         return {**message, "options": changed}
+
+    def _begun(self, asker: str) -> Inclusion:
+        """From here on it is that client's; somebody else may have begun one meanwhile."""
+        self._free()
+        return self._including.begun(asker)
 
     def _free(self) -> None:
         running = self._including.inclusion
         if running is not None:
             raise Refused("The controller is busy with another inclusion.", rule=DIALOG)
 
-    async def _named(self, asker: str, options: Json) -> tuple[Identity, Secret] | None:
-        """The device whose whole DSK a client names with its inclusion: it is vouched for by that."""
-        planned = options.get("provisioning", options.get("dsk"))
-        if planned is None:
-            return None
-        secret, device_class = _read_planned(planned), None
-        return await self._vouched(asker, secret, device_class, smart_start=False)
-
+    @asynccontextmanager
     async def _vouched(
-        self, asker: str, secret: Secret, device_class: str | None, *, smart_start: bool
-    ) -> tuple[Identity, Secret]:
+        self, asker: str, secret: Secret, device_class: str | None, *, smart_start: bool = False
+    ) -> AsyncIterator[tuple[Identity, Secret]]:
+        """The device whose whole DSK a client names: it is vouched for by that, unless the block raises."""
         station, device = self._station, dsk_identity(secret.reveal())
-        order = station.orders.get(device)
+        order, vouched = station.orders.get(device), None
         if order is None:
-            order = await station.authority.vouch(
+            order = vouched = await station.authority.vouch(
                 secret, by=asker, device_class=device_class, smart_start=smart_start
             )
             station.orders[device] = order
             self._vouched_by[device] = _whose(asker)
-        return device, order.secret
+        try:
+            yield device, order.secret
+        except BaseException as error:
+            if vouched is not None and station.orders.get(device) is vouched:
+                # Else it would come in by what is left of this: by an inclusion of hubsec's, or as active on the list.
+                del station.orders[device]
+                station.publish(
+                    JoinFailed, device=device, correlation=vouched.admission, reason=str(error) or _NOT_ASKED
+                )
+            raise
 
     async def _planned(self, inclusion: Inclusion, device: Identity, secret: Secret) -> dict[str, Any]:
         """A provisioning entry for an inclusion in which nobody is asked again: what it grants is cut
@@ -203,17 +223,19 @@ class Dialog:
             return {**message, "pin": False}
         if inclusion.shown is None:
             raise Refused("No device has shown its DSK yet.", rule=DIALOG)
+        whole = whole_dsk(pin, inclusion.shown)
         try:
-            device, secret = await self._vouched(
-                asker, whole_dsk(pin, inclusion.shown), inclusion.device_class, smart_start=False
-            )
-            if pin_text(secret) != pin:
-                raise Refused("The PIN is not the one of this device's sticker.", rule="pin")
-            if not await self._including.join(inclusion, device):
-                raise Refused(inclusion.refused or "", rule="join")
+            async with self._vouched(asker, whole, inclusion.device_class) as (device, secret):
+                if pin_text(secret) != pin:
+                    raise Refused("The PIN is not the one of this device's sticker.", rule="pin")
+                if not await self._including.join(inclusion, device):
+                    raise Refused(inclusion.refused or "", rule="join")
+                if self._including.inclusion is not inclusion:
+                    raise Refused("That inclusion is over.", rule=DIALOG)
         except HubsecError:
-            # The device waits for an answer, and whoever asked is told why.
-            await self._station.command("controller.validate_dsk_and_enter_pin", pin=False)
+            if self._including.inclusion is inclusion:
+                # The device waits for an answer, and whoever asked is told why.
+                await self._station.command("controller.validate_dsk_and_enter_pin", pin=False)
             raise
         return message
 
@@ -226,15 +248,19 @@ class Dialog:
             return message
         if isinstance(entry, Mapping) and entry.get("status") == Provisioned.INACTIVE:
             return self._shut_again(asker, message)
-        device, secret = await self._vouched(asker, _read_planned(entry), None, smart_start=True)
         station = self._station
-        decision = await station.judge(
-            JoinRequest(radio=station.name, network=station.network, device=device, kind=JoinKind.SMART_START)
-        )
-        if not isinstance(decision, Allow):
-            raise Refused(decision.reason, rule=decision.rule)
-        least = station.orders[device].least.rank
-        granted = [one for one in SecurityClass if one.rank >= max(least, _LEAST_PROVED.rank)]
+        async with self._vouched(asker, _read_planned(entry), None, smart_start=True) as (device, secret):
+            decision = await station.judge(
+                JoinRequest(
+                    radio=station.name, network=station.network, device=device, kind=JoinKind.SMART_START
+                )
+            )
+            if not isinstance(decision, Allow):
+                raise Refused(decision.reason, rule=decision.rule)
+            order = station.orders.get(device)
+            if order is None:
+                raise Refused("Its admission is over.", rule=PROVISIONING)
+        granted = [one for one in SecurityClass if one.rank >= max(order.least.rank, _LEAST_PROVED.rank)]
         return {
             **message,
             "entry": {
@@ -253,7 +279,7 @@ class Dialog:
                 "The provisioning list follows hubsec's allowlist: admit the device.", rule=PROVISIONING
             )
         self._station.orders.pop(device, None)
-        return message
+        return {**message, "entry": without_node(message["entry"])}
 
     async def _unprovision(self, asker: str, message: Json) -> Json:  # noqa: ARG002 - the same for everybody
         if self._station.enforcing:

@@ -61,6 +61,7 @@ class Guard:
         self._silent: frozenset[int] = frozenset()
         self._judging: set[int] = set()
         self._arriving: set[int] = set()
+        self._unwritten: dict[int, tuple[Identity, str]] = {}
         self._there: frozenset[int] | None = None
         self._identified: dict[int, Node] = {}
         self._handlers: dict[tuple[str, str], Callable[[Json], Awaitable[None]]] = {
@@ -97,7 +98,7 @@ class Guard:
         found."""
         station = self.station
         orders, station.orders = list(station.orders.values()), {}
-        connected = station.link is not None and station.link.connected
+        connected = station.connected
         if connected:
             for order in orders:
                 with contextlib.suppress(HubsecError):
@@ -208,6 +209,8 @@ class Guard:
             return None
         if node_id in self._arriving:
             return UNJUDGED
+        if node_id in self._unwritten:
+            return self._unwritten[node_id][1]
         device = station.nodes.identity(node_id)
         standing = station.standing(device)
         if standing is Standing.QUARANTINED:
@@ -285,6 +288,8 @@ class Guard:
         themselves."""
         if not self.station.enforcing:
             self._observe()
+        for node_id in list(self._unwritten):
+            await self._write_down(node_id)
         silent = self.silent_nodes()
         new, self._silent, before = silent - self._silent, silent, self._silent
         for node_id in sorted(new):
@@ -345,7 +350,7 @@ class Guard:
     async def _keep_mirroring(self) -> None:
         while True:
             await asyncio.sleep(self.station.limits.mirror)
-            if self.station.link is not None and self.station.link.connected:
+            if self.station.connected:
                 with contextlib.suppress(HubsecError):
                     await self.provisioning.mirror()
 
@@ -425,12 +430,13 @@ class Guard:
         """Judge who an inclusion has left on the network, by what it holds."""
         security = node.security or SecurityClass.NONE
         if inclusion is not None and inclusion.smart_start and security.proves_dsk:
-            device = await self.provisioning.whose(node.node_id)
+            device = node.proved or await self.provisioning.whose(node.node_id)
             if device is not None:
                 await self.including.join(inclusion, device)
-        await self._judge_arrival(
-            node, inclusion.proved(security) if inclusion is not None else None, inclusion
-        )
+        proved = inclusion.proved(security) if inclusion is not None else None
+        if proved is not None and not node.may_be(proved):
+            proved = None
+        await self._judge_arrival(node, proved, inclusion)
 
     async def _judge_arrival(self, node: Node, proved: Identity | None, inclusion: Inclusion | None) -> None:
         """The same, where it is known who has proved to be that."""
@@ -438,7 +444,9 @@ class Guard:
         security = node.security or SecurityClass.NONE
         address = station.nodes.address(node.node_id)
         device = address if proved is None else proved
-        if proved is not None:
+        if proved is None:
+            station.nodes.unproved(node.node_id)
+        else:
             station.nodes.proved(node.node_id, proved)
         order = station.orders.get(device)
         decision = await station.judge(
@@ -473,10 +481,20 @@ class Guard:
         await self._put_out(node, device, reason)
 
     async def _put_out(self, node: Node, device: Identity, reason: str) -> None:
-        with contextlib.suppress(StoreError):
-            await self.station.authority.condemn(device, reason)
+        self._unwritten[node.node_id] = device, reason
+        await self._write_down(node.node_id)
         self.removing.start(device, reason, security=node.security)
         self.removing.offer()
+
+    async def _write_down(self, node_id: int) -> None:
+        """Condemn a node that is to leave; while that can't be recorded it is shut off all the same."""
+        device, reason = self._unwritten[node_id]
+        if self.station.nodes.identity(node_id) == device and node_id in self.station.nodes:
+            try:
+                await self.station.authority.condemn(device, reason)
+            except StoreError:
+                return
+        self._unwritten.pop(node_id, None)
 
     def _say_failed(
         self,
@@ -505,6 +523,7 @@ class Guard:
         device = station.nodes.gone(node_id)
         self._identified.pop(node_id, None)
         self._silent -= {node_id}
+        self._unwritten.pop(node_id, None)
         try:
             await station.authority.departed(device)
         finally:

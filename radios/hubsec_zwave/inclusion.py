@@ -49,7 +49,10 @@ class Inclusion:
         return bool(self.owner) and asker == self.owner
 
     def found(self, node: int, device_class: str | None) -> None:
-        """A node has answered."""
+        """A node has answered; what another one has asked, shown and been allowed before is not its."""
+        if self.node not in (None, node):
+            self.asked, self.granted = (), frozenset()
+            self.shown = self.allowed = self.refused = None
         self.node = node
         self.device_class = device_class
 

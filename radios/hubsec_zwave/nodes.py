@@ -39,6 +39,10 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
         """Who the server says it is, if it came in under keys that prove it."""
         return self.dsk if self.security is not None and self.security.proves_dsk else None
 
+    def may_be(self, device: Identity) -> bool:
+        """Whether nothing that the server tells speaks against its being `device`, which has proved its DSK once."""
+        return self.dsk in (None, device) and (self.security is None or self.security.proves_dsk)
+
     @property
     def dead(self) -> bool:
         """Whether it does not answer."""
@@ -85,16 +89,20 @@ class Nodes:
         prefix = f"{self.home_id:08x}:"
         for entry in entries:
             if entry.address is not None and entry.address.startswith(prefix):
-                number = int(entry.address.removeprefix(prefix))
-                node = self._nodes.get(number)
-                # Another device may have been given the number while nobody looked.
-                if node is None or node.dsk in (None, entry.device) or is_address(entry.device):
-                    self._names[number] = entry.device
+                node = self._nodes.get(int(entry.address.removeprefix(prefix)))
+                # Another device may have been given the number while nobody looked; whoever gets that of a node that
+                # is not there is another one.
+                if node is not None and (is_address(entry.device) or node.may_be(entry.device)):
+                    self._names[node.node_id] = entry.device
 
     def proved(self, node_id: int, device: Identity) -> None:
         """The node has proved that it is `device`, which is nowhere else then."""
         self._names = {number: name for number, name in self._names.items() if name != device}
         self._names[node_id] = device
+
+    def unproved(self, node_id: int) -> None:
+        """Whoever has the number now has proved nothing: what was said of it was about another one."""
+        self._names.pop(node_id, None)
 
     def here(self, entry: Entry) -> bool:
         """Whether the entry says that its device is on this network."""

@@ -24,6 +24,11 @@ SETTING: Final = "provisioning list"
 """What a drift of it is called."""
 
 
+def without_node(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """`entry`, without the number of a node. By that the server would tell who has come in, rather than by the DSK."""
+    return {name: value for name, value in entry.items() if name != "nodeId"}
+
+
 class Provisioning:
     """The mirror. Only devices whose whole DSK the allowlist has can be on it."""
 
@@ -96,7 +101,7 @@ class Provisioning:
                 await self._take_off(str(found["dsk"]))
         for was in before.values():
             if was is not None:
-                await self._station.command("controller.provision_smart_start_node", entry=dict(was))
+                await self._station.command("controller.provision_smart_start_node", entry=without_node(was))
 
     async def whose(self, node_id: int) -> Identity | None:
         """The device by whose entry a node came in."""
@@ -133,7 +138,7 @@ class Provisioning:
         if not self._station.enforcing:
             self._drifted(device, expected, "active", restored=False)
             return
-        changed = {**found, "status": int(Provisioned.INACTIVE)}
+        changed = {**without_node(found), "status": int(Provisioned.INACTIVE)}
         try:
             await self._station.command("controller.provision_smart_start_node", entry=changed)
         except RadioError:

@@ -34,6 +34,11 @@ class Station(Desk):
         self.nodes = Nodes(0, 0)
         self.orders: dict[Identity, AdmissionOrder] = {}
 
+    @property
+    def connected(self) -> bool:
+        """Whether the server hears, and is heard."""
+        return self.link is not None and self.link.connected
+
     async def command(self, command: str, **arguments: Any) -> dict[str, Any]:
         """Have the server do something. Raises :class:`~hubsec.errors.RadioError` when it did not."""
         if self.link is None:
