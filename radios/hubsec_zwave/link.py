@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
+from aiohttp import ClientError
 from zwave_js_server.client import START_LISTENING_MESSAGE_ID, Client
 from zwave_js_server.exceptions import BaseZwaveJSServerError, FailedCommand
 
@@ -150,6 +151,8 @@ class Link:
             raise RadioError(f"The server did not do {command}: {error}") from error
         except TimeoutError:
             raise RadioError(f"The server did not answer {command} within {timeout:g} s.") from None
+        except (OSError, ClientError):
+            raise RadioError(f"The connection broke before {command} was sent.") from None
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if self.connected or (task is not None and task.cancelling()):
@@ -161,7 +164,10 @@ class Link:
 
     async def ask(self, message: Json) -> None:
         """Send a command of the screen's own, whose answer the screen makes news of."""
-        await self._original("_send_json_message")(dict(message))
+        try:
+            await self._original("_send_json_message")(dict(message))
+        except (OSError, ClientError, BaseZwaveJSServerError):
+            raise RadioError(f"The connection broke before {message['command']} was sent.") from None
 
     def tell(self, event: Json) -> None:
         """Have the client believe that the server said this."""

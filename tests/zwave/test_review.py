@@ -9,7 +9,7 @@ import pytest
 
 from hubsec.decisions import Deny
 from hubsec.entries import Entry
-from hubsec.errors import StoreError
+from hubsec.errors import RadioError, StoreError
 from hubsec.events import RadioLost, RemovalAwaited
 from hubsec.identity import CredentialKind, Identity, Network, zwave_address, zwave_identity
 from hubsec.requests import JoinKind, JoinRequest, Request
@@ -285,3 +285,24 @@ def test_the_code_above_all_codes_is_the_administrators_by_whatever_method(metho
 def test_the_old_name_of_that_code_is_the_administrators_too() -> None:
     assert role_for_class(Access.WRITE, USER_CODE, "masterCode") is Role.ADMINISTER
     assert role_for_value(USER_CODE, "masterCode") is Role.ADMINISTER
+
+
+# A connection that breaks in the very moment of sending
+
+
+async def test_a_connection_that_breaks_while_it_is_written_to_is_the_radios_error(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no error of hubsec's would end the guard's listening for good."""
+    link = guarded.radio._guard.station.link
+    assert link is not None
+    assert link.client._client is not None
+
+    async def closing(*_: object, **__: object) -> None:
+        raise ConnectionResetError("Cannot write to closing transport")
+
+    monkeypatch.setattr(link.client._client, "send_json", closing)
+    with pytest.raises(RadioError):
+        await link.command("controller.get_state", timeout=1.0)
+    with pytest.raises(RadioError):
+        await link.ask({"messageId": "1", "command": "controller.get_state"})
