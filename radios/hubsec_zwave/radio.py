@@ -18,6 +18,7 @@ from hubsec_zwave.guard import Guard
 from hubsec_zwave.limits import Limits
 from hubsec_zwave.link import Link, check_client
 from hubsec_zwave.observing import Observer
+from hubsec_zwave.quiet import Quiet
 from hubsec_zwave.roles import Role
 from hubsec_zwave.screening import Judge, Screen
 from hubsec_zwave.station import HOST, LOGGER
@@ -86,6 +87,7 @@ class ZwaveJs:
         self._limits = limits
         self._gaps = tuple(gaps)
         self._guard = Guard(name, self._limits)
+        self._quiet = Quiet()
         self._guard.shut_out.append(self._shut_out)
         self._guard.released.append(self._release)
         self._client: Client | None = None
@@ -168,6 +170,7 @@ class ZwaveJs:
         station = self._guard.station
         station.take(authority)
         self._open = True
+        self._quiet.put_on()
         try:
             if self._connection is not None:
                 station.link = await self._connection.open(self._link)
@@ -180,6 +183,7 @@ class ZwaveJs:
             self._open = False
             await self._guard.stop(give_back=self._connection is None)
             await self._drop()
+            self._quiet.take_off()
             raise
         if self._connection is not None:
             self._keeping = asyncio.create_task(self._keep(self._connection), name="hubsec keeps Z-Wave JS")
@@ -335,6 +339,7 @@ class ZwaveJs:
             self._keeping = None
         await self._guard.stop(give_back=self._connection is None)
         restored = await self._drop()
+        self._quiet.take_off()
         self._guard.station.publish(
             GuardDetached,
             restored=restored,

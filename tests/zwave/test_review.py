@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +22,7 @@ from hubsec_zwave.nodes import Nodes
 from hubsec_zwave.roles import Role
 from hubsec_zwave.screening import Refusal
 from tests.emulated.zwave.host import connected
-from tests.zwave.guarded import INSECURE, S2, host_client, own
+from tests.zwave.guarded import INSECURE, S2, attached, host_client, own
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -306,3 +308,25 @@ async def test_a_connection_that_breaks_while_it_is_written_to_is_the_radios_err
         await link.command("controller.get_state", timeout=1.0)
     with pytest.raises(RadioError):
         await link.ask({"messageId": "1", "command": "controller.get_state"})
+
+
+# Secrets
+
+
+@pytest.mark.parametrize("attaching", [False, True], ids=["own", "attach"])
+async def test_no_pin_and_no_dsk_is_logged(
+    zwave_house: ZWaveHouse, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, attaching: bool
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    lamp = zwave_house.lamp()
+    async with host_client(zwave_house) as host, AsyncExitStack() as stack:
+        guard = await stack.enter_async_context(
+            attached(zwave_house, host.client, tmp_path) if attaching else own(zwave_house, tmp_path)
+        )
+        await guard.admit(lamp)
+        caplog.handler.flush()
+        lines = [
+            record.getMessage() for record in caplog.records if record.name.startswith("zwave_js_server")
+        ]
+    assert any("controller.validate_dsk_and_enter_pin" in line for line in lines)
+    assert not [line for line in lines if lamp.dsk in line or f"'pin': '{lamp.pin}'" in line]
