@@ -80,6 +80,8 @@ class Dialog:
 
     async def command(self, asker: str, message: Json) -> Json | Refusal:
         """What becomes of a judged command. In mode observe it is only asked about."""
+        if not self._station.is_open:
+            return Refusal("The hub is not open, so nobody can judge that.", "radio")
         if self._station.enforcing and not self._station.connected:
             return Refusal("hubsec has no connection to the server, and would not hear who comes.", "radio")
         judge = self._judges.get(str(message.get("command")), self._take_over)

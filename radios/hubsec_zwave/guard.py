@@ -37,6 +37,7 @@ IDLE: Final = frozenset({0, 4})
 NOBODY: Final = 0
 """The number of no node."""
 UNJUDGED: Final = "Nobody has judged it yet."
+CLOSED: Final = "The hub is not open, so nobody can judge it."
 _STATUS: Final = {
     "dead": Status.DEAD,
     "alive": Status.ALIVE,
@@ -205,6 +206,8 @@ class Guard:
     def silenced(self, node_id: int) -> str | None:
         """Why nothing of or to that node passes; None if it does."""
         station = self.station
+        if not station.is_open:
+            return CLOSED
         if node_id == station.nodes.own or not station.enforcing:
             return None
         if node_id in self._arriving:

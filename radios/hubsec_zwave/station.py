@@ -35,6 +35,11 @@ class Station(Desk):
         self.orders: dict[Identity, AdmissionOrder] = {}
 
     @property
+    def is_open(self) -> bool:
+        """Whether there is a hub to ask. Without one it is not observed only, but nobody's."""
+        return self._authority is not None
+
+    @property
     def connected(self) -> bool:
         """Whether the server hears, and is heard."""
         return self.link is not None and self.link.connected

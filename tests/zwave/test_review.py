@@ -15,6 +15,7 @@ from hubsec.errors import RadioError, StoreError
 from hubsec.events import RadioLost, RemovalAwaited
 from hubsec.identity import CredentialKind, Identity, Network, zwave_address, zwave_identity
 from hubsec.requests import JoinKind, JoinRequest, Request
+from hubsec_zwave import ZwaveJs
 from hubsec_zwave.command import Access
 from hubsec_zwave.command_classes import USER_CODE, role_for_class, role_for_value
 from hubsec_zwave.inclusion import HUBSEC, Inclusion
@@ -330,3 +331,38 @@ async def test_no_pin_and_no_dsk_is_logged(
         ]
     assert any("controller.validate_dsk_and_enter_pin" in line for line in lines)
     assert not [line for line in lines if lamp.dsk in line or f"'pin': '{lamp.pin}'" in line]
+
+
+# A guard that is not there yet, or no more
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("controller.grant_security_classes", {"inclusionGrant": {"securityClasses": [0]}}),
+        ("controller.validate_dsk_and_enter_pin", {"pin": "12345"}),
+        ("controller.begin_inclusion", {"options": {"strategy": S2}}),
+        ("controller.begin_exclusion", {}),
+        ("controller.remove_failed_node", {"nodeId": 5}),
+        ("controller.unprovision_smart_start_node", {"dskOrNodeId": 5}),
+        ("driver.hard_reset", {}),
+    ],
+)
+async def test_before_the_hub_is_open_nothing_passes_its_gate(
+    command: str, arguments: dict[str, Any]
+) -> None:
+    judge = ZwaveJs("ws://127.0.0.1:9").judge
+    assert judge.silenced(5) is not None
+    answer = await judge.command("client:x#1", {"command": command, "messageId": "1", **arguments})
+    assert isinstance(answer, Refusal)
+
+
+async def test_when_the_hub_has_closed_nothing_passes_its_gate(
+    zwave_house: ZWaveHouse, tmp_path: Path
+) -> None:
+    async with own(zwave_house, tmp_path) as guarded:
+        await guarded.admit(zwave_house.lamp())
+        (node,) = guarded.radio._guard.station.nodes
+        assert not guarded.is_shut_off(node.node_id)
+    assert guarded.is_shut_off(node.node_id)
+    assert guarded.radio.judge.silent_nodes() == {node.node_id}
