@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from hubsec.decisions import Allow, Quarantine
-from hubsec.entries import Pinned
+from hubsec.entries import Entry, Pinned
 from hubsec.errors import HubsecError, RadioError, StoreError
 from hubsec.events import Joined, JoinFailed, Left
 from hubsec.identity import CredentialKind, Identity, SecurityClass, Standing
@@ -303,7 +303,10 @@ class Guard:
         for release in self.released:
             release()
         for node in self.station.nodes:
-            if node.interviewed and self._identified.get(node.node_id) != node:
+            entry = self.station.authority.entry(self.station.nodes.identity(node.node_id))
+            if entry is None or self._identified.get(node.node_id) == node:
+                continue  # Without an entry it has nothing to be held to yet.
+            if node.interviewed or _holds_less(node, entry):
                 self._identified[node.node_id] = node
                 await self._identify(node)
 
@@ -551,3 +554,10 @@ def _number_of(event: Json) -> int:
     node = event.get("node")
     number = node.get("nodeId") if isinstance(node, Mapping) else None
     return number if type(number) is int else NOBODY
+
+
+def _holds_less(node: Node, entry: Entry) -> bool:
+    """Whether its keys are lesser than those of the device that it stands for. Whoever has come in that one's place
+    need never end its interview."""
+    then = entry.pinned.security_class if entry.pinned is not None else None
+    return then is not None and node.security is not None and node.security.rank < then.rank

@@ -366,3 +366,26 @@ async def test_when_the_hub_has_closed_nothing_passes_its_gate(
         assert not guarded.is_shut_off(node.node_id)
     assert guarded.is_shut_off(node.node_id)
     assert guarded.radio.judge.silent_nodes() == {node.node_id}
+
+
+async def test_one_in_an_adopted_devices_place_that_is_never_interviewed_is_shut_off(
+    zwave_house: ZWaveHouse, tmp_path: Path
+) -> None:
+    """An adopted device is called by its address, which somebody may be given while the hub is closed."""
+    lamp = zwave_house.lamp()
+    async with host_client(zwave_house) as host:
+        host.pin = lamp.pin
+        await host.command("controller.begin_inclusion", options={"strategy": S2})
+        lamp.press_button()
+        added = await host.event("node added")
+        node_id = added["node"]["nodeId"]
+        await host.event("ready", node_id)
+    async with own(zwave_house, tmp_path) as guarded:
+        await guarded.hub.adopt("zwave-js")
+        address = guarded.address(node_id)
+        await guarded.until(lambda: guarded.hub.allowlist[address].pinned is not None, "What is pinned")
+        assert not guarded.is_shut_off(node_id)
+        nodes = guarded.radio._guard.station.nodes
+        nodes.take([state(node_id, highestSecurityClass=-1, ready=False)])
+        await guarded.until(lambda: guarded.is_shut_off(node_id), "The other one shut off")
+        assert guarded.hub.allowlist[address].quarantined is not None
