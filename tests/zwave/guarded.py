@@ -170,6 +170,10 @@ async def host_client(house: ZWaveHouse, url: str | None = None) -> AsyncIterato
                 await listening
 
 
+PATIENCE = 60.0
+"""Seconds: on a machine that is busy a server that starts anew takes twenty to ask its nodes who they are."""
+
+
 class Guarded:
     """A hub with a radio, and what it has told."""
 
@@ -187,7 +191,7 @@ class Guarded:
         def found() -> list[E]:
             return [event for event in self.of(kind) if where(event)]
 
-        await self.house.wait_until(found, 20, what=f"{kind.__name__}, told by the hub")
+        await self.house.wait_until(found, PATIENCE, what=f"{kind.__name__}, told by the hub")
         return found()[-1]
 
     def address(self, node_id: int) -> Identity:

@@ -73,10 +73,12 @@ async def test_what_frames_of_a_quarantined_node_tell_the_host(
             stood.host.forget()
             send(house, plain, lamp)
             await house.settle()
+            await stood.host.command("driver.get_log_config")  # what was told before is here with the answer
             told = [event["event"] for event in stood.host.events if event["event"] in VALUES]
             assert (VALUE if told else NOTHING) == (unguarded if name == "unguarded" else NOTHING), attack
             plain.report(1)  # so that what is told next is told anew
             await house.settle()
+            await stood.host.command("driver.get_log_config")
         assert stood.host.value(lamp.node_id or 0) == 5
         assert lamp.node_id in stood.host.controller.nodes
 
