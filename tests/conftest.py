@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -33,6 +34,10 @@ HOST_LEFTOVERS = frozenset(
 """What bellows leaves behind when its port is closed under a frame that waits for its acknowledgement, or under the
 task that closes the start's window (until 1.1.0): tasks of its own whose failure it does not fetch. No use of its
 API prevents that. Each is a file in its package and a coroutine in it, so that nothing of ours is taken for one."""
+
+# What an example takes by the clock says how busy the machine is. Whoever wants to know how long a thing takes, measures it.
+settings.register_profile("hubsec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("hubsec")
 
 _trouble: list[str] = []
 _close_runner = asyncio.Runner.close
