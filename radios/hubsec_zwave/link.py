@@ -59,7 +59,7 @@ def check_client(client: object) -> None:
     if missing or not inspect.iscoroutinefunction(type(client)._send_json_message):
         raise RadioError(
             f"This zwave-js-server-python is not one that hubsec knows: {', '.join(missing) or 'sending'} is "
-            "otherwise. Install a version that docs/z-wave.md lists."
+            "otherwise. Install a version that the guide on Z-Wave lists."
         )
 
 
