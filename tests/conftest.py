@@ -35,7 +35,8 @@ HOST_LEFTOVERS = frozenset(
 task that closes the start's window (until 1.1.0): tasks of its own whose failure it does not fetch. No use of its
 API prevents that. Each is a file in its package and a coroutine in it, so that nothing of ours is taken for one."""
 
-# What an example takes by the clock says how busy the machine is. Whoever wants to know how long a thing takes, measures it.
+# What an example takes by the clock says how busy the machine is. Whoever wants to know how long a thing takes,
+# measures it.
 settings.register_profile("hubsec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("hubsec")
 
