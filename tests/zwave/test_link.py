@@ -96,7 +96,7 @@ async def test_a_client_without_them_is_refused() -> None:
 
     with pytest.raises(RadioError):
         check_client(object())
-    with pytest.raises(RadioError, match="z-wave"):
+    with pytest.raises(RadioError, match="guide on Z-Wave"):
         check_client(Other("ws://127.0.0.1:9", None))  # type: ignore[arg-type]
     with pytest.raises(RadioError, match="not listening"):
         ZwaveJs.attach(Client("ws://127.0.0.1:9", None))  # type: ignore[arg-type]
