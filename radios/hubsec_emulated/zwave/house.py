@@ -141,6 +141,9 @@ class ZWaveHouse:
                 await self.reset()
                 program.detach()
                 kept = True
+        except EmulationError as failed:
+            # What was to be done in this house is over. The next one gets processes of its own.
+            _log.info("The emulated network could not be emptied, and is ended: %s", failed)
         finally:
             if not kept:
                 await program.end()

@@ -17,7 +17,7 @@ import { fault, say } from "./control.mjs";
 import { bytes, hex, sleep } from "./frames.mjs";
 
 const QUIET_MS = 60; // without a frame, for the network to count as settled
-const SETTLED_WITHIN_MS = 20_000;
+const SETTLED_WITHIN_MS = 60_000;
 const LOOK_MS = 10;
 const IDLE = 0; // the mock controller's communication state
 

@@ -2,7 +2,7 @@
 import { require } from "./lib.mjs";
 import { sleep } from "./frames.mjs";
 
-const WITHIN_MS = 5_000;
+const WITHIN_MS = 20_000;
 const LOOK_MS = 50;
 const CONTROLLER = 1; // its node id
 const CANCELED = 6; // KEX fail: bootstrapping canceled
