@@ -133,7 +133,8 @@ class ZWaveStory:
             "Nobody can join either of them", holds=all(n.state.closed for n in posture.networks)
         )
         for device in self.hub.devices():
-            self.story.say(f"{device.name} ({device.identity}): {device.security}")
+            called = "" if device.name == device.identity else f" ({device.identity})"
+            self.story.say(f"{device.name}{called}: {device.security}")
 
     async def _until(self, happened: object) -> None:
         assert callable(happened)
