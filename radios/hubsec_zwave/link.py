@@ -92,8 +92,8 @@ class Link:
 
     @property
     def connected(self) -> bool:
-        """Whether commands get through."""
-        return bool(self.client.connected)
+        """Whether commands get through: the client is connected, and has been told of the whole network."""
+        return bool(self.client.connected) and not self._is_lost
 
     def renew(self, screen: Screen | Observer) -> None:
         """Judge by this one from now on: what its forerunner waited for will not come."""
@@ -143,6 +143,7 @@ class Link:
     async def command(self, command: str, *, timeout: float, **arguments: Any) -> dict[str, Any]:  # noqa: ASYNC109 - it is the guard's own limit
         """Send a command past the screen. Its result; raises :class:`~hubsec.errors.RadioError` when there is
         none."""
+        self._must_be_told(command)
         try:
             async with asyncio.timeout(timeout):
                 with self._as_guard():
@@ -164,10 +165,16 @@ class Link:
 
     async def ask(self, message: Json) -> None:
         """Send a command of the screen's own, whose answer the screen makes news of."""
+        self._must_be_told(message["command"])
         try:
             await self._original("_send_json_message")(dict(message))
         except (OSError, ClientError, BaseZwaveJSServerError):
             raise RadioError(f"The connection broke before {message['command']} was sent.") from None
+
+    def _must_be_told(self, command: str) -> None:
+        """A client that has been connected again takes the next answer for the one to its own first question."""
+        if self._is_lost:
+            raise RadioError(f"The connection was lost, so {command} can't be sent.")
 
     def tell(self, event: Json) -> None:
         """Have the client believe that the server said this."""

@@ -250,3 +250,32 @@ async def test_who_has_wrapped_it_stays_and_everything_passes() -> None:
     assert not made.remove()
     await wire._send_json_message({"command": "node.ping", "nodeId": 5, "messageId": "1"})
     assert len(wire.sent) == 1
+
+
+async def test_nothing_is_sent_between_a_loss_and_the_state_of_the_network() -> None:
+    """What a client hears first after it was connected again has to be the answer to its own first question."""
+    wire = Wire()
+    arriving: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        if not arriving:
+            raise ConnectionError
+        return arriving.pop(0)
+
+    wire._receive_json_or_raise = receive  # type: ignore[method-assign]
+    made, _ = link(wire)
+    with pytest.raises(ConnectionError):
+        await wire._receive_json_or_raise()
+    assert wire.connected  # Again, and nobody listens yet.
+    assert not made.connected
+    with pytest.raises(RadioError):
+        await made.command("controller.is_failed_node", timeout=1, nodeId=2)
+    with pytest.raises(RadioError):
+        await made.ask({"command": "node.get_state", "nodeId": 2, "messageId": "1"})
+    assert wire.sent == []
+    state = {"controller": {"homeId": 1, "ownNodeId": 1}, "nodes": []}
+    arriving.append(
+        {"type": "result", "messageId": "start-listening", "success": True, "result": {"state": state}}
+    )
+    await wire._receive_json_or_raise()
+    assert made.connected
