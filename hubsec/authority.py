@@ -47,6 +47,7 @@ from hubsec.store import Record
 
 if TYPE_CHECKING:
     from hubsec.state import HubState
+    from hubsec.vault import Vault
 
 # The span, in seconds, that a policy's rate of knocks is counted over; see hubsec.policy.Context.
 KNOCK_SPAN: Final = 60.0
@@ -107,6 +108,11 @@ class HubAuthority:
     def now(self) -> float:
         """Seconds since the epoch, UTC."""
         return self._state.now()
+
+    @property
+    def vault(self) -> Vault:
+        """Where secrets are kept sealed."""
+        return self._state.vault
 
     def publish(self, event: Event) -> None:
         """Put an event on the bus."""

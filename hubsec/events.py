@@ -275,6 +275,104 @@ class RadioLost(NetworkEvent, frozen=True, kw_only=True, tag="radio-lost"):
     left_refusing: bool
 
 
+# The keys
+
+
+class KeyEvent(Event, frozen=True, kw_only=True):
+    """The keys of a network, and how they are changed."""
+
+
+class RotationStarted(KeyEvent, frozen=True, kw_only=True, tag="rotation-started"):
+    """A new network key is to go out. `way` is `broadcast` or `unicast`; `left_out` are to lose the network with
+    it."""
+
+    way: str
+    by: str
+    reason: str
+    devices: int
+    left_out: tuple[Identity, ...] = ()
+
+
+class RotationStepped(KeyEvent, frozen=True, kw_only=True, tag="rotation-stepped"):
+    """A rotation goes on. `step` is one of :class:`hubsec.rotation.shapes.Step`; `done` of `devices` need nothing
+    more."""
+
+    step: str
+    round: int
+    rounds: int
+    done: int
+    devices: int
+
+
+class KeyDelivered(KeyEvent, frozen=True, kw_only=True, tag="key-delivered"):
+    """How far the new key is with one device: one of :class:`hubsec.rotation.shapes.Delivery`."""
+
+    delivery: str
+
+
+class KeyRotated(KeyEvent, frozen=True, kw_only=True, tag="key-rotated"):
+    """A rotation has ended, and the radio uses the new key. `stragglers` are to be re-joined with their install
+    codes."""
+
+    way: str
+    sequence: int
+    stragglers: tuple[Identity, ...] = ()
+    left_out: tuple[Identity, ...] = ()
+
+
+class RotationAbandoned(KeyEvent, frozen=True, kw_only=True, tag="rotation-abandoned"):
+    """A rotation has ended before anything was switched: the key is the one from before."""
+
+    reason: str
+
+
+class RotationOverdue(KeyEvent, frozen=True, kw_only=True, tag="rotation-overdue"):
+    """The key ought to be changed, and that would lose a device or heal nothing: somebody has to decide. `reasons` name
+    who and why."""
+
+    trigger: str
+    reasons: tuple[str, ...]
+
+
+class KeysDisagree(KeyEvent, frozen=True, kw_only=True, tag="keys-disagree"):
+    """The radio, the vault and the host's records do not hold the same key. `repair` says what is to be done, or was:
+    `repaired`."""
+
+    reason: str
+    repair: str
+    repaired: bool
+
+
+class ReinclusionStarted(KeyEvent, frozen=True, kw_only=True, tag="reinclusion-started"):
+    """A Z-Wave network has new keys, and each of its devices is to be included anew."""
+
+    by: str
+    reason: str
+    devices: int
+
+
+class ReinclusionAwaits(KeyEvent, frozen=True, kw_only=True, tag="reinclusion-awaits"):
+    """A device is to be reset and included anew, in its own place: `detail` says what a person does for that."""
+
+    name: str
+    detail: str
+    smart_start: bool
+
+
+class Reincluded(KeyEvent, frozen=True, kw_only=True, tag="reincluded"):
+    """A device is back on the new keys: a supervised command said so."""
+
+    name: str
+    done: int
+    devices: int
+
+
+class ReinclusionEnded(KeyEvent, frozen=True, kw_only=True, tag="reinclusion-ended"):
+    """A re-inclusion has ended. `missing` are not on the new keys."""
+
+    missing: tuple[Identity, ...] = ()
+
+
 # hubsec itself
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
@@ -20,6 +20,9 @@ from hubsec.events import Event
 from hubsec.identity import CredentialKind, Identity, Mode, Network, SecurityClass, Standing
 from hubsec.requests import Request
 from hubsec.secret import Secret
+
+if TYPE_CHECKING:
+    from hubsec.vault import Vault
 
 
 class Support(enum.StrEnum):
@@ -168,6 +171,10 @@ class Authority(Protocol):
     async def departed(self, device: Identity) -> None:
         """The device is no longer on the network: what its entry says of its address is over. An entry that knows the
         device by its address alone ends with that, for the next node may get the same one."""
+
+    @property
+    def vault(self) -> Vault | None:
+        """Where secrets are kept sealed; None where there is no store."""
 
     def publish(self, event: Event) -> None:
         """Put an event on the bus. Never raises, never blocks."""

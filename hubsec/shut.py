@@ -118,6 +118,10 @@ class Shut:
     async def departed(self, device: Identity) -> None:
         """There is nothing to take back."""
 
+    @property
+    def vault(self) -> None:
+        """There is none."""
+
     def publish(self, event: Event) -> None:
         """Hand the event on."""
         self._tell(event)

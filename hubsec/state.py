@@ -11,6 +11,7 @@ from hubsec.events import Event, RadioLost, StoreAlarm, StoreRecovered
 from hubsec.identity import Mode
 from hubsec.policy import Policy
 from hubsec.store import AsyncStore
+from hubsec.vault import Vault
 
 
 class HubState:
@@ -32,6 +33,7 @@ class HubState:
         self.policy = policy
         self.store = store
         self.allowlist = allowlist
+        self.vault = Vault(store, clock)
         self.alarm: str | None = None
 
     @property

@@ -180,15 +180,16 @@ class AsyncStore:
         """Note that a network's key has been seen; the first reason stands."""
         return await self.run(lambda store: store.mark_exposed(network, network_id, reason=reason, at=at))
 
-    # The allowlist's journal and keys
+    # The allowlist's journal, and what is sealed
 
     async def changes(self, device: Identity | None = None, *, limit: int = 100) -> tuple[Change, ...]:
         """The newest changes of the allowlist, newest first."""
         return await self.run(lambda store: store.changes(device, limit=limit), writes=False)
 
-    async def forget_credentials(self) -> tuple[Identity, ...]:
-        """Drop every sealed key, and say whose they were: the way on after the key file was lost for good."""
-        return await self.run(lambda store: store.forget_credentials())
+    async def forget_secrets(self) -> tuple[Identity, ...]:
+        """Drop every sealed secret, and say whose credentials were among them: the way on after the key was lost for
+        good."""
+        return await self.run(lambda store: store.forget_secrets())
 
     # The writer thread
 

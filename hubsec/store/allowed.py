@@ -12,9 +12,9 @@ import msgspec
 from hubsec.entries import Entry, Use
 from hubsec.errors import EntryError
 from hubsec.identity import Identity
-from hubsec.secret import Secret
+from hubsec.store import sealed
 from hubsec.store.records import Change
-from hubsec.store.sealing import Place, Seal
+from hubsec.store.sealed import SecretKind
 
 COLUMNS: Final = Entry.__struct_fields__
 _JSON_COLUMNS: Final = ("marks", "pinned")
@@ -23,8 +23,6 @@ _UPSERT: Final = (
     f"INSERT INTO entries ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + column for column in COLUMNS)}) "  # noqa: S608
     f"ON CONFLICT (device) DO UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in COLUMNS[1:])}"
 )
-_TABLE: Final = "credentials"
-_COLUMN: Final = "secret"
 
 
 def encoded(entry: Entry) -> str:
@@ -73,6 +71,7 @@ def remove(connection: sqlite3.Connection, device: Identity) -> Entry:
     """Take an entry out, and its key with it. Raises :class:`~hubsec.errors.EntryError` when there is none."""
     found = existing(connection, device)
     connection.execute("DELETE FROM entries WHERE device = ?", (device,))
+    sealed.discard(connection, SecretKind.CREDENTIAL, device)
     return found
 
 
@@ -87,38 +86,16 @@ def spend(
     spent = msgspec.structs.replace(found, joined_at=at)
     put(connection, spent)
     if spent.use is Use.SINGLE:
-        set_key(connection, device, None)
+        set_key(connection, device, None, at)
     return spent, True
 
 
-def set_key(connection: sqlite3.Connection, device: Identity, sealed: bytes | None) -> None:
+def set_key(connection: sqlite3.Connection, device: Identity, secret: bytes | None, at: float) -> None:
     """Put the sealed key of `device` in place, or take it out."""
-    connection.execute("DELETE FROM credentials WHERE device = ?", (device,))
-    if sealed is not None:
-        connection.execute("INSERT INTO credentials (device, secret) VALUES (?, ?)", (device, sealed))
-
-
-def key(connection: sqlite3.Connection, device: Identity) -> bytes | None:
-    """The sealed key of `device`."""
-    row = connection.execute("SELECT secret FROM credentials WHERE device = ?", (device,)).fetchone()
-    return None if row is None else bytes(row[0])
-
-
-def keys(connection: sqlite3.Connection) -> tuple[Identity, ...]:
-    """Which devices have a sealed key."""
-    return tuple(
-        Identity(row[0]) for row in connection.execute("SELECT device FROM credentials ORDER BY device")
-    )
-
-
-def key_place(store: str, device: Identity) -> Place:
-    """Where the key of `device` is sealed to, in the database called `store`."""
-    return Place((store, _TABLE, device, _COLUMN))
-
-
-def sealed_key(seal: Seal, store: str, device: Identity, secret: Secret) -> bytes:
-    """`secret` sealed as the key of `device`."""
-    return seal.seal(secret, key_place(store, device))
+    if secret is None:
+        sealed.discard(connection, SecretKind.CREDENTIAL, device)
+    else:
+        sealed.put(connection, SecretKind.CREDENTIAL, device, secret, at)
 
 
 def note(connection: sqlite3.Connection, what: str, by: str, at: float, noted: Iterable[Entry]) -> None:

@@ -15,10 +15,11 @@ from hubsec.entries import Entry
 from hubsec.errors import SealError, StoreError
 from hubsec.identity import Identity, Network
 from hubsec.secret import Secret
-from hubsec.store import allowed, decided, nets
+from hubsec.store import allowed, decided, nets, sealed
 from hubsec.store.database import Database
 from hubsec.store.files import DATABASE, KEY, Ownership, prepare_file, prepare_folder, sync_folder
 from hubsec.store.records import Change, NetworkRecord, Record, StoredRecord
+from hubsec.store.sealed import SecretKind
 from hubsec.store.sealing import WHAT_ELSE, Seal, make_seal, read_seal
 
 
@@ -88,10 +89,10 @@ class Store:
         seal = read_seal(path)
         with self._database.reading() as connection:
             expected = connection.execute("SELECT key_check FROM store").fetchone()[0]
-            sealed = bool(allowed.keys(connection))
+            holds = bool(sealed.names(connection))
         if seal is not None and expected == seal.fingerprint:
             return seal
-        if sealed:
+        if holds:
             problem = f"{path} is missing" if seal is None else f"{path} belongs to another store"
             raise SealError(f"{problem}: put the right one back from a backup. {WHAT_ELSE}")
         if self._read_only:
@@ -133,10 +134,10 @@ class Store:
 
     def put(self, entry: Entry, secret: Secret | None, *, by: str, at: float) -> Entry:
         """Insert an entry, or replace it whole, with its secret or without one."""
-        sealed = None if secret is None else allowed.sealed_key(self._key(), self._name, entry.device, secret)
+        key = None if secret is None else self._sealed(SecretKind.CREDENTIAL, entry.device, secret)
         with self._database.transaction() as connection:
             allowed.put(connection, entry)
-            allowed.set_key(connection, entry.device, sealed)
+            allowed.set_key(connection, entry.device, key, at)
             allowed.note(connection, "added", by, at, [entry])
         return entry
 
@@ -189,26 +190,50 @@ class Store:
 
     def credential(self, device: Identity) -> Secret | None:
         """The secret of `device`, opened; None when it has none. Raises :class:`~hubsec.errors.SealError`."""
-        with self._database.reading() as connection:
-            sealed = allowed.key(connection, device)
-        if sealed is None:
-            return None
-        return self._key().open(sealed, allowed.key_place(self._name, device))
-
-    def forget_credentials(self) -> tuple[Identity, ...]:
-        """Drop every sealed key, and say whose they were: the way on after the key file was lost for good.
-
-        A new key file is made at the next opening.
-        """
-        with self._database.transaction() as connection:
-            devices = allowed.keys(connection)
-            connection.execute("DELETE FROM credentials")
-        return devices
+        return self.unseal(SecretKind.CREDENTIAL, device)
 
     def changes(self, device: Identity | None = None, *, limit: int = 100) -> tuple[Change, ...]:
         """The newest changes of the allowlist, newest first."""
         with self._database.reading() as connection:
             return allowed.journal(connection, device, limit)
+
+    # The vault
+
+    def seal(self, kind: SecretKind, name: str, secret: Secret, *, at: float) -> None:
+        """Keep a secret, in place of the one of that kind and name. Raises :class:`~hubsec.errors.SealError`."""
+        blob = self._sealed(kind, name, secret)
+        with self._database.transaction() as connection:
+            sealed.put(connection, kind, name, blob, at)
+
+    def _sealed(self, kind: SecretKind, name: str, secret: Secret) -> bytes:
+        return sealed.seal(self._key(), self._name, kind, name, secret)
+
+    def unseal(self, kind: SecretKind, name: str) -> Secret | None:
+        """That secret, opened; None when there is none. Raises :class:`~hubsec.errors.SealError`."""
+        with self._database.reading() as connection:
+            blob = sealed.get(connection, kind, name)
+        return None if blob is None else self._key().open(blob, sealed.place(self._name, kind, name))
+
+    def sealed_names(self, kind: SecretKind) -> tuple[str, ...]:
+        """Whose secrets of this kind there are."""
+        with self._database.reading() as connection:
+            return sealed.names(connection, kind)
+
+    def discard(self, kind: SecretKind, name: str) -> None:
+        """Forget a secret, if it is there; its sealed form is overwritten."""
+        with self._database.transaction() as connection:
+            sealed.discard(connection, kind, name)
+
+    def forget_secrets(self) -> tuple[Identity, ...]:
+        """Drop every sealed secret, and say whose credentials were among them: the way on after the key was lost for
+        good.
+
+        A new key file is made at the next opening.
+        """
+        with self._database.transaction() as connection:
+            devices = sealed.names(connection, SecretKind.CREDENTIAL)
+            connection.execute("DELETE FROM sealed")
+        return tuple(map(Identity, devices))
 
     # Decisions
 

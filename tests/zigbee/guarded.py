@@ -75,6 +75,7 @@ class ScriptedAuthority:
         self.requests: list[Request] = []
         self.events: list[Event] = []
         self.entries: dict[Identity, Entry] = {}
+        self.vault = None
         self.orders: dict[Identity, AdmissionOrder] = {}
         self.listening = False
         self.delay = 0.0

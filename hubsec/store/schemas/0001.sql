@@ -17,6 +17,7 @@ CREATE TABLE networks (
     adopted_by TEXT,
     exposed_at REAL,
     exposed_reason TEXT,
+    rotated_at REAL,
     PRIMARY KEY (network, network_id),
     CHECK ((adopted_at IS NULL) = (adopted_by IS NULL)),
     CHECK ((exposed_at IS NULL) = (exposed_reason IS NULL))
@@ -42,10 +43,13 @@ CREATE TABLE entries (
     smart_start INTEGER NOT NULL CHECK (smart_start IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 
--- The sealed credential of an entry, a link key or a DSK; it goes with its entry.
-CREATE TABLE credentials (
-    device TEXT PRIMARY KEY NOT NULL REFERENCES entries (device) ON DELETE CASCADE,
-    secret BLOB NOT NULL
+-- Every secret, sealed to its row (see sealed.py). A device's credential goes with its entry.
+CREATE TABLE sealed (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    secret BLOB NOT NULL,
+    sealed_at REAL NOT NULL,
+    PRIMARY KEY (kind, name)
 ) STRICT, WITHOUT ROWID;
 
 -- Who changed the allowlist, and how. `entry` is the row as it was left, as JSON, or as it was removed.

@@ -100,7 +100,7 @@ async def test_an_opening_that_fails_leaves_no_thread(folder: Path) -> None:
     async with AsyncStore(folder, require_key=False) as store:
         with pytest.raises(SealError):
             await store.run(lambda blocking: blocking.credential(LAMP), writes=False)
-        assert await store.forget_credentials() == (LAMP,)
+        assert await store.forget_secrets() == (LAMP,)
         assert len(await store.changes()) == 1
 
 

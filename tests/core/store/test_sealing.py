@@ -136,7 +136,7 @@ def test_without_the_key_file_one_error_says_what_to_do(
         with pytest.raises(SealError, match=reason):
             store.put(entry(), KEY, by="Ada", at=2.0)
         assert store.change(LAMP, {"quarantined": "odd"}, by="Ada", at=3.0).quarantined == "odd"
-        assert store.forget_credentials() == (LAMP,)
+        assert store.forget_secrets() == (LAMP,)
 
 
 @pytest.mark.parametrize("harm", [lose, replace])
@@ -145,7 +145,7 @@ def test_once_nothing_is_sealed_a_new_key_serves(tmp_path: Path, harm: Callable[
     filled(folder)
     harm(folder)
     with Store(folder, require_key=False) as store:
-        store.forget_credentials()
+        store.forget_secrets()
     with Store(folder) as store:
         assert store.entries() == {LAMP: entry()}
         assert store.credential(LAMP) is None
@@ -161,7 +161,7 @@ def test_a_key_moved_to_another_row_does_not_open(tmp_path: Path) -> None:
         store.put(entry(PLUG), Secret(bytes(16)), by="Ada", at=1.0)
     with raw(folder) as connection:
         connection.execute(
-            "UPDATE credentials SET secret = (SELECT secret FROM credentials WHERE device = ?) WHERE device = ?",
+            "UPDATE sealed SET secret = (SELECT secret FROM sealed WHERE name = ?) WHERE name = ?",
             (LAMP, PLUG),
         )
     connection.close()
@@ -198,7 +198,7 @@ def test_a_revoked_key_is_overwritten(tmp_path: Path) -> None:
     folder = tmp_path / "store"
     filled(folder)
     connection = raw(folder)
-    sealed = connection.execute("SELECT secret FROM credentials").fetchone()[0]
+    sealed = connection.execute("SELECT secret FROM sealed").fetchone()[0]
     connection.close()
     assert sealed in (folder / "hubsec.db").read_bytes()
     with Store(folder) as store:
