@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tests.zwave.guarded import Guarded, HostClient
 
 PAGE = Path(__file__).parents[2] / "docs" / "z-wave-downgrades.md"
-BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
 
 AUTHENTICATED: Final = "s2-authenticated"
 UNAUTHENTICATED: Final = "s2-unauthenticated"
@@ -126,6 +125,69 @@ async def test_what_it_ends_as(zwave_house: ZWaveHouse, tmp_path: Path, row: Row
             assert not host.of("node added")
 
 
+@dataclass(frozen=True)
+class Comer:
+    """Who presses its button while hubsec admits a lamp, or a lock, by its DSK, and what it ends as. `invited`: the DSK
+    is its own."""
+
+    name: str
+    ended: str
+    kind: str = "lamp"
+    security: str = "s2"
+    requests: tuple[str, ...] | None = None
+    invited: bool = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
+COMERS: Final = (
+    Comer("S2 device, by its DSK", LISTED),
+    Comer("lock, by its DSK", "s2-access-control, on the allowlist", kind="lock"),
+    Comer(
+        "S2 device, by its DSK, that asks for S2 Unauthenticated alone",
+        SHUT_OFF,
+        requests=("S2_Unauthenticated",),
+    ),
+    Comer(
+        "lock, by its DSK, that asks for S2 Authenticated alone",
+        SHUT_OFF,
+        kind="lock",
+        requests=("S2_Authenticated",),
+    ),
+    Comer("another S2 device in its place", SHUT_OFF, invited=False),
+    Comer("S0 device in its place", SHUT_OFF, security="s0", invited=False),
+    Comer("device that asks for S0 in its place", SHUT_OFF, security="s0-requesting", invited=False),
+    Comer("device without security in its place", SHUT_OFF, security="none", invited=False),
+)
+
+
+@pytest.mark.parametrize("comer", COMERS, ids=str)
+async def test_what_it_ends_as_where_hubsec_includes(
+    zwave_house: ZWaveHouse, tmp_path: Path, comer: Comer
+) -> None:
+    house = zwave_house
+    async with stage("own", house, tmp_path) as stood, host_client(house) as inspector:
+        guarded = stood.guarded
+        assert guarded is not None
+        device = getattr(house, comer.kind)(security=comer.security, requests=comer.requests)
+        awaited = device if comer.invited else getattr(house, comer.kind)(name="who was invited")
+        async with guarded.hub.admit(awaited.dsk, name="Awaited", device_class=comer.kind):
+            device.press_button()
+            await inspector.event("node added")
+            await house.settle()
+            await judged(guarded, device.node_id)
+        assert await stood.ended(device, inspector) == comer.ended
+
+
+def test_hubsec_includes_nobody_as_less_than_its_policy_asks() -> None:
+    """A row that must fail beside each that passes."""
+    for passing in (comer for comer in COMERS if comer.ended != SHUT_OFF):
+        assert any(
+            comer.kind == passing.kind and comer.invited and comer.ended == SHUT_OFF for comer in COMERS
+        )
+
+
 async def over(guarded: Guarded, inspector: HostClient) -> None:
     """Wait until a stranger's inclusion has ended."""
     await guarded.event(OpenRefused)
@@ -161,8 +223,14 @@ def test_unguarded_every_downgrade_succeeds() -> None:
             assert "quarantined" not in row.unguarded
 
 
-def table() -> str:
-    """The rows as Markdown, for the documentation."""
+def tables() -> dict[str, str]:
+    """The rows as Markdown, by the name that the documentation's marks have."""
+    own = ["| who comes while hubsec admits | ended as |", "| --- | --- |"]
+    own += [f"| {comer.name} | {comer.ended} |" for comer in COMERS]
+    return {"table": hosts_table(), "own": "\n".join(own) + "\n"}
+
+
+def hosts_table() -> str:
     lines = [
         "| what comes, and what the host does | unguarded | host beside hubsec | hubsec attached, or its gate |",
         "| --- | --- | --- | --- |",
@@ -171,7 +239,9 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_the_page_has_this_table() -> None:
+@pytest.mark.parametrize("name", ["table", "own"])
+def test_the_page_has_this_table(name: str) -> None:
     text = PAGE.read_text(encoding="utf-8")
-    begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    assert text[begin:end].strip() == table().strip()
+    begin, end = (f"<!-- {name}: {mark} -->\n" for mark in ("begin", "end"))
+    shown = text[text.index(begin) + len(begin) : text.index(end)]
+    assert shown.strip() == tables()[name].strip()
