@@ -46,7 +46,7 @@ def application() -> typer.Typer:
     app = typer.Typer(
         name="hubsec",
         cls=Program,
-        help="Enforces who may join a Zigbee network. Z-Wave: not yet.",
+        help="Enforces who may join a Zigbee or Z-Wave network.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=False,
@@ -75,7 +75,7 @@ def _program(
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Enforces who may join a Zigbee network. Z-Wave: not yet."""
+    """Enforces who may join a Zigbee or Z-Wave network."""
 
 
 def _version() -> None:
