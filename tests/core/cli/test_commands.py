@@ -212,8 +212,8 @@ def test_the_version_is_told_either_way(way: str) -> None:
     assert result.stdout == f"{__version__}\n"
 
 
-def test_what_the_program_can_not_do_is_not_promised() -> None:
-    assert "Z-Wave: not yet" in run("--help").stdout
+def test_the_program_says_what_it_is_for() -> None:
+    assert "Zigbee or Z-Wave network" in run("--help").stdout
 
 
 def test_the_table_of_radios_fits_a_terminal_and_shows_every_note() -> None:
