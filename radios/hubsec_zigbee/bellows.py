@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -12,6 +12,8 @@ from hubsec.errors import HubsecError, RadioError
 from hubsec.events import GuardAttached, GuardDetached
 from hubsec.identity import Identity, Mode, Network, Standing
 from hubsec.radio import AdmissionOrder, Authority, Capabilities, Eviction, RadioPosture, SeenDevice
+from hubsec.rotation.radio import KeyRoute, KeyState
+from hubsec.secret import Secret
 from hubsec_zigbee.attached import Attachment, check_running
 from hubsec_zigbee.capabilities import capabilities_of
 from hubsec_zigbee.gate import Refusal, check_pinned
@@ -255,6 +257,41 @@ class Bellows:
         if not self._open:
             raise RadioError(f"{self._name} is not open.")
         return await self._guard.evict(device)
+
+    # The network key: what a rotation asks of a radio (hubsec.rotation.radio.KeyRadio)
+
+    async def key_state(self) -> KeyState:
+        """The network keys, read back from the stick."""
+        return await self._guard.rotating.key_state()
+
+    async def key_routes(self) -> Sequence[KeyRoute]:
+        """How each device that zigpy has can be given a key."""
+        return await self._guard.rotating.key_routes()
+
+    async def broadcast_next_key(self, key: Secret) -> None:
+        """Stage `key`, and send it to everybody under the one in force."""
+        await self._guard.rotating.broadcast_next_key(key)
+
+    async def send_next_key(self, device: Identity, key: Secret) -> bool:
+        """Stage `key`, and send it to `device` under its link key. Whether it answered something after that."""
+        return await self._guard.rotating.send_next_key(device, key)
+
+    async def switch_key(self) -> None:
+        """Tell everybody to use the staged key, and use it; read back."""
+        await self._guard.rotating.switch_key()
+
+    async def answers(self, device: Identity) -> bool:
+        """Whether `device` answers now, under the key in force."""
+        return await self._guard.rotating.answers(device)
+
+    def heard(self, callback: Callable[[Identity], None]) -> Callable[[], None]:
+        """Call `callback` whenever a device is heard. Returns an idempotent unsubscribe."""
+        return self._guard.rotating.heard(callback)
+
+    async def follow_key(self) -> None:
+        """Bring zigpy's record of the network to the key in force: its state, and a fresh backup in place of those
+        with another key."""
+        await self._hosting().follow_key()
 
     async def posture(self) -> RadioPosture:
         """How the radio stands, read back now."""

@@ -28,6 +28,7 @@ from hubsec_zigbee.openings import PAIRING_SLACK, RAW_COMMAND, Openings
 from hubsec_zigbee.receiving import NONSENSE, ReceivePath
 from hubsec_zigbee.reconciling import Reconciler
 from hubsec_zigbee.roster import COORDINATOR, Roster
+from hubsec_zigbee.rotating import Rotating
 from hubsec_zigbee.settings import Desired, desired
 
 _GP_COMMISSIONING: Final = 0xE0
@@ -64,6 +65,7 @@ class Guard:
         self.joining = Joining(self.desk, self.ncp, self.roster, self.receiving, self)
         self.settings = Reconciler(self.desk, self.ncp, self.roster, self._wanted, self.joining.open_for)
         self.evictions = Evictions(self.desk, self.ncp, self.roster, self.receiving, self)
+        self.rotating = Rotating(self.desk, self.ncp, self.roster, self.receiving, self._open_host)
         self.hosting: Hosting | None = None
         self.host_policies: dict[int, int] = {}
         self.gaps: set[str] = set()
@@ -111,6 +113,7 @@ class Guard:
             self.hosting.hear_no_more()
         self.joining.clear()
         self.openings.withdraw()
+        self.rotating.stop()
         await self.evictions.stop()
         await self.desk.settle()
         self.receiving.clear()
@@ -284,6 +287,11 @@ class Guard:
             raise RadioError(f"{self.desk.name} is not open.")
         return self.hosting
 
+    def _open_host(self) -> Hosting:
+        if not self.ready:
+            raise RadioError(f"{self.desk.name} is not open.")
+        return self._host()
+
     # What the gate asks (Keeper)
 
     @property
@@ -375,9 +383,13 @@ class Guard:
                     return False
                 if int(args[2]) == 2:
                     self.evictions.left(identity_from(args[1]))
+                elif int(args[2]) == 0:
+                    self.rotating.noticed(identity_from(args[1]))
                 return self.joining.on_join(args)
             case "zigbeeKeyEstablishmentHandler":
                 self.joining.on_key(args[0], int(args[1]))
+            case "switchNetworkKeyHandler":
+                self.rotating.switched(int(args[0]))
             case "childJoinHandler":
                 self._child(args)
             case "incomingRouteRecordHandler":

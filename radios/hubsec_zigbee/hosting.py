@@ -20,6 +20,8 @@ _ZIGBEE_DEVICE: Final = getattr(zigpy.device, "ZigbeeDevice", zigpy.device.Devic
 """From 2.4 on zigpy's devices are of several kinds; a Green Power device has neither keys nor a node descriptor."""
 _REVISION_SHIFT: Final = 9
 """The stack compliance revision is in the upper seven bits of the server mask (Zigbee specification 2.3.2.3.10)."""
+_RX_ON_WHEN_IDLE: Final = 0x08
+"""A bit of the MAC capability flags (2.3.2.3.6)."""
 _CHILD: Final = 0x01
 """Mgmt_Lqi: the neighbour is a child of whoever was asked (2.4.4.3.2.1)."""
 
@@ -154,6 +156,12 @@ class Hosting:
         descriptor = getattr(self._found(device), "node_desc", None)
         return descriptor is not None and bool(descriptor.is_end_device)
 
+    def is_sleepy(self, device: Identity) -> bool:
+        """Whether its receiver is off when idle, as its node descriptor says."""
+        descriptor = getattr(self._found(device), "node_desc", None)
+        flags = getattr(descriptor, "mac_capability_flags", None)
+        return self.is_end_device(device) and flags is not None and not int(flags) & _RX_ON_WHEN_IDLE
+
     def parent_of(self, device: Identity) -> Identity | None:
         """Its parent, from zigpy's last topology scan; None for a router, or when there was none."""
         if not self.is_end_device(device):
@@ -166,6 +174,19 @@ class Hosting:
         return None
 
     # Doing
+
+    async def follow_key(self) -> None:
+        """Bring zigpy's state to the network key that the stick uses, make a backup, and take those of this network
+        with another key off zigpy's list: zigpy goes by the key when it looks which backups are superseded, and would
+        keep them for ever. Raises :class:`~hubsec.errors.RadioError`."""
+        manager = self.app.backups
+        try:
+            fresh = await manager.create_backup()
+        except Exception as error:  # noqa: BLE001  # whatever a library raises; its text may show the key
+            raise RadioError(f"zigpy could not follow the network key ({type(error).__name__}).") from None
+        for backup in [one for one in manager.backups if _is_dead(one, fresh)]:
+            manager.listener_event("network_backup_removed", backup)
+            manager.backups.remove(backup)
 
     def stop_interview(self, device: Identity) -> None:
         """zigpy is to leave it alone."""
@@ -181,6 +202,13 @@ class Hosting:
         self.stop_interview(device)
         self.app.devices.pop(t.EUI64.convert(device), None)
         self.app.listener_event("device_removed", found)
+
+
+def _is_dead(backup: Any, fresh: Any) -> bool:
+    """Whether it is of the same network as `fresh`, with another network key."""
+    there, here = backup.network_info, fresh.network_info
+    same = there.extended_pan_id == here.extended_pan_id
+    return same and bool(there.network_key.key != here.network_key.key)
 
 
 def _class_of(device: Any) -> str | None:

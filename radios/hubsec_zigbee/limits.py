@@ -16,13 +16,18 @@ class Limits:
 
     `watch_interval` between two read-backs. `evict_wait` for an awake device's leaving; a sleepy one polls
     every few seconds (EmberZNet's indirect queue keeps a frame 7.68 s). `lookup_pause` before an unidentified
-    address is looked up again. `time_scale`: how many of the radio's seconds pass in one of ours; 1 on
+    address is looked up again. `probe_wait` for an awake device's answer to a question: more than EmberZNet's own
+    three tries of 1.6 s take; `sleepy_wait` for a sleepy one's. `switch_wait` for the NCP's word that it uses the next
+    network key. `time_scale`: how many of the radio's seconds pass in one of ours; 1 on
     silicon, more on an emulated network that runs fast. It converts only what is told to devices.
     """
 
     watch_interval: float = 30.0
     evict_wait: float = 15.0
     lookup_pause: float = 10.0
+    probe_wait: float = 6.0
+    sleepy_wait: float = 10.0
+    switch_wait: float = 10.0
     time_scale: float = 1.0
 
 

@@ -8,7 +8,9 @@ answer with sl_Status, and some fields changed places. Zero is success in all th
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import bellows.types as t
@@ -46,6 +48,11 @@ _EUI64: Final = slice(4, 12)
 _KEY: Final = slice(18, 34)
 """In an exported transient key: sl_zb_sec_man_context_t (type, index, derivation, EUI64, network, flags,
 algorithm), then the key."""
+_STATUS: Final = 4
+_KEY_LENGTH: Final = 16
+_KEY_INFO: Final = "<??BBI"
+"""sl_zb_sec_man_network_key_info_t: the key is there, an alternate one is there, their sequence numbers, and the
+outgoing frame counter."""
 _NO_SUCH_ENTRY: Final = frozenset({0x21, 0x27, 0x28, 0x2D})
 """sl_Status INVALID_PARAMETER, INVALID_INDEX, INVALID_RANGE, NOT_FOUND: there is no key at that index."""
 _NO_ALIAS: Final = 0xFFFF
@@ -79,6 +86,16 @@ def eui64_of(device: Identity) -> Any:
 def identity_from(eui64: Any) -> Identity:
     """The identity of an address as bellows spells it."""
     return Identity(str(eui64))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """What getNetworkKeyInfo says: the sequence numbers of the key in force and of the one that is staged (None: none
+    is), and the outgoing frame counter."""
+
+    sequence: int
+    next_sequence: int | None
+    counter: int
 
 
 class Ncp:
@@ -175,7 +192,57 @@ class Ncp:
         (status, *_) = await self._send("unicastCurrentNetworkKey", short, eui64_of(device), parent)
         return int(status) == 0
 
+    async def network_key(self) -> Secret:
+        """The key in force (exportKey)."""
+        context = t.SecurityManagerContextV13(
+            core_key_type=t.SecurityManagerKeyType.NETWORK,
+            key_index=0,
+            derived_type=t.SecurityManagerDerivedKeyTypeV13.NONE,
+            eui64=t.EUI64.convert("00:00:00:00:00:00:00:00"),
+            multi_network_index=0,
+            flags=t.SecurityManagerContextFlags.NONE,
+            psa_key_alg_permission=0,
+        )
+        answer = _bytes(await self._send("exportKey", context))
+        uniform = self.version >= FIRST_UNIFORM_VERSION
+        if len(answer) < _STATUS + _KEY_LENGTH:
+            raise RadioError("The NCP's answer to exportKey is too short.")
+        status, key = (answer[:_STATUS], answer[_STATUS:]) if uniform else (answer[_KEY_LENGTH:], answer)
+        if any(status[:_STATUS]):
+            raise RadioError("The NCP refused exportKey.")
+        return Secret(key[:_KEY_LENGTH])
+
+    async def key_info(self) -> KeyInfo:
+        """The sequence numbers of the network keys. Raises where there is no key in force."""
+        answer = _bytes(await self._expect("getNetworkKeyInfo"))
+        try:
+            here, staged, sequence, following, counter = struct.unpack_from(_KEY_INFO, answer)
+        except struct.error:
+            raise RadioError("The NCP's answer to getNetworkKeyInfo is too short.") from None
+        if not here:
+            raise RadioError("The NCP has no network key.")
+        return KeyInfo(sequence, following if staged else None, counter)
+
+    async def broadcast_next_key(self, key: Secret) -> None:
+        """Stage `key` as the next network key, and send it to everybody under the one in force."""
+        await self._expect("broadcastNextNetworkKey", _Unseen(key))
+
+    async def send_next_key(self, device: Identity, short: int, key: Secret) -> bool:
+        """Stage `key` as the next network key, and send it to `device` under its link key. False if the NCP did not
+        send it."""
+        (status, *_) = await self._send("unicastNwkKeyUpdate", short, eui64_of(device), _Unseen(key))
+        return int(status) == 0
+
+    async def switch_network_key(self) -> None:
+        """Tell everybody to use the staged key, and use it."""
+        await self._expect("broadcastNetworkKeySwitch")
+
     # Link keys
+
+    async def has_link_key(self, device: Identity) -> bool:
+        """Whether the link key table has an entry of `device`."""
+        (index, *_) = await self._send("findKeyTableEntry", eui64_of(device), True)  # noqa: FBT003  # bellows' order
+        return int(index) != _UNKNOWN_INDEX
 
     async def erase_link_key(self, device: Identity) -> None:
         """Remove `device`'s entry from the link key table, if it has one."""
@@ -210,9 +277,15 @@ class Ncp:
 
     # Addresses
 
-    async def ask_who(self, short: int) -> None:
-        """IEEE_addr_req to the node at `short` (2.4.3.1.2): who it is. The answer comes as a message."""
-        await self._zdo(short, IEEE_ADDR_REQ, short.to_bytes(2, "little") + b"\x00\x00")
+    def next_transaction(self) -> int:
+        """A ZDO transaction sequence number (2.4.2.8.1.1), used up."""
+        self._sequence = (self._sequence + 1) & 0xFF
+        return self._sequence
+
+    async def ask_who(self, short: int, transaction: int | None = None) -> None:
+        """IEEE_addr_req to the node at `short` (2.4.3.1.2): who it is. The answer comes as a message with the same
+        transaction sequence number, the next one by default."""
+        await self._zdo(short, IEEE_ADDR_REQ, short.to_bytes(2, "little") + b"\x00\x00", transaction)
 
     async def identity_at(self, short: int) -> Identity | None:
         """Who the NCP thinks is at `short`."""
@@ -229,9 +302,11 @@ class Ncp:
         short = int(answer[-1])
         return None if short >= FIRST_RESERVED else short
 
-    async def _zdo(self, destination: int, cluster: int, payload: bytes) -> None:
-        self._sequence = (self._sequence + 1) & 0xFF
-        data = bytes((self._sequence,)) + payload
+    async def _zdo(
+        self, destination: int, cluster: int, payload: bytes, transaction: int | None = None
+    ) -> None:
+        sequence = self.next_transaction() if transaction is None else transaction
+        data = bytes((sequence,)) + payload
         aps = t.EmberApsFrame(
             profileId=ZDO_PROFILE,
             clusterId=cluster,
@@ -239,7 +314,7 @@ class Ncp:
             destinationEndpoint=0,
             options=t.EmberApsOption.APS_OPTION_ENABLE_ROUTE_DISCOVERY,
             groupId=0,
-            sequence=self._sequence,
+            sequence=sequence,
         )
         uniform = self.version >= FIRST_UNIFORM_VERSION
         if destination < FIRST_RESERVED:

@@ -77,7 +77,9 @@ class Listener(Protocol):
 
 
 class ReceivePath:
-    """`waiting` maps the short addresses that were sent a key to whom; `shut` is whose frames go nowhere for now."""
+    """`waiting` maps the short addresses that were sent a key to whom; `shut` is whose frames go nowhere for now.
+    `hearing`, if anything, is told of each frame of a device that may be heard, and says whether it was meant for it
+    alone."""
 
     def __init__(
         self,
@@ -102,10 +104,15 @@ class ReceivePath:
         self._looked_up: dict[int, float] = {}
         self._refused: dict[Identity, float] = {}
         self._authority: Any = None
+        self.hearing: Callable[[Identity, Any], bool] | None = None
         self.waiting: dict[int, Identity] = {}
         self.shut: dict[Identity, None] = {}
         self.coordinator: Identity | None = None
         self.dropped = 0
+
+    def payload(self, args: Any) -> bytes:
+        """The message in an incomingMessageHandler with these fields."""
+        return bytes(args[self._payload])
 
     def speak(self, version: int) -> None:
         """The callback's fields stand where EZSP `version` puts them."""
@@ -144,6 +151,8 @@ class ReceivePath:
             standing = self._authority.standing(device)
             if standing is _QUARANTINED or standing is _UNKNOWN or device in self.shut:
                 return self._doubtful(device, standing, args)
+            if self.hearing is not None and self.hearing(device, args):
+                return False
             aps = args[1]
             # As zigpy does, which reads ZDO in whatever comes from or to endpoint 0.
             if not (aps.profileId and aps.sourceEndpoint and aps.destinationEndpoint):

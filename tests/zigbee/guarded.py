@@ -41,7 +41,15 @@ from hubsec_zigbee.limits import Limits
 SCALE = 20.0
 VERSIONS = sorted({13, 14, 18} & EZSP._BY_VERSION.keys())
 """The EZSP versions of the emulated stick that this bellows speaks (before 1.0 it stops at 14)."""
-FAST = Limits(watch_interval=0.1, evict_wait=1.0, lookup_pause=0.2, time_scale=SCALE)
+FAST = Limits(
+    watch_interval=0.1,
+    evict_wait=1.0,
+    lookup_pause=0.2,
+    probe_wait=1.0,
+    sleepy_wait=2.0,
+    switch_wait=2.0,
+    time_scale=SCALE,
+)
 PATIENCE = 20.0
 """Seconds; a join with its interview takes half a second, and many times that on a machine with other work."""
 WINDOW = 3 * PATIENCE
