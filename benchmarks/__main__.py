@@ -13,7 +13,7 @@ from rich.table import Table
 
 from benchmarks.harness import Row
 
-PARTS = ("buses", "streams", "policies", "guard", "joins", "gate", "zwave_starts", "imports")
+PARTS = ("buses", "streams", "policies", "guard", "joins", "rotation", "gate", "zwave_starts", "imports")
 RESULT = Path("build") / "bench.json"
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hubsec_emulated.errors import EmulationError
     from hubsec_emulated.house import House
+    from hubsec_emulated.simulated_loop import SimulatedTimeLoop
     from hubsec_emulated.zwave.house import ZWaveHouse
 
-__all__ = ["EmulationError", "House", "ZWaveHouse"]
+__all__ = ["EmulationError", "House", "SimulatedTimeLoop", "ZWaveHouse"]
 
 
 def __getattr__(name: str) -> object:
@@ -25,6 +26,10 @@ def __getattr__(name: str) -> object:
         from hubsec_emulated.zwave.house import ZWaveHouse  # noqa: PLC0415 - loaded when used
 
         return ZWaveHouse
+    if name == "SimulatedTimeLoop":
+        from hubsec_emulated.simulated_loop import SimulatedTimeLoop  # noqa: PLC0415 - loaded when used
+
+        return SimulatedTimeLoop
     if name == "EmulationError":
         from hubsec_emulated.errors import EmulationError  # noqa: PLC0415 - loaded when used
 

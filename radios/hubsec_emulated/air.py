@@ -103,16 +103,20 @@ class Air:
         self._cut: set[frozenset[int]] = set()
         self._only: dict[int, frozenset[int]] = {}
         self._quality: dict[frozenset[int], int] = {}
+        #: Who is within reach of whom, by the sender's id, as long as nothing of it changes.
+        self._reach: dict[int, tuple[Radio, ...]] = {}
 
     def attach(self, radio: Radio) -> None:
         """`radio` takes part from now on."""
         if radio not in self._radios:
             self._radios.append(radio)
+            self._reach.clear()
 
     def detach(self, radio: Radio) -> None:
         """`radio` neither hears nor is heard any more."""
         if radio in self._radios:
             self._radios.remove(radio)
+            self._reach.clear()
 
     def tap(self, tap: Tap) -> Callable[[], None]:
         """Give every transmission to `tap` as it starts; returns a function that ends this."""
@@ -127,10 +131,12 @@ class Air:
     def cut(self, one: Radio, other: Radio) -> None:
         """`one` and `other` don't hear each other until `heal`."""
         self._cut.add(_pair(one, other))
+        self._reach.clear()
 
     def heal(self, one: Radio, other: Radio) -> None:
         """Undo `cut`."""
         self._cut.discard(_pair(one, other))
+        self._reach.clear()
 
     def limit(self, radio: Radio, neighbours: Iterable[Radio] | None) -> None:
         """`radio` hears and is heard by `neighbours` alone; None lifts the limit."""
@@ -138,6 +144,7 @@ class Air:
             self._only.pop(id(radio), None)
         else:
             self._only[id(radio)] = frozenset(id(neighbour) for neighbour in neighbours)
+        self._reach.clear()
 
     def set_quality(self, one: Radio, other: Radio, lqi: int) -> None:
         """Frames between the two arrive with this LQI (0…255); default 255."""
@@ -187,10 +194,8 @@ class Air:
         self.clock.call_later(air_time(len(psdu)), self._arrive, radio, transmission)
 
     def _arrive(self, sender: Radio, transmission: Transmission) -> None:
-        for radio in tuple(self._radios):
-            if radio is sender or radio.channel != transmission.channel or not radio.listening:
-                continue
-            if not self.connected(sender, radio):
+        for radio in self._within_reach(sender):
+            if radio.channel != transmission.channel or not radio.listening:
                 continue
             copies = 1
             if self.loss and self._random.random() < self.loss:
@@ -200,6 +205,15 @@ class Air:
             lqi = self._quality.get(_pair(sender, radio), BEST_LQI) if self._quality else BEST_LQI
             for _ in range(copies):
                 radio.hear(transmission, lqi, -100 + lqi * 60 // 255)
+
+    def _within_reach(self, sender: Radio) -> tuple[Radio, ...]:
+        near = self._reach.get(id(sender))
+        if near is None:
+            near = tuple(
+                radio for radio in self._radios if radio is not sender and self.connected(sender, radio)
+            )
+            self._reach[id(sender)] = near
+        return near
 
 
 def _pair(one: Radio, other: Radio) -> frozenset[int]:

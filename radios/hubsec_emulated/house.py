@@ -37,6 +37,7 @@ from hubsec_emulated.devices.lock import Lock
 from hubsec_emulated.devices.onoff import Lamp, Plug
 from hubsec_emulated.devices.sensor import ContactSensor
 from hubsec_emulated.errors import EmulationError, NotInTimeError
+from hubsec_emulated.inhabiting import Plan, inhabit
 from hubsec_emulated.ncp.radio import Radio
 from hubsec_emulated.ncp.server import LOOPBACK, NcpServer
 from hubsec_emulated.ncp.tokens import Tokens
@@ -195,6 +196,18 @@ class House:
     def lock(self, *, parent: Node | None = None, **options: Unpack[DeviceOptions]) -> Lock:
         """A door lock: an end device that listens all the time."""
         return self._add(Lock(self.air, *self._new(options), **options), parent)
+
+    def inhabited(self, devices: int, *, hops: int = 1, sleepy: float = 0.2) -> list[Device]:
+        """So many devices that have long lived here: the stick has a network with hashed link keys, they are on it.
+
+        Each joined under its install code. The share `sleepy` are contact sensors, the others lamps; they live in rings
+        around the coordinator, the outermost `hops` away. The network is up, as after a host that has gone; the next
+        host finds it on the stick. Raises EmulationError when the stick has a network already, and for what can't be.
+        """
+        plan = Plan.of(devices, hops, sleepy)
+        found = inhabit(self.coordinator, self.tokens, plan, self.lamp, self.sensor, self.random)
+        self.server.ncp.network.go_on()
+        return found
 
     # Attackers
 

@@ -225,7 +225,10 @@ class Aps:
             self._count("fragment")
             return
         asked = frame.ack_request and arrival.frame.dst == self._node.nwk.short
-        duplicate = self._is_duplicate(arrival.frame.src, frame.counter) and arrival.secured
+        # Only what asks for an acknowledgement is sent again. Of the rest a counter that comes a second time is another
+        # frame's: who talks to hundreds of devices has used all 256 within seconds.
+        again = frame.ack_request and arrival.secured
+        duplicate = again and self._is_duplicate(arrival.frame.src, frame.counter)
         if duplicate:
             self._count("duplicate")
         if frame.type is ApsType.COMMAND:

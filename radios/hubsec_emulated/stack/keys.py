@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
 
 from hubsec_emulated.errors import SecurityError
 from hubsec_emulated.wire.nwk import NwkFrame
 from hubsec_emulated.wire.security import AuxHeader, secure_nwk, unsecure_nwk
+
+HEARD_AT_ONCE: Final = 64
+"""Frames whose opening is remembered. All neighbours hear the same bytes, and open them with the same key."""
+_opened = lru_cache(maxsize=HEARD_AT_ONCE)(unsecure_nwk)
 
 
 @dataclass(slots=True)
@@ -106,7 +112,7 @@ class NetworkKeys:
         if aux.counter <= self._seen.get(sender, -1):
             self.replays += 1
             raise SecurityError("The frame counter was used before.")
-        frame, _ = unsecure_nwk(npdu, key)
+        frame, _ = _opened(npdu, key)
         self._seen[sender] = aux.counter
         return frame
 

@@ -175,6 +175,15 @@ class Node:
         if not self.role.routes:
             self.joining.rejoin(secured=True)
 
+    def inhabit(self) -> None:
+        """Be on the network at once, as who joined it long ago: keys, addresses and neighbours are set already."""
+        self.mac.power(True)
+        self.joining.state = JoinState.JOINED
+        if self.mac.rx_on:
+            self._run()
+        else:
+            self.polling.soon(self.random.uniform(0.0, self.timing.poll_slow))
+
     def power_off(self) -> None:
         """Take its power away, without a word to anybody."""
         self._epoch += 1

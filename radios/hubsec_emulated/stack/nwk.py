@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from hubsec_emulated.errors import FrameError, SecurityError
@@ -24,6 +25,9 @@ MAX_BUFFERED_UNICASTS: Final = 32
 """Frames of one node that may wait for a route."""
 DISCOVER_ROUTE: Final = 1
 """Discover-route field: enabled. Specification table 3-49."""
+HEARD_AT_ONCE: Final = 64
+"""Commands whose reading is remembered: all neighbours hear the same bytes."""
+_read_command = lru_cache(maxsize=HEARD_AT_ONCE)(wire.decode_command)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +251,7 @@ class Nwk:
     def command(self, arrival: Arrival) -> NwkCommandPayload | None:
         """The command in a COMMAND frame; None (and counted) when it is malformed."""
         try:
-            return wire.decode_command(arrival.frame.payload)
+            return _read_command(arrival.frame.payload)
         except FrameError:
             self._count("malformed")
             return None

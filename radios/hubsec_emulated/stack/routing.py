@@ -93,6 +93,10 @@ class Routing:
         self._table.pop(short, None)
         self.source_routes.pop(short, None)
 
+    def settle(self, concentrator: int, next_hop: int, cost: int) -> None:
+        """Know the way to a concentrator as its announcement would have taught it, route records asked for."""
+        self._table[concentrator] = _Route(next_hop, many_to_one=True, cost=cost)
+
     def table(self) -> dict[int, int]:
         """Next hop by destination."""
         return {dst: route.next_hop for dst, route in self._table.items()}

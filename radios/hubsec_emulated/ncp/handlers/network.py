@@ -112,12 +112,16 @@ class NetworkCommands(CommandGroup):
 
     @command("networkInit")
     def _init(self, _args: Args) -> Result:
+        return {"status": self.go_on()}
+
+    def go_on(self) -> Status:
+        """Start the network that the tokens hold."""
         if self._ncp.up:
-            return {"status": Status.INVALID_STATE}
+            return Status.INVALID_STATE
         if self._ncp.tokens.network is None or self._ncp.tokens.keys is None:
-            return {"status": Status.NOT_JOINED}
+            return Status.NOT_JOINED
         self._start(fresh=False)
-        return None
+        return Status.OK
 
     @command("formNetwork")
     def _form(self, args: Args) -> Result:
