@@ -11,7 +11,7 @@ help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 $(READY): pyproject.toml constraints.txt .ci/venv
-	@PYTHON="$(PYTHON)" .ci/venv .venv -e ".[zigbee,zwave,emulated,node]" $(GROUPS:%=--group %)
+	@PYTHON="$(PYTHON)" .ci/venv .venv -e ".[zigbee,zwave,emulated,keyring,node]" $(GROUPS:%=--group %)
 	@touch $@
 
 demo: $(READY)  ## Show an emulated house let a lamp in and keep a stranger out

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hubsec.secret import Secret
     from hubsec.shut import Shut
     from hubsec.stickers import Sticker, read_sticker
+    from hubsec.store.ways import KeyFile, OsKeyring, Passphrase
 
 __version__ = "0.1.0"
 
@@ -66,6 +67,7 @@ _HOMES = {
     "hubsec.secret": ("Secret",),
     "hubsec.shut": ("Shut",),
     "hubsec.stickers": ("Sticker", "read_sticker"),
+    "hubsec.store.ways": ("KeyFile", "OsKeyring", "Passphrase"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -86,14 +88,17 @@ __all__ = [
     "Hub",
     "HubsecError",
     "Identity",
+    "KeyFile",
     "Knock",
     "Mark",
     "Mode",
     "Network",
     "NetworkPosture",
     "NotEnforceable",
+    "OsKeyring",
     "Outcome",
     "Overflow",
+    "Passphrase",
     "Pinned",
     "Policy",
     "PolicyError",

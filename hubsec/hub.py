@@ -49,6 +49,7 @@ from hubsec.secret import Secret
 from hubsec.state import HubState
 from hubsec.stickers import Sticker, read_sticker
 from hubsec.store import AsyncStore
+from hubsec.store.ways import Unlock
 
 HOME_VARIABLE: Final = "HUBSEC_HOME"
 OPERATOR: Final = "operator"
@@ -78,7 +79,9 @@ class Hub:
     """One policy, one allowlist, any number of radios; open while its ``async with`` block lives, once.
 
     `policy` is a ready policy's name, a path to a YAML file, or a :class:`~hubsec.policy.Policy`. `home` is the folder
-    of the store and its key file, owner-only; see :func:`default_home`. `mode` is `enforce` unless told otherwise.
+    of the store, owner-only; see :func:`default_home`. `unlock` is the way to the key of what is sealed in it:
+    :class:`~hubsec.store.ways.KeyFile`, `Passphrase` or `OsKeyring`; by default what the store says, and a key file
+    for a new one. `mode` is `enforce` unless told otherwise.
 
     Whatever goes wrong is a :class:`~hubsec.errors.HubsecError`: outside the block too, where everything but
     subscribing says that the hub is not open.
@@ -90,6 +93,7 @@ class Hub:
         policy: str | Path | Policy = "home",
         mode: Mode = Mode.ENFORCE,
         home: str | Path | None = None,
+        unlock: Unlock | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not all(isinstance(radio, Radio) for radio in radios):
@@ -106,6 +110,7 @@ class Hub:
             raise HubsecError(f"A hub's mode is one of: {', '.join(Mode)}.") from None
         except TypeError:
             raise HubsecError("A hub's home is a path.") from None
+        self._unlock = unlock
         self._clock = clock
         self._bus = Bus(clock=clock)
         self._stack: AsyncExitStack | None = None
@@ -133,6 +138,11 @@ class Hub:
     def mode(self) -> Mode:
         """Whether decisions are carried out or only said."""
         return self._mode
+
+    async def rewrap(self, unlock: Unlock) -> None:
+        """Let `unlock` open the hub's store from now on, and nothing else any more. No secret is sealed anew; the
+        next hub over this home is to be given `unlock`. Raises :class:`~hubsec.errors.StoreError`."""
+        await self.store.rewrap(unlock, at=self.now())
 
     def now(self) -> float:
         """Seconds since the epoch, UTC."""
@@ -165,7 +175,7 @@ class Hub:
             policy = self._policy
             if not isinstance(policy, Policy):
                 policy = await asyncio.to_thread(load_policy, policy)
-            store = await AsyncStore.open(self._home)
+            store = await AsyncStore.open(self._home, unlock=self._unlock)
             stack.push_async_callback(store.aclose)
             state = HubState(
                 mode=self._mode,

@@ -20,6 +20,8 @@ from hubsec.errors import StoreError
 from hubsec.identity import Identity, Network
 from hubsec.store.records import Change, NetworkRecord, Record, StoredRecord
 from hubsec.store.store import Store, outcome
+from hubsec.store.ways import Unlock
+from hubsec.store.wrapping import Wrapping
 
 # A group much larger than this is no faster (measured: 64 to 100 rows a commit), and lets the first wait for the last.
 GROUP: Final = 64
@@ -68,9 +70,16 @@ class AsyncStore:
     """
 
     def __init__(
-        self, directory: str | os.PathLike[str], *, require_key: bool = True, read_only: bool = False
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        unlock: Unlock | None = None,
+        require_key: bool = True,
+        read_only: bool = False,
     ) -> None:
-        self._make = functools.partial(Store, directory, require_key=require_key, read_only=read_only)
+        self._make = functools.partial(
+            Store, directory, unlock=unlock, require_key=require_key, read_only=read_only
+        )
         self._store: Store | None = None
         self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -78,10 +87,15 @@ class AsyncStore:
 
     @classmethod
     async def open(
-        cls, directory: str | os.PathLike[str], *, require_key: bool = True, read_only: bool = False
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        unlock: Unlock | None = None,
+        require_key: bool = True,
+        read_only: bool = False,
     ) -> Self:
         """The store in `directory`, opened; the arguments are those of `Store`."""
-        return await cls(directory, require_key=require_key, read_only=read_only).__aenter__()
+        return await cls(directory, unlock=unlock, require_key=require_key, read_only=read_only).__aenter__()
 
     async def __aenter__(self) -> Self:
         if self._thread is not None:
@@ -190,6 +204,15 @@ class AsyncStore:
         """Drop every sealed secret, and say whose credentials were among them: the way on after the key was lost for
         good."""
         return await self.run(lambda store: store.forget_secrets())
+
+    async def wrapping(self) -> Wrapping | None:
+        """How the key is opened; None while there is none. Needs no key."""
+        return await self.run(lambda store: store.wrapping, writes=False)
+
+    async def rewrap(self, unlock: Unlock, *, at: float) -> Wrapping:
+        """Let `unlock` open the store from now on, and nothing else any more; see `Store`."""
+        # Alone, for it has more than one transaction, and cuts the log between them.
+        return await self.run(lambda store: store.rewrap(unlock, at=at), writes=False)
 
     # The writer thread
 

@@ -12,12 +12,13 @@ from hubsec.errors import StoreError
 
 DATABASE: Final = "hubsec.db"
 KEY: Final = "hubsec.key"
+NEXT_KEY: Final = "hubsec.key.new"
 FOLDER_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
 _OTHERS: Final = 0o077
 _KEY_PART: Final = KEY + ".part"
 _OURS: Final = frozenset(
-    {DATABASE, KEY, _KEY_PART, *(DATABASE + end for end in ("-wal", "-shm", "-journal"))}
+    {DATABASE, KEY, NEXT_KEY, _KEY_PART, *(DATABASE + end for end in ("-wal", "-shm", "-journal"))}
 )
 
 
@@ -96,6 +97,42 @@ def write_new(path: Path, content: bytes) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"{path} can't be written: {error.strerror}.") from error
+
+
+def erase(path: Path, *, keep_name: bool = False) -> None:
+    """Overwrite `path` and remove it, for good when this returns; nothing happens when there is no such file. With
+    `keep_name` a file of zeros stays.
+
+    Overwriting reaches the medium where the file system writes in place; no program can promise more. Raises
+    :class:`~hubsec.errors.StoreError`.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"{path} can't be removed: {error.strerror}.") from error
+    try:
+        try:
+            os.write(descriptor, bytes(os.fstat(descriptor).st_size))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if not keep_name:
+            path.unlink()
+            sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(f"{path} can't be removed: {error.strerror}.") from error
+
+
+def put_in_place(path: Path, place: Path) -> None:
+    """Rename `path` to `place`, over what is there, for good when this returns. Raises
+    :class:`~hubsec.errors.StoreError`."""
+    try:
+        path.replace(place)
+        sync_folder(place.parent)
+    except OSError as error:
+        raise StoreError(f"{place} can't be written: {error.strerror}.") from error
 
 
 def sync_folder(folder: Path) -> None:

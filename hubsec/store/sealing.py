@@ -1,30 +1,29 @@
 """Sealing: how a secret lies on disk.
 
-A sealed value is ``version (1 byte) | nonce (12) | ciphertext | tag (16)``, AES-256-GCM under the 32 bytes of the key
-file. The associated data names the database, the table, the row and the column, each with its length before it, so that
-a value opens nowhere but where it was sealed. Each sealing draws a new random nonce (NIST SP 800-38D, 8.2.2: safe for
-2^32 of them, which no house comes near).
+A sealed value is ``version (1 byte) | nonce (12) | ciphertext | tag (16)``, AES-256-GCM under a key of 32 bytes. The
+associated data names the database, the table, the row and the column, each with its length before it, so that a value
+opens nowhere but where it was sealed. Each sealing draws a new random nonce (NIST SP 800-38D, 8.2.2: safe for 2^32 of
+them, which no house comes near).
 
-The database keeps a fingerprint of the key, by which a wrong file is told at once and without cryptography.
+The store's data key seals rows; a key-encryption key seals the data key (:mod:`hubsec.store.wrapping`). Of the latter
+the database keeps a fingerprint, by which a wrong one is told from a wrap that was changed.
 """
 
 from __future__ import annotations
 
 import hmac
 import os
-from pathlib import Path
 from typing import Final
 
 from hubsec.errors import SealError
 from hubsec.secret import Secret
-from hubsec.store.files import read_owned, write_new
 
 KEY_BYTES: Final = 32
 # NIST SP 800-38D, 5.2.1.1: the length for which GCM is fastest and whose random choice is covered.
 NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
 _VERSION: Final = b"\x01"
-_FINGERPRINT_CONTEXT: Final = b"hubsec key file, fingerprint 1"
+_FINGERPRINT_CONTEXT: Final = b"hubsec key-encryption key, fingerprint 1"
 
 
 class Place(tuple[str, ...]):
@@ -43,6 +42,11 @@ class Seal:
 
     def __init__(self, key: Secret) -> None:
         self._key = key
+
+    @property
+    def key(self) -> Secret:
+        """The key, to be wrapped."""
+        return self._key
 
     @property
     def fingerprint(self) -> bytes:
@@ -79,25 +83,7 @@ def _tampered(place: Place) -> str:
     )
 
 
-def read_seal(path: Path) -> Seal | None:
-    """The seal of the key file at `path`; None when there is none. Raises SealError when it is no key file."""
-    # One byte more than a key shows that it is none.
-    content = read_owned(path, KEY_BYTES + 1)
-    if content is None:
-        return None
-    if len(content) != KEY_BYTES:
-        raise SealError(f"{path} is no key file of hubsec: restore it from a backup. {WHAT_ELSE}")
-    return Seal(Secret(content))
-
-
-def make_seal(path: Path) -> Seal:
-    """A new key, written to `path`, which must not be there."""
-    key = os.urandom(KEY_BYTES)
-    write_new(path, key)
-    return Seal(Secret(key))
-
-
 WHAT_ELSE: Final = (
     "If it is lost for good, so are the sealed link keys, while devices that have joined keep working: forget the "
-    "credentials, and add the devices that have yet to join again, with their stickers."
+    "secrets, and add the devices that have yet to join again, with their stickers."
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,28 +18,38 @@ from hubsec.identity import Identity, Network
 from hubsec.secret import Secret
 from hubsec.store import allowed, decided, nets, sealed
 from hubsec.store.database import Database
-from hubsec.store.files import DATABASE, KEY, Ownership, prepare_file, prepare_folder, sync_folder
+from hubsec.store.files import DATABASE, Ownership, prepare_file, prepare_folder, sync_folder
 from hubsec.store.records import Change, NetworkRecord, Record, StoredRecord
 from hubsec.store.sealed import SecretKind
-from hubsec.store.sealing import WHAT_ELSE, Seal, make_seal, read_seal
+from hubsec.store.sealing import Seal
+from hubsec.store.ways import Unlock
+from hubsec.store.wrapping import DataKey, Wrapping
 
 
 class Store:
     """One folder with a database and its key file, owned until :meth:`close`.
 
     The folder is the store's own; it is made when it is missing. Another owner, in this program or another one, is
-    refused, unless it is `read_only`. Without the right key file opening raises :class:`~hubsec.errors.SealError`, so
-    that nobody goes on unaware; with `require_key` False it opens, and what needs the key raises that same error.
+    refused, unless it is `read_only`. `unlock` is the way to its key; None goes by what the store says, and gives a new
+    one a key file. Where that way does not lead to the right key opening raises :class:`~hubsec.errors.SealError`,
+    so that nobody goes on unaware; with `require_key` False it opens, looks for the key when that is needed first,
+    raises that same error then, and makes no key.
 
     Every method may be called from any thread, blocks until its transaction is on disk, and raises
     :class:`~hubsec.errors.StoreError` when it could not be; nothing is half done then.
     """
 
     def __init__(
-        self, directory: str | os.PathLike[str], *, require_key: bool = True, read_only: bool = False
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        unlock: Unlock | None = None,
+        require_key: bool = True,
+        read_only: bool = False,
     ) -> None:
         self._folder = Path(directory)
         self._read_only = read_only
+        self._unlocking = threading.Lock()
         self._seal: Seal | None = None
         self._seal_error: SealError | None = None
         self._created = False
@@ -53,12 +64,9 @@ class Store:
             self._database = Database(self._folder / DATABASE, read_only=read_only)
             stack.callback(self._database.close)
             self._name = self._introduce()
-            try:
-                self._seal = self._find_seal()
-            except SealError as error:
-                if require_key:
-                    raise
-                self._seal_error = error
+            self._data_key = DataKey(self._database, self._folder, self._name, unlock)
+            if require_key:
+                self._seal = self._data_key.open(make=not read_only)
             self._stack = stack.pop_all()
 
     def _introduce(self) -> str:
@@ -84,25 +92,6 @@ class Store:
         self._created = True
         return name
 
-    def _find_seal(self) -> Seal | None:
-        path = self._folder / KEY
-        seal = read_seal(path)
-        with self._database.reading() as connection:
-            expected = connection.execute("SELECT key_check FROM store").fetchone()[0]
-            holds = bool(sealed.names(connection))
-        if seal is not None and expected == seal.fingerprint:
-            return seal
-        if holds:
-            problem = f"{path} is missing" if seal is None else f"{path} belongs to another store"
-            raise SealError(f"{problem}: put the right one back from a backup. {WHAT_ELSE}")
-        if self._read_only:
-            return seal
-        # Nothing is sealed yet, or any more: whatever key there is serves from now on.
-        seal = seal or make_seal(path)
-        with self._database.transaction() as connection:
-            connection.execute("UPDATE store SET key_check = ?", (seal.fingerprint,))
-        return seal
-
     def __enter__(self) -> Self:
         return self
 
@@ -121,9 +110,34 @@ class Store:
         return self._created
 
     def _key(self) -> Seal:
-        if self._seal is None:
-            raise self._seal_error or SealError(f"There is no key file in {self._folder} yet.")
-        return self._seal
+        with self._unlocking:
+            if self._seal_error is not None:
+                raise self._seal_error
+            if self._seal is None:
+                try:
+                    # Not made here: this may be in a transaction, which may not come to be.
+                    self._seal = self._data_key.open(make=False)
+                except SealError as error:
+                    self._seal_error = error
+                    raise
+            if self._seal is None:
+                raise SealError(
+                    f"There is no key in {self._folder} yet: open the store once with one, for writing."
+                )
+            return self._seal
+
+    @property
+    def wrapping(self) -> Wrapping | None:
+        """How the key is opened; None while there is none. Needs no key."""
+        return self._data_key.wrapping()
+
+    def rewrap(self, unlock: Unlock, *, at: float) -> Wrapping:
+        """Let `unlock` open the store from now on, and nothing else any more. No sealed row is touched.
+
+        Killed at any moment, the store opens as before or as it shall. Raises :class:`~hubsec.errors.SealError`, and
+        leaves all as it was, where the new way can't be had. To be called outside transactions.
+        """
+        return self._data_key.rewrap(self._key(), unlock, at=at)
 
     # The allowlist
 
@@ -228,11 +242,13 @@ class Store:
         """Drop every sealed secret, and say whose credentials were among them: the way on after the key was lost for
         good.
 
-        A new key file is made at the next opening.
+        Where it was, a new key is made at the next opening, in the way that is asked for then.
         """
         with self._database.transaction() as connection:
             devices = sealed.names(connection, SecretKind.CREDENTIAL)
             connection.execute("DELETE FROM sealed")
+            if self._seal is None:
+                connection.execute("DELETE FROM data_key")
         return tuple(map(Identity, devices))
 
     # Decisions

@@ -1,11 +1,21 @@
 -- Times are seconds since the epoch, UTC. Every table is STRICT, so that a value of a wrong type is refused.
 
--- One row: this database's name, and by what the key file is known (see sealing.py).
+-- One row: this database's name.
 CREATE TABLE store (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     name TEXT NOT NULL,
-    created_at REAL NOT NULL,
-    key_check BLOB
+    created_at REAL NOT NULL
+) STRICT;
+
+-- One row: the key under which everything in `sealed` lies, wrapped (see wrapping.py). `way` and `retired` are JSON:
+-- how the wrap's own key is found, and where the one before it is still to be removed.
+CREATE TABLE data_key (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    way TEXT NOT NULL,
+    wrapped BLOB NOT NULL,
+    key_check BLOB NOT NULL,
+    wrapped_at REAL NOT NULL,
+    retired TEXT
 ) STRICT;
 
 -- What an operator said about each network that a radio has shown. No row: this store has never seen that network.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubsec.errors import SealError, StoreError
+from hubsec.errors import SealError
 from hubsec.secret import Secret
 from hubsec.store import Store
-from hubsec.store.sealing import KEY_BYTES, NONCE_BYTES, Place, Seal, make_seal, read_seal
+from hubsec.store.sealing import KEY_BYTES, NONCE_BYTES, Place, Seal
 from tests.core.store.made import DSK, KEY, LAMP, LOCK, PLACE, PLUG, entry, lock
 
 SEAL = Seal(Secret(bytes(range(KEY_BYTES))))
@@ -71,20 +70,6 @@ def test_a_changed_byte_is_noticed(value: bytes, data: st.DataObject) -> None:
 def test_anything_else_is_noticed(sealed: bytes) -> None:
     with pytest.raises(SealError):
         SEAL.open(sealed, HERE)
-
-
-def test_a_key_file_is_made_whole_and_never_over_another(tmp_path: Path) -> None:
-    path = tmp_path / "hubsec.key"
-    assert read_seal(path) is None
-    made = make_seal(path)
-    found = read_seal(path)
-    assert found is not None
-    assert found.fingerprint == made.fingerprint
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    with pytest.raises(StoreError):
-        make_seal(path)
-    assert path.read_bytes() == made._key.reveal()
-    assert {file.name for file in tmp_path.iterdir()} <= {"hubsec.key", "hubsec.key.part"}
 
 
 def filled(folder: Path) -> None:

@@ -224,7 +224,7 @@ def test_every_table_is_strict(folder: Path) -> None:
     tables = connection.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'").fetchall()
     connection.close()
     ours = {name: strict for name, strict in tables if not name.startswith("sqlite_")}
-    assert set(ours) == {"store", "networks", "entries", "sealed", "changes", "decisions"}
+    assert set(ours) == {"store", "networks", "entries", "data_key", "sealed", "changes", "decisions"}
     assert set(ours.values()) == {1}
 
 
@@ -509,11 +509,14 @@ def test_of_jobs_done_together_one_can_fail_alone(folder: Path) -> None:
         assert [change.change for change in store.changes()] == ["added"]
 
 
-def test_importing_and_opening_loads_nothing_heavy(folder: Path) -> None:
+@pytest.mark.parametrize("options", ["", ", require_key=False"])
+def test_importing_and_opening_loads_nothing_heavy(folder: Path, options: str) -> None:
+    # Only the key is opened with cryptography.
     program = (
         "import sys, hubsec.store, hubsec.allowlist\n"
-        f"hubsec.store.Store({str(folder)!r}).close()\n"
-        "sys.exit(', '.join({'cryptography', 'yaml', 'voluptuous', 'hubsec.policy'} & set(sys.modules)) or 0)"
+        f"heavy = {{'keyring', 'yaml', 'voluptuous', 'hubsec.policy', {'cryptography' if options else ''!r}}}\n"
+        f"hubsec.store.Store({str(folder)!r}{options}).close()\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
