@@ -7,6 +7,7 @@ from typing import Any, Final
 import bellows.zigbee.application
 
 from hubsec.errors import RadioError
+from hubsec_zigbee.backups import GAP_IN_CLEAR
 from hubsec_zigbee.gate import check_pinned
 from hubsec_zigbee.guard import Guard
 from hubsec_zigbee.hostcalls import GUARDED, HostCalls
@@ -59,6 +60,8 @@ class Attachment:
             found = {}  # Told as a gap of its own when the firmware is probed.
         if WILDCARD in found:
             guard.gaps.add(GAP_WILDCARD)
+        if getattr(app, "_dblistener", None) is not None:
+            guard.gaps.add(GAP_IN_CLEAR)
         originals = {name: getattr(app, name) for name in GUARDED if hasattr(app, name)}
         self._calls = HostCalls(guard, app, originals)
         for name in originals:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from hubsec.radio import AdmissionOrder, Authority, Capabilities, Eviction, Radi
 from hubsec.rotation.radio import KeyRoute, KeyState
 from hubsec.secret import Secret
 from hubsec_zigbee.attached import Attachment, check_running
+from hubsec_zigbee.backups import GAP_IN_CLEAR, SealedBackups
 from hubsec_zigbee.capabilities import capabilities_of
 from hubsec_zigbee.gate import Refusal, check_pinned
 from hubsec_zigbee.guard import Guard
@@ -83,6 +85,7 @@ class Bellows:
     def _set_up(self, name: str, limits: Limits | None, refusal: Refusal | None = None) -> None:
         self._name = name
         self._guard = Guard(name, limits or Limits(), refusal)
+        self._backups = SealedBackups(self._guard.desk)
         self._quiet = Quiet()
         self._attachment: Attachment | None = None
         self._app: Any = None
@@ -168,13 +171,28 @@ class Bellows:
 
     async def _start(self) -> None:
         check_pinned()
-        kind = guarded_application(self._guard)
+        kind = guarded_application(self._guard, self._backups)
+        await self._seal_backups()
         try:
             self._app = await kind.new(self._config, auto_form=self._auto_form)
+            if self._backups.stands:
+                await self._backups.started()
         except BaseException:
             # zigpy has disconnected, and left its database open.
             self._app = kind.instance
             raise
+
+    async def _seal_backups(self) -> None:
+        """Move zigpy's backups from its database to the vault; where that fails they stay, which is said."""
+        database = self._config.get("database_path")
+        if database is None or not self._backups.stands:
+            return
+        try:
+            await self._backups.take_over(Path(database))
+            self._guard.gaps.discard(GAP_IN_CLEAR)
+        except HubsecError as error:
+            LOGGER.warning("%s: zigpy's backups were not sealed: %s", self._name, error)
+            self._guard.gaps.add(GAP_IN_CLEAR)
 
     def _hosting_on(self, app: Any) -> Hosting:
         guard = self._guard
@@ -230,6 +248,8 @@ class Bellows:
         app, self._app = self._app, None
         # A backup that the closing cuts in two would be told as a failure.
         app.backups.stop_periodic_backups()
+        with contextlib.suppress(HubsecError):
+            await self._backups.flush()
         await self._guard.desk.settle()
         await self._guard.gate.drain(LAST_COMMANDS)
         try:
@@ -291,7 +311,9 @@ class Bellows:
     async def follow_key(self) -> None:
         """Bring zigpy's record of the network to the key in force: its state, and a fresh backup in place of those
         with another key."""
-        await self._hosting().follow_key()
+        fresh = await self._hosting().follow_key()
+        if self._attachment is None and self._backups.stands:
+            await self._backups.follow(fresh)
 
     async def posture(self) -> RadioPosture:
         """How the radio stands, read back now."""

@@ -13,6 +13,7 @@ from hubsec.errors import RadioError
 from hubsec.identity import Identity
 from hubsec.policy import zigbee_device_class
 from hubsec.radio import SeenDevice
+from hubsec_zigbee.backups import dead
 from hubsec_zigbee.limits import MAX_TEXT
 from hubsec_zigbee.ncp import eui64_of, identity_from
 
@@ -175,18 +176,19 @@ class Hosting:
 
     # Doing
 
-    async def follow_key(self) -> None:
+    async def follow_key(self) -> Any:
         """Bring zigpy's state to the network key that the stick uses, make a backup, and take those of this network
         with another key off zigpy's list: zigpy goes by the key when it looks which backups are superseded, and would
-        keep them for ever. Raises :class:`~hubsec.errors.RadioError`."""
+        keep them for ever. Returns the backup. Raises :class:`~hubsec.errors.RadioError`."""
         manager = self.app.backups
         try:
             fresh = await manager.create_backup()
         except Exception as error:  # noqa: BLE001  # whatever a library raises; its text may show the key
             raise RadioError(f"zigpy could not follow the network key ({type(error).__name__}).") from None
-        for backup in [one for one in manager.backups if _is_dead(one, fresh)]:
+        for backup in [one for one in manager.backups if dead(one, fresh)]:
             manager.listener_event("network_backup_removed", backup)
             manager.backups.remove(backup)
+        return fresh
 
     def stop_interview(self, device: Identity) -> None:
         """zigpy is to leave it alone."""
@@ -202,13 +204,6 @@ class Hosting:
         self.stop_interview(device)
         self.app.devices.pop(t.EUI64.convert(device), None)
         self.app.listener_event("device_removed", found)
-
-
-def _is_dead(backup: Any, fresh: Any) -> bool:
-    """Whether it is of the same network as `fresh`, with another network key."""
-    there, here = backup.network_info, fresh.network_info
-    same = there.extended_pan_id == here.extended_pan_id
-    return same and bool(there.network_key.key != here.network_key.key)
 
 
 def _class_of(device: Any) -> str | None:

@@ -6,12 +6,14 @@ from typing import Any
 
 import bellows.zigbee.application
 
+from hubsec_zigbee.backups import SealedBackups
 from hubsec_zigbee.guard import Guard
 from hubsec_zigbee.hostcalls import HostCalls
 
 
-def guarded_application(guard: Guard) -> type[Any]:
-    """A `ControllerApplication` class whose `EZSP` gets the guard's gate the moment it is made, before it connects.
+def guarded_application(guard: Guard, backups: SealedBackups) -> type[Any]:
+    """A `ControllerApplication` class whose `EZSP` gets the guard's gate the moment it is made, before it connects, and
+    whose backups are `backups`, where there is a vault for them.
 
     The one instance that is made of it is kept as the class's `instance`, so that a failed start can be cleaned up.
     """
@@ -40,6 +42,11 @@ def guarded_application(guard: Guard) -> type[Any]:
             self._guarded_ezsp = ezsp
             if ezsp is not None:
                 guard.gate.put_on(ezsp, network_up=False)
+
+        async def _load_db(self) -> None:
+            await super()._load_db()
+            if backups.stands:
+                await backups.give_back(self)
 
         async def form_network(self, *args: Any, **kwargs: Any) -> Any:
             formed = await super().form_network(*args, **kwargs)

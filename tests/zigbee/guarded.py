@@ -53,6 +53,8 @@ FAST = Limits(
 PATIENCE = 20.0
 """Seconds; a join with its interview takes half a second, and many times that on a machine with other work."""
 WINDOW = 3 * PATIENCE
+FADED = 3.0
+"""Simulated seconds until the emulated stick takes the order to switch to the next network key."""
 QUIET = 0.3
 """Seconds in which nothing may happen; it would take a few milliseconds."""
 WELL_KNOWN = Secret(b"ZigBeeAlliance09")

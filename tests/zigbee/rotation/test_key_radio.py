@@ -13,14 +13,12 @@ from hubsec.rotation.radio import KeyRadio
 from hubsec.secret import Secret
 from hubsec_emulated.devices.device import Device
 from hubsec_emulated.wire import zdo
-from tests.zigbee.guarded import VERSIONS, Guarded, ScriptedAuthority, guarded, identity
+from tests.zigbee.guarded import FADED, VERSIONS, Guarded, ScriptedAuthority, guarded, identity
 from tests.zigbee.test_on_the_network import let_in
 
 pytestmark = pytest.mark.hosts
 
 KEY, FURTHER = Secret(bytes(range(32, 48))), Secret(bytes(range(64, 80)))
-FADED = 3.0
-"""Simulated seconds until this NCP takes the order to switch; silicon is given 20."""
 
 
 async def switched(world: Guarded, *devices: Device) -> None:
