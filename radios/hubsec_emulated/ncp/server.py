@@ -155,6 +155,11 @@ class NcpServer:
             self._host.drop()
         self.lose_host()
 
+    def wipe(self) -> None:
+        """Cut the power and lose the flash memory as well: what comes back is a blank stick of the same address."""
+        self.power_cut()
+        self.tokens.wipe()
+
     # Between line and co-processor
 
     def _from_ncp(self, frame: bytes) -> None:

@@ -42,7 +42,9 @@ class NetworkTokens:
 class KeyTokens:
     """The network key with its alternate, and the trust center's own link key.
 
-    *trust_center_key* is the seed of hashed link keys or the global link key, as *bitmask* says.
+    *trust_center_key* is the seed of hashed link keys or the global link key, as *bitmask* says. There are two slots:
+    *alternate_key* is the next key while a change is under way; after the switch *previous_key* lies in that slot, and
+    still opens frames, until a further key overwrites it [assumed].
     """
 
     network_key: bytes = field(repr=False)
@@ -52,6 +54,28 @@ class KeyTokens:
     trust_center: int
     alternate_key: bytes | None = field(default=None, repr=False)
     alternate_sequence: int = 0
+    previous_key: bytes | None = field(default=None, repr=False)
+    previous_sequence: int = 0
+
+    def stage(self, key: bytes, sequence: int) -> None:
+        """Put the next key into the second slot."""
+        self.alternate_key, self.alternate_sequence = key, sequence
+        self.previous_key, self.previous_sequence = None, 0
+
+    def switch(self, key: bytes) -> None:
+        """Use *key*, the alternate one; the one before changes places with it."""
+        self.previous_key, self.previous_sequence = self.network_key, self.sequence
+        self.network_key, self.sequence = key, self.alternate_sequence
+        self.alternate_key, self.alternate_sequence = None, 0
+
+    def held(self) -> dict[int, bytes]:
+        """Every key by sequence number."""
+        found = {self.sequence: self.network_key}
+        if self.alternate_key is not None:
+            found[self.alternate_sequence] = self.alternate_key
+        if self.previous_key is not None:
+            found[self.previous_sequence] = self.previous_key
+        return found
 
 
 @dataclass(slots=True)
@@ -115,6 +139,14 @@ class Tokens:
         if not keep_counters:
             self.nwk_counter = self.aps_counter = 0
 
+    def wipe(self) -> None:
+        """A blank stick from the factory, with its own EUI64 and nothing else."""
+        self.forget_network(keep_counters=False)
+        self.restored_eui64 = self.custom_eui64 = NO_EUI64
+        self.application.clear()
+        self.boot_count = 0
+        self.save()
+
     def save(self) -> None:
         """Write the file, if there is one, in one step.
 
@@ -167,7 +199,9 @@ class Tokens:
             tokens.network = NetworkTokens(**{name: int(value) for name, value in plain["network"].items()})
         if plain["keys"] is not None:
             tokens.keys = KeyTokens(
-                **_with_keys(plain["keys"], "network_key", "trust_center_key", "alternate_key")
+                **_with_keys(
+                    plain["keys"], "network_key", "trust_center_key", "alternate_key", "previous_key"
+                )
             )
         tokens.link_keys = _entries(plain["link_keys"], lambda row: LinkKeyEntry(**_with_keys(row, "key")))
         tokens.children = _entries(plain["children"], lambda row: ChildEntry(**row))
@@ -191,7 +225,8 @@ def _plain(value: object) -> object:
 def _with_keys(row: dict[str, Any], *names: str) -> dict[str, Any]:
     converted = dict(row)
     for name in names:
-        if converted[name] is not None:
+        # A file of before there were two slots has no previous key.
+        if converted.get(name) is not None:
             converted[name] = bytes.fromhex(converted[name])
             if len(converted[name]) != KEY_LENGTH:
                 raise ValueError("a key has 16 bytes")

@@ -114,6 +114,7 @@ def test_removal_and_link_key_go_under_the_devices_key(host: Host) -> None:
     assert host.radio.sent == [("remove", 1, 5, key), ("link key", DEVICE, key, key)]
 
 
+@EVERY_VERSION
 def test_rotation_by_broadcast(host: Host) -> None:
     assert host("broadcastNextNetworkKey", key=b"M" * 16)["status"] == Status.NOT_JOINED
     assert host("broadcastNetworkKeySwitch")["status"] == Status.INVALID_STATE
@@ -134,6 +135,7 @@ def test_rotation_by_broadcast(host: Host) -> None:
     assert host("exportKey", context=context(1))["key"] == b"M" * 16
 
 
+@EVERY_VERSION
 def test_rotation_by_unicast_under_each_devices_key(host: Host) -> None:
     device = {"node": 0x1234, "eui64": DEVICE}
     assert host("unicastNwkKeyUpdate", **device, key=b"M" * 16)["status"] == Status.NOT_JOINED
@@ -160,4 +162,11 @@ def test_a_restart_in_the_middle_of_a_rotation_keeps_both_keys(host: Host) -> No
     host.ncp.power_off()
     host("version", desired=14)
     host("networkInit")
-    assert (host.radio.formed.keys, host.radio.formed.sequence) == ({1: alternate[0]}, 1)
+    # The slot of the key before still holds it.
+    assert (host.radio.formed.keys, host.radio.formed.sequence) == ({0: b"N" * 16, 1: alternate[0]}, 1)
+    assert not host("getNetworkKeyInfo")["info"]["alternate_present"]
+    host("broadcastNextNetworkKey", key=b"O" * 16)
+    host.ncp.power_off()
+    host("version", desired=14)
+    host("networkInit")
+    assert host.radio.formed.keys == {1: alternate[0], 2: b"O" * 16}

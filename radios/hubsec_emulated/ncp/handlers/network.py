@@ -155,9 +155,6 @@ class NetworkCommands(CommandGroup):
         network, keys = tokens.network, tokens.keys
         if network is None or keys is None:
             return
-        held = {keys.sequence: keys.network_key}
-        if keys.alternate_key is not None:
-            held[keys.alternate_sequence] = keys.alternate_key
         coordinator = self._ncp.coordinator
         coordinator.start(
             RadioNetwork(
@@ -165,7 +162,7 @@ class NetworkCommands(CommandGroup):
                 pan_id=network.pan_id,
                 extended_pan_id=network.extended_pan_id,
                 channel=network.channel,
-                keys=held,
+                keys=keys.held(),
                 sequence=keys.sequence,
                 nwk_counter=tokens.nwk_counter,
                 aps_counter=tokens.aps_counter,

@@ -63,8 +63,7 @@ class RotationCommands(CommandGroup):
             return None
         if key == ZERO_KEY:
             key = self._ncp.random.randbytes(KEY_LENGTH)
-        keys.alternate_key = key
-        keys.alternate_sequence = (keys.sequence + 1) % SEQUENCE_MODULUS
+        keys.stage(key, (keys.sequence + 1) % SEQUENCE_MODULUS)
         self._ncp.tokens.save()
         self._ncp.coordinator.stage_network_key(key, keys.alternate_sequence)
         return keys
@@ -101,8 +100,7 @@ class RotationCommands(CommandGroup):
         if self._broadcast_at is not None and now - self._broadcast_at < NEXT_KEY_BROADCAST:
             return {"status": Status.TOO_SOON_FOR_SWITCH_KEY}
         sequence = keys.alternate_sequence
-        keys.network_key, keys.sequence = keys.alternate_key, sequence
-        keys.alternate_key, keys.alternate_sequence = None, 0
+        keys.switch(keys.alternate_key)
         self._ncp.tokens.save()
         # Silicon secures the broadcast with the key that it announces, so our own switch comes first.
         self._ncp.coordinator.switch_network_key(sequence)
