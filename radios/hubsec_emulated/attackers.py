@@ -34,14 +34,16 @@ _LOOK_AFTER: Final = 1.0
 
 @dataclass(slots=True)
 class Loot:
-    """What an attacker has gained: keys by where they came from, and orders that were obeyed, as sentences."""
+    """What an attacker has gained: keys by where they came from, orders that were obeyed, as sentences, and how many
+    frames it read that were not for it."""
 
     network_keys: dict[int, bytes] = field(default_factory=dict, repr=False)
     link_keys: list[bytes] = field(default_factory=list, repr=False)
     commands: list[str] = field(default_factory=list)
+    frames: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.network_keys or self.link_keys or self.commands)
+        return bool(self.network_keys or self.link_keys or self.commands or self.frames)
 
 
 class Attacker(Device):

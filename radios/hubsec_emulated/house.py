@@ -37,6 +37,7 @@ from hubsec_emulated.devices.lock import Lock
 from hubsec_emulated.devices.onoff import Lamp, Plug
 from hubsec_emulated.devices.sensor import ContactSensor
 from hubsec_emulated.errors import EmulationError, NotInTimeError
+from hubsec_emulated.evictee import Evictee
 from hubsec_emulated.inhabiting import Plan, inhabit
 from hubsec_emulated.ncp.radio import Radio
 from hubsec_emulated.ncp.server import LOOPBACK, NcpServer
@@ -264,6 +265,10 @@ class House:
         insider = self._add_hostile(Insider(self.air, *self._new(options), **options), parent)
         insider.infiltrate(self.coordinator, network_key=network_key, seq=seq)
         return insider
+
+    def evictee(self, *, parent: Node | None = None, **options: Unpack[DeviceOptions]) -> Evictee:
+        """A device that joins properly, goes when it is told to, keeps everything, and comes back for more."""
+        return self._add_hostile(Evictee(self.air, *self._new(options), **options), parent)
 
     def open_router(self, *, parent: Node | None = None, **options: Unpack[DeviceOptions]) -> OpenRouter:
         """A lamp that joins properly and then accepts associations for ever."""

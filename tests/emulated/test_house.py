@@ -38,6 +38,7 @@ async def test_hostile_nodes_are_listed() -> None:
             house.impostor(lamp),
             house.rejoiner(),
             house.rejoiner(lamp),
+            house.evictee(),
             house.open_router(),
         ]
         assert house.loot == {}

@@ -60,6 +60,17 @@ def test_everybody_lives_on_under_the_key_of_the_stick_however_far_away() -> Non
         runner.run(main())
 
 
+async def test_a_stick_that_loses_its_memory_has_no_network_for_its_inhabitants() -> None:
+    async with House(seed=4) as house:
+        (lamp,) = house.inhabited(1, sleepy=0.0)
+        own = house.tokens.eui64
+        house.server.wipe()
+        assert (house.tokens.network, house.tokens.keys, house.tokens.unique_joiners) == (None, None, [])
+        assert house.tokens.eui64 == own
+        assert not house.coordinator.powered
+        assert lamp.joined, "nobody has told it"
+
+
 @pytest.mark.hosts
 async def test_a_host_finds_the_network_on_the_stick() -> None:
     async with House(seed=2) as house:
