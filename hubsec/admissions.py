@@ -83,6 +83,7 @@ class Admissions:
         self._running: dict[Identity, _Running] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = False
+        self._ended_one = asyncio.Event()
         self.ways: dict[Identity, OpenAdmission] = {}
 
     def make(self, entry: Entry, secret: Secret, *, radio: str) -> Admission:
@@ -105,6 +106,12 @@ class Admissions:
         admission = Admission(self, order, entry, radio=radio)
         self._check(admission)
         return admission
+
+    async def quiet(self, radio: str) -> None:
+        """Return once no admission is open on `radio`, nor anything of one under way."""
+        while any(running.admission.radio == radio for running in self._running.values()):
+            self._ended_one.clear()
+            await self._ended_one.wait()
 
     # What others ask
 
@@ -142,6 +149,12 @@ class Admissions:
                 "This hub only observes: who joins is up to the host. Enforce to admit.", rule="mode"
             )
         authority.must_be_adopted()
+        if authority.switching:
+            raise Refused(
+                "The network key is being switched, and a device that joins now would get the old one: try again in a "
+                "minute.",
+                rule="rotation",
+            )
         if device in self._running:
             raise Refused(f"An admission for {device} is open already.", rule="admission")
         before = self._state.allowlist.get(device)
@@ -334,6 +347,7 @@ class Admissions:
             _LOGGER.warning("The entry of %s outlived its admission.", running.device)
         finally:
             del self._running[running.device]
+            self._ended_one.set()
             for authority in self._authorities.values():
                 authority.forget(running.device)
 

@@ -79,7 +79,8 @@ class Ways(Protocol):
 class HubAuthority:
     """What one radio may ask of its hub (:class:`hubsec.radio.Authority`), and what the hub knows of that radio.
 
-    `window` stands for the listening window that is open, None when there is none.
+    `window` stands for the listening window that is open, None when there is none. `switching`: the network key is
+    being switched, so that no admission may begin.
     """
 
     def __init__(self, state: HubState, admissions: Ways, radio: Radio) -> None:
@@ -90,6 +91,7 @@ class HubAuthority:
         self.adopted = False
         self.exposed = False
         self.window: object | None = None
+        self.switching = False
         self._judged: dict[Identity, Standing] = {}
         self._heard: dict[Identity, None] = {}
         self._places: dict[Identity, Identity] = {}

@@ -110,3 +110,12 @@ class AdmissionEnded(HubsecError):
     def __init__(self, reason: str, *, outcome: str) -> None:
         super().__init__(reason)
         self.outcome = outcome
+
+
+class RotationStopped(HubsecError):
+    """A rotation can't go on: the radio's key is not one that it can have. `repair` says what is to be done."""
+
+    def __init__(self, reason: str, *, repair: str) -> None:
+        super().__init__(f"{reason} {repair}")
+        self.reason = reason
+        self.repair = repair

@@ -45,6 +45,9 @@ from hubsec.policy import Policy, load_policy
 from hubsec.policy.classes import DeviceClass
 from hubsec.posture import NetworkPosture, Posture
 from hubsec.radio import Eviction, Radio, answering
+from hubsec.rotation.shapes import RotationPlan, RotationProgress, Way
+from hubsec.rotation.triggers import Rotating
+from hubsec.rotations import Rotation, Rotations
 from hubsec.secret import Secret
 from hubsec.state import HubState
 from hubsec.stickers import Sticker, read_sticker
@@ -82,6 +85,7 @@ class Hub:
     of the store, owner-only; see :func:`default_home`. `unlock` is the way to the key of what is sealed in it:
     :class:`~hubsec.store.ways.KeyFile`, `Passphrase` or `OsKeyring`; by default what the store says, and a key file
     for a new one. `mode` is `enforce` unless told otherwise.
+    `rotating` says which changes of the network key begin by themselves: none, unless told otherwise.
 
     Whatever goes wrong is a :class:`~hubsec.errors.HubsecError`: outside the block too, where everything but
     subscribing says that the hub is not open.
@@ -95,6 +99,7 @@ class Hub:
         home: str | Path | None = None,
         unlock: Unlock | None = None,
         clock: Callable[[], float] = time.time,
+        rotating: Rotating | None = None,
     ) -> None:
         if not all(isinstance(radio, Radio) for radio in radios):
             raise HubsecError("A hub takes radios: objects with what hubsec.Radio asks for.")
@@ -115,7 +120,8 @@ class Hub:
         self._bus = Bus(clock=clock)
         self._stack: AsyncExitStack | None = None
         self._authorities: dict[str, HubAuthority] = {}
-        self._open: tuple[HubState, Admissions] | None = None
+        self._rotating = Rotating() if rotating is None else rotating
+        self._open: tuple[HubState, Admissions, Rotations] | None = None
 
     # What it is made of
 
@@ -187,12 +193,17 @@ class Hub:
             )
             admissions = Admissions(state, self._authorities)
             stack.callback(self._bus.on(Event, admissions.on_event))
+            rotations = Rotations(state, self._authorities, admissions, self._rotating)
+            stack.callback(self._bus.on(Event, rotations.on_event))
             for radio in self._radios.values():
                 await self._open_radio(state, admissions, radio, stack)
             # What is last in the stack goes first: admissions end while the radios can still be told.
+            stack.push_async_callback(rotations.settle)
             stack.push_async_callback(admissions.settle)
-            self._open = state, admissions
+            self._open = state, admissions, rotations
             stack.callback(self._shut)
+            for authority in self._authorities.values():
+                await rotations.resume(authority)
             self._stack = stack.pop_all()
         return self
 
@@ -472,6 +483,65 @@ class Hub:
         await state.recorded(state.allowlist.update(identity, by=by, quarantined=None))
         state.publish(Released(time=self.now(), radio=self._radio_name(identity), device=identity, by=by))
 
+    # The network key
+
+    async def plan_rotation(
+        self,
+        radio: str | None = None,
+        *,
+        way: Way | str | None = None,
+        leave_out: Iterable[str] = (),
+        progress: Callable[[int, int], object] | None = None,
+    ) -> RotationPlan:
+        """What a change of a Zigbee network's key would do to each device: the dry run. Nothing is changed; whoever
+        listens is asked whether it is there, and `progress` is told how many of how many have been.
+
+        `way`: by default the quickest that heals what is known. `leave_out` are devices that are to lose the network,
+        besides those that are quarantined or have no entry. Raises :class:`~hubsec.errors.NotEnforceable` for a radio
+        that can't change its key, and :class:`~hubsec.errors.Refused` before the network is adopted.
+        """
+        authority = self._authority_for_keys(radio)
+        out = frozenset(self._identity(device) for device in leave_out)
+        return await self._rotations.plan(authority, way=_way(way), leave_out=out, progress=progress)
+
+    async def rotate(
+        self,
+        plan: RotationPlan | None = None,
+        *,
+        way: Way | str | None = None,
+        leave_out: Iterable[str] = (),
+        radio: str | None = None,
+        by: str = OPERATOR,
+        reason: str = "",
+        patience: float | None = None,
+        anyway: bool = False,
+    ) -> Rotation:
+        """Change a Zigbee network's key, as `plan` says, or a plan made now. It goes on by itself from here, whatever
+        becomes of what is returned, and across restarts; one at a time on each radio.
+
+        `patience`: seconds that each of its phases waits for whoever sleeps; a day by default. `anyway`: also where the
+        dry run says that a device is lost or nothing is healed. Raises :class:`~hubsec.errors.Refused` with its reasons
+        otherwise, in mode observe, and where nobody would get the key; :class:`~hubsec.errors.NotEnforceable` for a
+        radio that can't.
+        """
+        if plan is None:
+            plan = await self.plan_rotation(radio, way=way, leave_out=leave_out)
+        authority = self._authority_for_keys(plan.radio)
+        return await self._rotations.start(
+            authority, plan, by=by, reason=reason, patience=patience, anyway=anyway
+        )
+
+    def rotation(self, radio: str | None = None) -> Rotation | None:
+        """The rotation that is under way on that radio, or has stopped there; None when there is none."""
+        return self._rotations.current(self._authority_for_keys(radio))
+
+    async def rotations(self, *, limit: int = 100) -> tuple[RotationProgress, ...]:
+        """Every rotation, newest first: the one under way, as it stands, and those that have ended."""
+        return await self.store.run(lambda store: store.rotations(limit=limit), writes=False)
+
+    def _authority_for_keys(self, radio: str | None) -> HubAuthority:
+        return self._authority(radio) if radio is not None else self._authority_on(Network.ZIGBEE)
+
     # Adoption and posture
 
     async def adopt(
@@ -505,6 +575,7 @@ class Hub:
                     adopted=authority.adopted,
                     exposed=authority.exposed,
                     unconfirmed=() if authority.adopted else tuple(d.device for d in authority.devices()),
+                    keys=await self._rotations.posture(authority),
                 )
             )
         return Posture(
@@ -526,7 +597,11 @@ class Hub:
     def _admissions(self) -> Admissions:
         return self._opened()[1]
 
-    def _opened(self) -> tuple[HubState, Admissions]:
+    @property
+    def _rotations(self) -> Rotations:
+        return self._opened()[2]
+
+    def _opened(self) -> tuple[HubState, Admissions, Rotations]:
         if self._open is None:
             raise HubsecError("The hub is not open: use it inside `async with Hub(…) as hub`.")
         return self._open
@@ -601,6 +676,14 @@ def _absent(entry: Entry, *, coming: bool) -> Eviction:
         if coming
         else "It is off the list, and was not on the network.",
     )
+
+
+def _way(way: Way | str | None) -> Way | None:
+    """That way. Raises :class:`~hubsec.errors.HubsecError` for a word that is none."""
+    try:
+        return None if way is None else Way(way)
+    except ValueError:
+        raise HubsecError(f"A network key goes out by one of: {', '.join(Way)}.") from None
 
 
 def _text(value: object) -> str:

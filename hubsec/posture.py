@@ -7,6 +7,23 @@ import msgspec
 from hubsec.device import Device
 from hubsec.identity import Identity, Mode
 from hubsec.radio import RadioPosture
+from hubsec.rotation.shapes import RotationProgress
+
+
+class KeyPosture(msgspec.Struct, frozen=True, kw_only=True):
+    """How a network stands with its key. `since`: it is live since then, or, where it was not `rotated` yet, was first
+    seen then; None where the network is not known. `under_way` is the rotation that goes on, or has stopped; `last` the
+    newest that went through, and `stragglers` who missed that one and has not come back. `overdue`: why the key ought
+    to be changed, and why that does not begin by itself. `trouble`: the radio's key is not the one that it ought to
+    have; empty when all is well."""
+
+    since: float | None
+    rotated: bool
+    under_way: RotationProgress | None = None
+    last: RotationProgress | None = None
+    stragglers: tuple[Identity, ...] = ()
+    overdue: tuple[str, ...] = ()
+    trouble: str = ""
 
 
 class NetworkPosture(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +37,7 @@ class NetworkPosture(msgspec.Struct, frozen=True, kw_only=True):
     adopted: bool
     exposed: bool
     unconfirmed: tuple[Identity, ...] = ()
+    keys: KeyPosture | None = None
 
 
 class Posture(msgspec.Struct, frozen=True, kw_only=True):

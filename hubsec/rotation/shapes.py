@@ -64,6 +64,15 @@ class Step(enum.StrEnum):
     """Over. Whoever has not answered is a straggler, by name."""
 
 
+class Outcome(enum.StrEnum):
+    """How a rotation ended."""
+
+    ROTATED = "rotated"
+    """The network has the new key. Whoever did not come along is named."""
+    ABANDONED = "abandoned"
+    """Nothing was switched: the key is the one from before."""
+
+
 class DeviceOutlook(msgspec.Struct, frozen=True, kw_only=True):
     """One device in a plan. `overheard`: it joined where a listener could have had its link key, which opens every key
     that is sent to it. `can_return`: the trust center would take it back by an unsecured rejoin. `advice` is one
@@ -98,7 +107,9 @@ class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 class RotationProgress(msgspec.Struct, frozen=True, kw_only=True):
     """Where a rotation stands. `round` counts the keys: 1, and for a unicast 2 for the one that follows. `deadline` is
-    when whoever has not got the key is given up, in seconds since the epoch."""
+    when whoever is still awaited in the present phase is given up, in seconds since the epoch. `sequence` is the live
+    key's. `trouble` says what it waits for or why it stopped, empty when all is well; `ended_at` and `outcome` are None
+    while it goes on."""
 
     rotation: str
     radio: str
@@ -112,6 +123,11 @@ class RotationProgress(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     reason: str
     deliveries: dict[Identity, Delivery]
+    names: dict[Identity, str]
+    sequence: int
+    trouble: str = ""
+    ended_at: float | None = None
+    outcome: Outcome | None = None
 
     @property
     def done(self) -> int:

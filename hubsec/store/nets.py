@@ -52,5 +52,21 @@ def expose(connection: sqlite3.Connection, kind: Network, network_id: str, reaso
     )
 
 
+def rotated(connection: sqlite3.Connection, kind: Network, network_id: str, at: float) -> None:
+    """Note since when a network has its present key."""
+    see(connection, kind, network_id, at)
+    connection.execute(
+        "UPDATE networks SET rotated_at = ? WHERE network = ? AND network_id = ?", (at, kind, network_id)
+    )
+
+
+def heal(connection: sqlite3.Connection, kind: Network, network_id: str) -> None:
+    """Note that a network's key is not known to anybody who listened, any more."""
+    connection.execute(
+        "UPDATE networks SET exposed_at = NULL, exposed_reason = NULL WHERE network = ? AND network_id = ?",
+        (kind, network_id),
+    )
+
+
 def _record(row: tuple[object, ...]) -> NetworkRecord:
     return msgspec.convert(dict(zip(_COLUMNS, row, strict=True)), NetworkRecord)

@@ -33,7 +33,8 @@ class StoredRecord(Record, frozen=True, kw_only=True):
 
 
 class NetworkRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one network. `network_id` is its extended PAN id, or its home id; times are as everywhere."""
+    """What is known of one network. `network_id` is its extended PAN id, or its home id; times are as everywhere.
+    `rotated_at`: since when its present key is live; None where it is the one that it was first seen with."""
 
     network: Network
     network_id: str
@@ -42,6 +43,7 @@ class NetworkRecord(msgspec.Struct, frozen=True, kw_only=True):
     adopted_by: str | None = None
     exposed_at: float | None = None
     exposed_reason: str | None = None
+    rotated_at: float | None = None
 
     @property
     def adopted(self) -> bool:

@@ -15,8 +15,10 @@ from typing import NamedTuple, Self
 from hubsec.entries import Entry
 from hubsec.errors import SealError, StoreError
 from hubsec.identity import Identity, Network
+from hubsec.rotation.shapes import RotationProgress
+from hubsec.rotation.triggers import Need
 from hubsec.secret import Secret
-from hubsec.store import allowed, decided, nets, sealed
+from hubsec.store import allowed, decided, nets, rotated, sealed
 from hubsec.store.database import Database
 from hubsec.store.files import DATABASE, Ownership, prepare_file, prepare_folder, sync_folder
 from hubsec.store.records import Change, NetworkRecord, Record, StoredRecord
@@ -293,6 +295,59 @@ class Store:
         with self._database.transaction() as connection:
             nets.expose(connection, network, network_id, reason, at)
             return self._known(network, network_id)
+
+    # Rotations
+
+    def keep_rotation(
+        self,
+        progress: RotationProgress,
+        *,
+        name: str,
+        seals: Mapping[SecretKind, Secret | None],
+        at: float,
+        rotated_at: float | None = None,
+        healed: bool = False,
+        settled: Iterable[Need] = (),
+    ) -> None:
+        """Write down where a rotation stands, all of it in one transaction: `seals` kept under `name`, or forgotten
+        where they are None; since when the network has its key, where that has changed; `healed`: that it is exposed no
+        more; and the needs that are `settled` with it."""
+        blobs = {
+            kind: None if secret is None else self._sealed(kind, name, secret)
+            for kind, secret in seals.items()
+        }
+        with self._database.transaction() as connection:
+            for kind, blob in blobs.items():
+                if blob is None:
+                    sealed.discard(connection, kind, name)
+                else:
+                    sealed.put(connection, kind, name, blob, at)
+            rotated.keep(connection, progress)
+            if rotated_at is not None:
+                nets.rotated(connection, Network.ZIGBEE, progress.network_id, rotated_at)
+            if healed:
+                nets.heal(connection, Network.ZIGBEE, progress.network_id)
+            rotated.settle(connection, settled)
+
+    def note_rotation(self, progress: RotationProgress) -> None:
+        """Write down what has become known of a rotation since it ended."""
+        with self._database.transaction() as connection:
+            rotated.keep(connection, progress)
+
+    def rotations(self, network_id: str | None = None, *, limit: int = 100) -> tuple[RotationProgress, ...]:
+        """The newest rotations of a network, or of all, newest first; the one under way among them."""
+        with self._database.reading() as connection:
+            return rotated.rotations(connection, network_id, limit)
+
+    def need(self, needed: Need) -> None:
+        """Note why a network's key ought to be changed; what stands already stays as it is."""
+        with self._database.transaction() as connection:
+            rotated.need(connection, needed)
+
+    def needs(self, network_id: str | None = None) -> tuple[Need, ...]:
+        """Why keys ought to be changed, of a network or of all, the oldest first."""
+        with self._database.reading() as connection:
+            return rotated.needs(connection, network_id)
 
     def _known(self, network: Network, network_id: str) -> NetworkRecord:
         found = self.network(network, network_id)

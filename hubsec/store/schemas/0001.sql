@@ -93,3 +93,22 @@ CREATE INDEX decisions_by_verdict ON decisions (verdict, id);
 CREATE TRIGGER decisions_stand BEFORE UPDATE ON decisions BEGIN
     SELECT RAISE (ABORT, 'a decision is not rewritten');
 END;
+
+-- Every rotation of a network's key, as it stands or as it ended; `about` is its progress as JSON, which has no key in it.
+CREATE TABLE rotations (
+    rotation TEXT PRIMARY KEY NOT NULL,
+    network_id TEXT NOT NULL,
+    started_at REAL NOT NULL,
+    about TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX rotations_by_network ON rotations (network_id, started_at);
+
+-- Why a network's key ought to be changed, until it is. `device` is empty where it is nobody's doing.
+CREATE TABLE rotation_needs (
+    network_id TEXT NOT NULL,
+    trigger TEXT NOT NULL,
+    device TEXT NOT NULL,
+    since REAL NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (network_id, trigger, device)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,93 @@
+"""The tables of rotations, and of what makes one due. Each function works in the caller's transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from hubsec.identity import Identity
+from hubsec.rotation.shapes import RotationProgress
+from hubsec.rotation.triggers import Need, Trigger
+
+KEPT: Final = 100
+"""Rotations of a network that are kept, the newest. Judgement: one a month for eight years."""
+NEEDS_KEPT: Final = 1024
+"""Needs of a network that are kept; far more than anybody puts out before changing the key."""
+
+
+def keep(connection: sqlite3.Connection, progress: RotationProgress) -> None:
+    """Write down where a rotation stands; the oldest of its network go."""
+    connection.execute(
+        "INSERT INTO rotations (rotation, network_id, started_at, about) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (rotation) DO UPDATE SET about = excluded.about",
+        (
+            progress.rotation,
+            progress.network_id,
+            progress.started_at,
+            msgspec.json.encode(progress, order="deterministic").decode(),
+        ),
+    )
+    connection.execute(
+        "DELETE FROM rotations WHERE network_id = :network AND rotation NOT IN (SELECT rotation FROM rotations "
+        "WHERE network_id = :network ORDER BY started_at DESC, rotation LIMIT :kept)",
+        {"network": progress.network_id, "kept": KEPT},
+    )
+
+
+def rotations(
+    connection: sqlite3.Connection, network_id: str | None, limit: int
+) -> tuple[RotationProgress, ...]:
+    """The newest rotations of a network, or of all, newest first."""
+    rows = connection.execute(
+        "SELECT about FROM rotations WHERE :network IS NULL OR network_id = :network "
+        "ORDER BY started_at DESC, rotation LIMIT :limit",
+        {"network": network_id, "limit": limit},
+    )
+    return tuple(msgspec.json.decode(row[0], type=RotationProgress) for row in rows)
+
+
+def need(connection: sqlite3.Connection, needed: Need) -> None:
+    """Note a need; one that stands already stays as it is."""
+    connection.execute(
+        "INSERT INTO rotation_needs (network_id, trigger, device, since, reason) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT DO NOTHING",
+        (needed.network_id, needed.trigger, needed.device or "", needed.since, needed.reason),
+    )
+    connection.execute(
+        "DELETE FROM rotation_needs WHERE network_id = :network AND since < (SELECT min(since) FROM (SELECT since FROM "
+        "rotation_needs WHERE network_id = :network ORDER BY since DESC LIMIT :kept))",
+        {"network": needed.network_id, "kept": NEEDS_KEPT},
+    )
+
+
+def needs(connection: sqlite3.Connection, network_id: str | None) -> tuple[Need, ...]:
+    """What stands for a network, or for any; the oldest first."""
+    rows = connection.execute(
+        "SELECT network_id, trigger, device, since, reason FROM rotation_needs "
+        "WHERE :network IS NULL OR network_id = :network ORDER BY since, trigger, device",
+        {"network": network_id},
+    )
+    return tuple(
+        msgspec.convert(
+            {
+                "network_id": network,
+                "trigger": trigger,
+                "device": Identity(device) if device else None,
+                "since": since,
+                "reason": reason,
+            },
+            Need,
+        )
+        for network, trigger, device, since, reason in rows
+    )
+
+
+def settle(connection: sqlite3.Connection, settled: Iterable[Need]) -> None:
+    """These are dealt with."""
+    connection.executemany(
+        "DELETE FROM rotation_needs WHERE network_id = ? AND trigger = ? AND device = ?",
+        [(one.network_id, Trigger(one.trigger), one.device or "") for one in settled],
+    )

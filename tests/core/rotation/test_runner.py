@@ -1,0 +1,294 @@
+"""Rotations from their start to their end, on a network in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+
+from hubsec.errors import Refused, RotationStopped
+from hubsec.identity import Identity
+from hubsec.rotation.machine import FADE
+from hubsec.rotation.runner import Runner
+from hubsec.rotation.shapes import Delivery, Outcome, RotationProgress, Step, Way
+from tests.core.rotation.network import FakeKeys, Lamp, Notes, SoonLoop, name_of, runner_of, staged
+
+ONE, TWO, THREE, SLEEPER = (name_of(number) for number in (1, 2, 3, 9))
+
+
+class Scene:
+    """A network with two lamps, one that may be left out and one that sleeps."""
+
+    def __init__(self, way: Way, **how: Any) -> None:
+        loss = how.pop("loss", 0.0)
+        self.radio = FakeKeys([Lamp(1), Lamp(2), Lamp(3), Lamp(9, sleepy=True)], loss=loss)
+        self.notes = Notes(staged(self.radio, way, **how))
+        self.keys = [key.reveal() for key in self.notes.journal.keys]
+        self.old = self.radio.key
+        self.runner: Runner | None = None
+
+    async def run(self, *beside: Callable[[], Awaitable[object]]) -> RotationProgress:
+        """Until it is over, with what happens beside it."""
+        runner = self.runner = runner_of(self.notes, self.radio)
+        others = [asyncio.ensure_future(one()) for one in beside]
+        async with asyncio.timeout(7 * 24 * 3600):
+            await runner.run()
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        return await runner.ended()
+
+    async def wake(self, *, every: float = 60.0, device: Identity = SLEEPER) -> None:
+        """The sleeper wakes now and then, for a second."""
+        while True:
+            await asyncio.sleep(every)
+            self.radio.wakes(device)
+            await asyncio.sleep(1)
+            self.radio.sleeps(device)
+
+    def reachable(self) -> set[Identity]:
+        return {lamp.identity for lamp in self.radio.lamps.values() if lamp.power and lamp.holds(self.radio.key)}
+
+
+def soon[T](work: Awaitable[T]) -> T:
+    """What comes of `work`, in no time."""
+
+    async def run() -> T:
+        return await work
+
+    with asyncio.Runner(loop_factory=SoonLoop) as runner:
+        return runner.run(run())
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_everybody_gets_the_key(way: Way) -> None:
+    scene = Scene(way)
+    ended = soon(scene.run(scene.wake))
+    assert ended.outcome is Outcome.ROTATED
+    assert set(ended.deliveries.values()) == {Delivery.CONFIRMED}
+    assert scene.radio.key == scene.keys[-1] == scene.radio.followed
+    assert ended.sequence == (254 + len(scene.keys)) % 256 == scene.radio.sequence
+    assert scene.reachable() == set(scene.radio.lamps)
+    assert not scene.notes.held
+
+
+def test_a_broadcast_waits_until_it_has_faded() -> None:
+    scene = Scene(Way.BROADCAST)
+    at: dict[str, float] = {}
+    scene.radio.check = lambda what, _key: at.setdefault(what, asyncio.get_running_loop().time()) and None
+    soon(scene.run(scene.wake))
+    assert at["switch"] - at["broadcast"] >= FADE
+
+
+# What an attacker ends up with
+
+
+@pytest.mark.parametrize(
+    ("way", "link_keys", "opens"),
+    [
+        (Way.BROADCAST, set(), True),
+        (Way.UNICAST, set(), False),
+        (Way.UNICAST, {THREE}, False),
+        (Way.UNICAST, {ONE}, True),
+    ],
+    ids=["broadcast", "unicast", "unicast and its own link key", "unicast and an overheard link key"],
+)
+def test_who_was_left_out_opens_what(way: Way, link_keys: set[Identity], *, opens: bool) -> None:
+    scene = Scene(way, left_out=[THREE])
+    ended = soon(scene.run(scene.wake))
+    assert ended.deliveries[THREE] is Delivery.LEFT_OUT
+    assert (scene.radio.key in scene.radio.air.opened_by({scene.old}, link_keys)) is opens
+
+
+def test_after_a_unicast_no_lamp_takes_a_frame_under_the_old_key() -> None:
+    scene = Scene(Way.UNICAST, left_out=[THREE])
+    soon(scene.run(scene.wake))
+    assert [lamp.identity for lamp in scene.radio.lamps.values() if lamp.holds(scene.old)] == [THREE]
+
+
+def test_without_the_key_that_follows_they_would() -> None:
+    scene = Scene(Way.UNICAST, left_out=[THREE])
+    scene.radio.check = lambda what, _key: taken.update(
+        {lamp.identity for lamp in scene.radio.lamps.values() if lamp.holds(scene.old)}
+    ) if what == "broadcast" else None
+    taken: set[Identity] = set()
+    soon(scene.run(scene.wake))
+    assert taken == {ONE, TWO, THREE, SLEEPER}
+
+
+# Stragglers
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_who_never_wakes_is_a_straggler_by_name(way: Way) -> None:
+    scene = Scene(way, patience=3600)
+    ended = soon(scene.run())
+    assert ended.outcome is Outcome.ROTATED
+    assert ended.stragglers == (SLEEPER,)
+    assert ended.ended_at is not None
+    assert ended.ended_at - ended.started_at < 4 * 3600
+    assert scene.reachable() == {ONE, TWO, THREE}
+
+
+def test_who_is_lost_beforehand_is_tried_and_not_waited_for() -> None:
+    scene = Scene(Way.UNICAST, lost=[TWO], patience=24 * 3600)
+    scene.radio.lamps[TWO].power = False
+    ended = soon(scene.run(lambda: scene.wake(every=5)))
+    assert ended.stragglers == (TWO,)
+    assert ended.ended_at is not None
+    assert ended.ended_at - ended.started_at < 3600
+
+
+def test_a_unicast_that_reaches_nobody_is_given_up() -> None:
+    scene = Scene(Way.UNICAST, patience=600)
+    for lamp in scene.radio.lamps.values():
+        lamp.power = False
+    ended = soon(scene.run())
+    assert ended.outcome is Outcome.ABANDONED
+    assert scene.radio.key == scene.old
+    assert "No device" in scene.notes.why
+
+
+def test_who_had_lost_only_its_answer_is_confirmed_in_the_end() -> None:
+    scene = Scene(Way.UNICAST, loss=0.3, patience=6 * 3600)
+    ended = soon(scene.run(scene.wake))
+    for device, delivery in ended.deliveries.items():
+        assert (delivery is Delivery.CONFIRMED) == (device in scene.reachable()), device
+
+
+# Who comes, who goes
+
+
+@pytest.mark.parametrize("way", list(Way))
+@pytest.mark.parametrize("after", [0.01, 3.0, 12.0])
+def test_who_joins_meanwhile_gets_the_next_key_too(way: Way, after: float) -> None:
+    scene = Scene(way)
+
+    async def join() -> None:
+        await asyncio.sleep(after)
+        lamp = scene.radio.joins(4)
+        assert scene.runner is not None
+        scene.runner.joined(lamp.identity, "New lamp")
+
+    ended = soon(scene.run(scene.wake, join))
+    assert ended.deliveries[name_of(4)] is Delivery.CONFIRMED
+    assert name_of(4) in scene.reachable()
+
+
+def test_nobody_is_admitted_while_it_switches() -> None:
+    scene = Scene(Way.BROADCAST)
+    scene.notes.admitting = 1
+    held: list[bool] = []
+    scene.radio.check = lambda what, _key: held.append(scene.notes.held) if what == "switch" else None
+
+    async def admit() -> None:
+        await asyncio.sleep(600)
+        assert scene.notes.journal.step is Step.DELIVERING
+        scene.notes.admitting = 0
+
+    soon(scene.run(scene.wake, admit))
+    assert held == [True]
+    assert not scene.notes.held
+
+
+@pytest.mark.parametrize(
+    ("after", "delivery"), [(0, Delivery.LEFT_OUT), (1, Delivery.MISSED)], ids=["before", "while it is sent"]
+)
+def test_who_is_put_out_meanwhile_is_sent_no_more(after: float, delivery: Delivery) -> None:
+    scene = Scene(Way.UNICAST)
+
+    async def put_out() -> None:
+        await asyncio.sleep(after)
+        assert scene.runner is not None
+        scene.runner.put_out(SLEEPER)
+
+    async def wake_late() -> None:
+        await asyncio.sleep(30)
+        await scene.wake()
+
+    ended = soon(scene.run(put_out, wake_late))
+    assert ended.deliveries[SLEEPER] is delivery
+    assert SLEEPER not in scene.reachable()
+
+
+# Giving up, and stopping
+
+
+def test_it_is_abandoned_before_the_switch_and_not_after() -> None:
+    scene = Scene(Way.UNICAST)
+
+    async def give_up() -> None:
+        await asyncio.sleep(5)
+        assert scene.runner is not None
+        scene.runner.abandon("Not today.")
+
+    ended = soon(scene.run(give_up))
+    assert ended.outcome is Outcome.ABANDONED
+    assert scene.radio.key == scene.old
+    assert scene.notes.why == "Not today."
+
+    late = Scene(Way.BROADCAST)
+
+    async def too_late() -> None:
+        while late.notes.journal.step is not Step.CONFIRMING:
+            await asyncio.sleep(1)
+        assert late.runner is not None
+        with pytest.raises(Refused, match="only go on"):
+            late.runner.abandon("Not today.")
+
+    assert soon(late.run(late.wake, too_late)).outcome is Outcome.ROTATED
+
+
+def test_a_radio_that_is_gone_is_waited_for_and_can_be_abandoned() -> None:
+    scene = Scene(Way.UNICAST)
+    scene.radio.down = True
+
+    async def give_up() -> None:
+        await asyncio.sleep(60)
+        assert scene.runner is not None
+        assert "not there" in scene.runner.progress.trouble
+        scene.runner.abandon("Not today.")
+        scene.radio.down = False
+
+    assert soon(scene.run(give_up)).outcome is Outcome.ABANDONED
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda radio: radio.random.randbytes(16), "neither the old nor a new one"),
+        (lambda radio: None, "under a sequence number"),
+    ],
+    ids=["another key", "another sequence number"],
+)
+def test_a_radio_with_another_key_stops_it(spoil: Callable[[FakeKeys], bytes | None], says: str) -> None:
+    scene = Scene(Way.UNICAST)
+    key = spoil(scene.radio)
+    if key is None:
+        scene.radio.sequence = 7
+    else:
+        scene.radio.key = key
+    with pytest.raises(RotationStopped, match=says) as stopped:
+        soon(scene.run())
+    assert "abandon" in stopped.value.repair
+    assert scene.radio.air.sent == []
+    ((reason, repair),) = scene.notes.stops
+    assert (reason, repair) == (stopped.value.reason, stopped.value.repair)
+
+
+def test_a_stick_with_the_key_from_before_a_confirmed_switch_stops_it() -> None:
+    scene = Scene(Way.UNICAST)
+    pages: Sequence[object] = scene.notes.pages
+
+    async def replace() -> None:
+        while scene.notes.journal.step is not Step.CONFIRMING:
+            await asyncio.sleep(0.01)
+        scene.radio.key, scene.radio.sequence, scene.radio.down = scene.old, 254, True
+        await asyncio.sleep(1)
+        scene.radio.down = False
+
+    with pytest.raises(RotationStopped, match="before a switch"):
+        soon(scene.run(replace))
+    assert len(pages) > 4
