@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         PolicyError,
         RadioError,
         Refused,
+        RotationStopped,
         SealError,
         StickerError,
         StoreError,
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from hubsec.policy import Policy, decide, load_policy
     from hubsec.posture import NetworkPosture, Posture
     from hubsec.radio import Radio
+    from hubsec.rotation.shapes import RotationPlan, RotationProgress, Way
+    from hubsec.rotation.triggers import Rotating
+    from hubsec.rotations import Rotation
     from hubsec.secret import Secret
     from hubsec.shut import Shut
     from hubsec.stickers import Sticker, read_sticker
@@ -55,6 +59,7 @@ _HOMES = {
         "PolicyError",
         "RadioError",
         "Refused",
+        "RotationStopped",
         "SealError",
         "StickerError",
         "StoreError",
@@ -64,6 +69,9 @@ _HOMES = {
     "hubsec.policy": ("Policy", "decide", "load_policy"),
     "hubsec.posture": ("NetworkPosture", "Posture"),
     "hubsec.radio": ("Radio",),
+    "hubsec.rotation.shapes": ("RotationPlan", "RotationProgress", "Way"),
+    "hubsec.rotation.triggers": ("Rotating",),
+    "hubsec.rotations": ("Rotation",),
     "hubsec.secret": ("Secret",),
     "hubsec.shut": ("Shut",),
     "hubsec.stickers": ("Sticker", "read_sticker"),
@@ -107,6 +115,11 @@ __all__ = [
     "Radio",
     "RadioError",
     "Refused",
+    "Rotating",
+    "Rotation",
+    "RotationPlan",
+    "RotationProgress",
+    "RotationStopped",
     "SealError",
     "Secret",
     "Security",
@@ -117,6 +130,7 @@ __all__ = [
     "StickerError",
     "StoreError",
     "Use",
+    "Way",
     "__version__",
     "canary",
     "decide",

@@ -21,20 +21,20 @@ from typing import Final, Self
 
 from hubsec.admission import Admission
 from hubsec.admissions import Admissions
-from hubsec.adoption import confirm, is_present, meet, present
+from hubsec.adoption import confirm, meet, present
 from hubsec.allowlist import Allowlist
 from hubsec.authority import HubAuthority
 from hubsec.bus import STREAM_CAPACITY, Bus, EventStream, Overflow
 from hubsec.device import Device, device_of
 from hubsec.entries import Entry, Use
 from hubsec.errors import EntryError, HubsecError, RadioError, Refused, StickerError
-from hubsec.events import Event, Evicted, Knocked, Quarantined, Released
+from hubsec.events import Event, Knocked, Quarantined, Released
+from hubsec.eviction import put_out
 from hubsec.identity import (
     CredentialKind,
     Identity,
     Mode,
     Network,
-    SecurityClass,
     any_identity,
     identity_on,
     is_address,
@@ -378,48 +378,9 @@ class Hub:
         authority = self._authority_of(identity, radio)
         if not state.enforcing:
             raise Refused("This hub only observes: it makes nobody leave.", rule="mode")
-        why, listed = reason or f"{by} asked for it.", state.allowlist.get(identity)
-        coming = await self._admissions.give_up(identity, why)
-        if (
-            authority.radio.network is Network.ZWAVE
-            and listed is not None
-            and not is_present(authority, identity)
-        ):
-            await self._revoke(identity, by=by)
-            eviction = _absent(listed, coming=coming)
-        else:
-            await self._strike(authority, identity, by=by, why=why)
-            with answering(authority.radio.name):
-                eviction = await authority.radio.evict(identity)
-        if eviction.awaited:
-            return eviction
-        state.publish(
-            Evicted(
-                time=self.now(),
-                radio=authority.radio.name,
-                device=identity,
-                reason=why,
-                confirmed=eviction.confirmed,
-                still_holds_network_key=eviction.still_holds_network_key,
-            )
+        return await put_out(
+            state, self._admissions, authority, identity, by=by, why=reason or f"{by} asked for it."
         )
-        return eviction
-
-    async def _strike(self, authority: HubAuthority, device: Identity, *, by: str, why: str) -> None:
-        """Take `device` off the list; on Z-Wave it can't be made to leave, so what is left is that it is shut off."""
-        authority.forget(device)
-        if authority.radio.network is Network.ZIGBEE:
-            await self._revoke(device, by=by)
-            return
-        if device not in self.allowlist:
-            # Raises for a device that is not there.
-            present(authority, device, at=self.now(), by=by, name=None)
-        await authority.condemn(device, why, by=by)
-
-    async def _revoke(self, device: Identity, *, by: str) -> None:
-        state = self._state
-        if device in state.allowlist:
-            await state.recorded(state.allowlist.revoke(device, by=by))
 
     async def quarantine(self, device: str, reason: str, *, by: str = OPERATOR) -> None:
         """Shut `device` off until :meth:`release`. Raises :class:`~hubsec.errors.EntryError` when it has no entry, or
@@ -664,18 +625,6 @@ class Hub:
             return self._authority_of(device).radio.name
         except HubsecError:
             return ""
-
-
-def _absent(entry: Entry, *, coming: bool) -> Eviction:
-    """How the eviction ends of a Z-Wave device that is not on the network. `coming`: keys may be on their way to it."""
-    held = entry.pinned.security_class if entry.pinned is not None else None
-    return Eviction(
-        confirmed=not coming,
-        still_holds_network_key=coming or held not in (None, SecurityClass.NONE),
-        detail="It is off the list. It was being included: should it come all the same, it has no entry."
-        if coming
-        else "It is off the list, and was not on the network.",
-    )
 
 
 def _way(way: Way | str | None) -> Way | None:

@@ -23,7 +23,7 @@ from hubsec.secret import Secret
 AIR_SECONDS = 0.05
 """What a transfer takes here."""
 KEEP_SECONDS = 7.68
-"""How long a parent keeps a frame for a child that sleeps (Zigbee specification R23, 3.2.3: macTransactionPersistenceTime)."""
+"""How long a parent keeps a frame for a child that sleeps (macTransactionPersistenceTime in beacon intervals, R23)."""
 
 
 class SoonLoop(asyncio.SelectorEventLoop):
@@ -100,9 +100,12 @@ class FakeKeys:
     """A :class:`hubsec.rotation.radio.KeyRadio`. `down`: it does nothing but raise. `check` is called before anything
     goes out, with what and which key."""
 
+    air_seconds = AIR_SECONDS
+    keep_seconds = KEEP_SECONDS
+
     def __init__(self, lamps: Sequence[Lamp], *, seed: int = 0, loss: float = 0.0) -> None:
         self.lamps = {lamp.identity: lamp for lamp in lamps}
-        self.random = random.Random(seed)  # noqa: S311 - a run is to be repeatable
+        self.random = random.Random(seed)
         self.loss = loss
         self.down = False
         self.key = self.random.randbytes(16)
@@ -111,14 +114,14 @@ class FakeKeys:
         self.air = Air()
         self.followed: bytes = self.key
         self.check: Callable[[str, bytes], None] = lambda _what, _key: None
-        self.calls: list[str] = []
+        self.key_calls: list[str] = []
         self._callbacks: list[Callable[[Identity], None]] = []
         for lamp in lamps:
             lamp.keys = [(self.key, self.sequence)]
 
-    async def _called(self, what: str) -> None:
-        self.calls.append(what)
-        await asyncio.sleep(AIR_SECONDS)
+    async def _asked(self, what: str) -> None:
+        self.key_calls.append(what)
+        await asyncio.sleep(self.air_seconds)
         if self.down:
             raise RadioError("The stick is not there.")
 
@@ -132,7 +135,7 @@ class FakeKeys:
     # KeyRadio
 
     async def key_state(self) -> KeyState:
-        await self._called("key_state")
+        await self._asked("key_state")
         return KeyState(
             key=Secret(self.key),
             sequence=self.sequence,
@@ -140,7 +143,7 @@ class FakeKeys:
         )
 
     async def key_routes(self) -> Sequence[KeyRoute]:
-        await self._called("key_routes")
+        await self._asked("key_routes")
         return [
             KeyRoute(
                 device=lamp.identity,
@@ -153,7 +156,7 @@ class FakeKeys:
         ]
 
     async def broadcast_next_key(self, key: Secret) -> None:
-        await self._called("broadcast_next_key")
+        await self._asked("broadcast_next_key")
         self.check("broadcast", key.reveal())
         self.staged = key.reveal()
         self.air.sent.append((self.staged, self.key))
@@ -162,7 +165,7 @@ class FakeKeys:
                 lamp.stage(self.staged, self.next_sequence)
 
     async def send_next_key(self, device: Identity, key: Secret) -> bool:
-        await self._called("send_next_key")
+        await self._asked("send_next_key")
         self.check("send", key.reveal())
         self.staged = key.reveal()
         self.air.sent.append((self.staged, device))
@@ -174,7 +177,7 @@ class FakeKeys:
         return not self._lost()
 
     async def switch_key(self) -> None:
-        await self._called("switch_key")
+        await self._asked("switch_key")
         if self.staged is None:
             raise RadioError("Nothing is staged.")
         self.check("switch", self.staged)
@@ -184,12 +187,12 @@ class FakeKeys:
                 lamp.hears(self.key)
 
     async def answers(self, device: Identity) -> bool:
-        await self._called("answers")
+        await self._asked("answers")
         lamp = self.lamps[device]
         return await self._reaches(lamp) and not self._lost() and lamp.hears(self.key)
 
     async def follow_key(self) -> None:
-        await self._called("follow_key")
+        await self._asked("follow_key")
         self.followed = self.key
 
     def heard(self, callback: Callable[[Identity], None]) -> Callable[[], None]:
@@ -206,7 +209,7 @@ class FakeKeys:
     async def _reaches(self, lamp: Lamp) -> bool:
         """Whether it hears what is kept for it, now or in a moment."""
         if not lamp.awake:
-            await asyncio.sleep(KEEP_SECONDS)
+            await asyncio.sleep(self.keep_seconds)
         return lamp.awake and lamp.power
 
     def wakes(self, device: Identity) -> None:
@@ -242,7 +245,8 @@ class Notes:
         self.pages = [pack(journal)]
         self.full = False
         self.held = False
-        self.admitting = 0
+        self.admitting = False
+        self.admitted = asyncio.Event()
         self.told: list[RotationProgress] = []
         self.end: RotationProgress | None = None
         self.why = ""
@@ -267,8 +271,8 @@ class Notes:
         self.end, self.why = ended, reason
 
     async def hold(self) -> None:
-        while self.admitting:
-            await asyncio.sleep(1)
+        if self.admitting:
+            await self.admitted.wait()
         self.held = True
 
     def release(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from hubsec.errors import Refused, RotationStopped
 from hubsec.identity import Identity
-from hubsec.rotation.machine import FADE
+from hubsec.rotation.machine import FADE, Pace
 from hubsec.rotation.runner import Runner
 from hubsec.rotation.shapes import Delivery, Outcome, RotationProgress, Step, Way
 from tests.core.rotation.network import FakeKeys, Lamp, Notes, SoonLoop, name_of, runner_of, staged
@@ -48,8 +48,15 @@ class Scene:
             await asyncio.sleep(1)
             self.radio.sleeps(device)
 
+    async def reached(self, step: Step) -> None:
+        """Return when the journal is there."""
+        while self.notes.journal.step is not step:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.01)
+
     def reachable(self) -> set[Identity]:
-        return {lamp.identity for lamp in self.radio.lamps.values() if lamp.power and lamp.holds(self.radio.key)}
+        return {
+            lamp.identity for lamp in self.radio.lamps.values() if lamp.power and lamp.holds(self.radio.key)
+        }
 
 
 def soon[T](work: Awaitable[T]) -> T:
@@ -110,9 +117,11 @@ def test_after_a_unicast_no_lamp_takes_a_frame_under_the_old_key() -> None:
 
 def test_without_the_key_that_follows_they_would() -> None:
     scene = Scene(Way.UNICAST, left_out=[THREE])
-    scene.radio.check = lambda what, _key: taken.update(
-        {lamp.identity for lamp in scene.radio.lamps.values() if lamp.holds(scene.old)}
-    ) if what == "broadcast" else None
+    scene.radio.check = lambda what, _key: (
+        taken.update({lamp.identity for lamp in scene.radio.lamps.values() if lamp.holds(scene.old)})
+        if what == "broadcast"
+        else None
+    )
     taken: set[Identity] = set()
     soon(scene.run(scene.wake))
     assert taken == {ONE, TWO, THREE, SLEEPER}
@@ -179,14 +188,15 @@ def test_who_joins_meanwhile_gets_the_next_key_too(way: Way, after: float) -> No
 
 def test_nobody_is_admitted_while_it_switches() -> None:
     scene = Scene(Way.BROADCAST)
-    scene.notes.admitting = 1
+    scene.notes.admitting = True
     held: list[bool] = []
     scene.radio.check = lambda what, _key: held.append(scene.notes.held) if what == "switch" else None
 
     async def admit() -> None:
         await asyncio.sleep(600)
         assert scene.notes.journal.step is Step.DELIVERING
-        scene.notes.admitting = 0
+        scene.notes.admitting = False
+        scene.notes.admitted.set()
 
     soon(scene.run(scene.wake, admit))
     assert held == [True]
@@ -232,8 +242,7 @@ def test_it_is_abandoned_before_the_switch_and_not_after() -> None:
     late = Scene(Way.BROADCAST)
 
     async def too_late() -> None:
-        while late.notes.journal.step is not Step.CONFIRMING:
-            await asyncio.sleep(1)
+        await late.reached(Step.CONFIRMING)
         assert late.runner is not None
         with pytest.raises(Refused, match="only go on"):
             late.runner.abandon("Not today.")
@@ -283,8 +292,7 @@ def test_a_stick_with_the_key_from_before_a_confirmed_switch_stops_it() -> None:
     pages: Sequence[object] = scene.notes.pages
 
     async def replace() -> None:
-        while scene.notes.journal.step is not Step.CONFIRMING:
-            await asyncio.sleep(0.01)
+        await scene.reached(Step.CONFIRMING)
         scene.radio.key, scene.radio.sequence, scene.radio.down = scene.old, 254, True
         await asyncio.sleep(1)
         scene.radio.down = False
@@ -292,3 +300,9 @@ def test_a_stick_with_the_key_from_before_a_confirmed_switch_stops_it() -> None:
     with pytest.raises(RotationStopped, match="before a switch"):
         soon(scene.run(replace))
     assert len(pages) > 4
+
+
+def test_a_pace_that_is_scaled_waits_less_and_tries_as_often() -> None:
+    pace, fast = Pace(), Pace().scaled(10)
+    assert fast.fade == pace.fade / 10
+    assert (fast.asks, fast.at_once) == (pace.asks, pace.at_once)
