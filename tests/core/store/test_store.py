@@ -224,7 +224,17 @@ def test_every_table_is_strict(folder: Path) -> None:
     tables = connection.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'").fetchall()
     connection.close()
     ours = {name: strict for name, strict in tables if not name.startswith("sqlite_")}
-    assert set(ours) == {"store", "networks", "entries", "data_key", "sealed", "changes", "decisions"}
+    assert set(ours) == {
+        "store",
+        "networks",
+        "entries",
+        "data_key",
+        "sealed",
+        "changes",
+        "decisions",
+        "rotations",
+        "rotation_needs",
+    }
     assert set(ours.values()) == {1}
 
 
