@@ -12,7 +12,7 @@ from hubsec.events import (
     RotationAbandoned,
     RotationStepped,
 )
-from hubsec.identity import Identity
+from hubsec.identity import Identity, Standing
 from hubsec.rotation.journal import Journal, KeyRing, pack, secret_name, unpack
 from hubsec.rotation.planning import is_overheard
 from hubsec.rotation.radio import KeyState
@@ -108,6 +108,11 @@ class HubBooks:
             if delivery is not Delivery.LEFT_OUT
         )
 
+    def belongs(self, device: Identity) -> bool:
+        """Whether it may be on the network."""
+        standing = self._authority.standing(device)
+        return standing is Standing.APPROVED or standing is Standing.ADOPTED
+
     async def hold(self) -> None:
         """Return when no admission is open on that radio, and let none begin."""
         await self._admissions.quiet(self._authority.radio.name)
@@ -118,11 +123,11 @@ class HubBooks:
         self._authority.switching = False
 
     def moved(self, before: RotationProgress, after: RotationProgress) -> None:
-        """Say what is new."""
+        """Say what is new; of its end, :meth:`finish` does."""
         for device, delivery in after.deliveries.items():
             if before.deliveries.get(device) is not delivery:
                 self._say(KeyDelivered, device=device, correlation=after.rotation, delivery=str(delivery))
-        if (before.step, before.round) != (after.step, after.round):
+        if (before.step, before.round) != (after.step, after.round) and after.outcome is None:
             self._say(
                 RotationStepped,
                 correlation=after.rotation,

@@ -60,15 +60,17 @@ _REPAIR: Final = (
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """The waits of a rotation, in seconds; what is not from a source is judgement.
 
-    `fade`: see :data:`FADE`. `at_once` transfers at a time: bellows' own bound for requests is 8, and the house has
-    other traffic. A device that did not answer is tried again after `again`, then twice that, up to `again_most`; one
-    that is heard, after `heard`. `asks`: how often a device that listens is asked under the new key, about five minutes
-    in all. `back`: how long until a radio that failed is looked for again. `grace`: what is left of a deadline after an
-    interruption at least. `idle`: how often the triggers are looked at.
+    `fade`: see :data:`FADE`. `at_once` transfers at a time to those that listen: a stick has buffers for about ten;
+    `asleep_at_once` to those that sleep, whose frames wait at their parents. A device that did not answer is tried
+    again after `again`, then twice that, up to `again_most`; one that is heard, after `heard`. `asks`: how often a
+    device that listens is asked under the new key, about five minutes in all. `back`: how long until a radio that
+    failed is looked for again. `grace`: what is left of a deadline after an interruption at least. `idle`: how often
+    the triggers are looked at.
     """
 
     fade: float = FADE
-    at_once: int = 4
+    at_once: int = 8
+    asleep_at_once: int = 32
     again: float = 10.0
     again_most: float = 120.0
     heard: float = 2.0
@@ -315,13 +317,10 @@ class Machine:
     # What others do meanwhile
 
     def joined(self, device: Identity, name: str, now: float) -> Acts:
-        """A device has just joined, under the present key (rule 6)."""
+        """A device has joined, under the key that was the present one then (rule 6)."""
         journal, known = self.journal, self.journal.targets.get(device)
         if self._phase is _Phase.OVER or (known is None and len(journal.targets) >= MAX_DEVICES):
             return ()
-        if journal.step is Step.CONFIRMING:
-            # It has the newest key: that is what it joined with.
-            return self._set([device], Delivery.CONFIRMED) + self._pump(now) if known is not None else ()
         # Nobody has said yet whether it sleeps: as one that does it is given the most time.
         newcomer = Target(name=name, delivery=Delivery.PENDING, sleepy=True, alone=True)
         self._change(targets={**journal.targets, device: newcomer})
@@ -497,11 +496,14 @@ class Machine:
         return acts
 
     def _begin(self, waiting: list[Identity], now: float, act: Callable[[Identity], Act]) -> Acts:
-        free = self._pace.at_once - sum(tries.busy for tries in self._tries.values())
+        targets = self.journal.targets
         due = [who for who in waiting if not self._tries[who].busy and self._tries[who].next <= now]
         # Who is awake now may not be soon.
         due.sort(key=lambda who: (not self._tries[who].heard, self._tries[who].last))
-        chosen = due[: max(free, 0)]
+        chosen: list[Identity] = []
+        for sleepy, most in ((False, self._pace.at_once), (True, self._pace.asleep_at_once)):
+            busy = sum(one.busy and targets[who].sleepy is sleepy for who, one in self._tries.items())
+            chosen += [who for who in due if targets[who].sleepy is sleepy][: max(most - busy, 0)]
         for who in chosen:
             self._tries[who].busy = True
         return tuple(act(who) for who in chosen)

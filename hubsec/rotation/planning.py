@@ -63,8 +63,9 @@ def plan_rotation(
     """The plan of a rotation that way. `standing` is how a device stands now; `at_once` transfers at a time."""
     devices = tuple(
         _outlook(scene, route, way, out=route.device in leave_out or _is_out(standing(route.device)))
-        for route in sorted(scene.routes, key=lambda route: (route.name.casefold(), route.device))
+        for route in scene.routes
     )
+    devices = tuple(sorted(devices, key=lambda one: (one.name.casefold(), one.device)))
     unhealed = _unhealed(scene, way, devices, leave_out)
     lost = [device for device in devices if device.outlook is Outlook.LOST]
     reached = [one for one in devices if one.outlook in {Outlook.GETS_IT, Outlook.WHEN_IT_WAKES}]
@@ -111,7 +112,7 @@ def _outlook(scene: Scene, route: KeyRoute, way: Way, *, out: bool) -> DeviceOut
         )
     return DeviceOutlook(
         device=route.device,
-        name=route.name,
+        name=entry.label if entry is not None else route.name,
         outlook=outlook,
         sleepy=route.sleepy,
         overheard=overheard,

@@ -51,6 +51,9 @@ class Books(Protocol):
     async def finish(self, journal: Journal, ended: RotationProgress, reason: str) -> None:
         """Make durable that it is over; the journal goes."""
 
+    def belongs(self, device: Identity) -> bool:
+        """Whether a device that the radio has, and the journal has not, is to have the key: it joined meanwhile."""
+
     async def hold(self) -> None:
         """Return when no admission is open on that radio, and let none begin until :meth:`release`."""
 
@@ -166,6 +169,7 @@ class Runner:
         try:
             with answering(self._journal.radio):
                 stop_hearing = self._radio.heard(self._heard)
+            await self._look_for_newcomers()
             acts = self._hear_news(machine, loop.time()) + machine.begin()
             if self._reason_to_abandon is not None and machine.abandonable:
                 acts = machine.abandon(self._reason_to_abandon)
@@ -180,6 +184,13 @@ class Runner:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+
+    async def _look_for_newcomers(self) -> None:
+        """Whoever joined and was not written down, since everything ended just then."""
+        known = self._journal.targets.keys() | {device for device, _ in self._news}
+        for route in await self._answer(self._radio.key_routes()):
+            if route.device not in known and self._books.belongs(route.device):
+                self._news.append((route.device, route.name))
 
     def _heard(self, device: Identity) -> None:
         self._queue.put_nowait(lambda machine, now: machine.heard(device, now))

@@ -18,7 +18,16 @@ from tests.core.hub.conftest import FakeRadio
 from tests.core.rotation.network import FakeKeys, Lamp, name_of
 
 FAST = Pace(
-    fade=0.02, at_once=4, again=0.02, again_most=0.05, heard=0.001, asks=3, back=0.02, grace=0.05, idle=60.0
+    fade=0.02,
+    at_once=4,
+    asleep_at_once=8,
+    again=0.02,
+    again_most=0.05,
+    heard=0.001,
+    asks=3,
+    back=0.02,
+    grace=0.05,
+    idle=60.0,
 )
 ROTATING = Rotating(pace=FAST, patience=0.5)
 

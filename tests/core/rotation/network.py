@@ -244,6 +244,7 @@ class Notes:
     def __init__(self, journal: Journal) -> None:
         self.pages = [pack(journal)]
         self.full = False
+        self.strangers: set[Identity] = set()
         self.held = False
         self.admitting = False
         self.admitted = asyncio.Event()
@@ -251,6 +252,15 @@ class Notes:
         self.end: RotationProgress | None = None
         self.why = ""
         self.stops: list[tuple[str, str]] = []
+
+    @property
+    def first(self) -> Journal:
+        """The one that it began with."""
+        return unpack(self.pages[0], Journal)
+
+    def forget_from(self, page: int) -> None:
+        """Only the first `page` of them are left."""
+        del self.pages[page:]
 
     @property
     def journal(self) -> Journal:
@@ -269,6 +279,9 @@ class Notes:
     async def finish(self, journal: Journal, ended: RotationProgress, reason: str) -> None:
         await self.write(journal)
         self.end, self.why = ended, reason
+
+    def belongs(self, device: Identity) -> bool:
+        return device not in self.strangers
 
     async def hold(self) -> None:
         if self.admitting:
