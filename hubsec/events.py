@@ -293,6 +293,16 @@ class RotationStarted(KeyEvent, frozen=True, kw_only=True, tag="rotation-started
     left_out: tuple[Identity, ...] = ()
 
 
+class RotationResumed(KeyEvent, frozen=True, kw_only=True, tag="rotation-resumed"):
+    """A rotation that something had interrupted goes on where it was, with the same keys. `step`, `done` and `devices`
+    are as in :class:`RotationStepped`."""
+
+    way: str
+    step: str
+    done: int
+    devices: int
+
+
 class RotationStepped(KeyEvent, frozen=True, kw_only=True, tag="rotation-stepped"):
     """A rotation goes on. `step` is one of :class:`hubsec.rotation.shapes.Step`; `done` of `devices` need nothing
     more."""

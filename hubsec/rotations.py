@@ -36,6 +36,7 @@ from hubsec.events import (
     Quarantined,
     Rejoined,
     RotationOverdue,
+    RotationResumed,
     RotationStarted,
 )
 from hubsec.identity import Identity, Network
@@ -298,6 +299,20 @@ class Rotations:
         self._spawn(run())
         return runner
 
+    def _tell_resumed(self, journal: Journal) -> None:
+        progress = journal.progress()
+        self._state.publish(
+            RotationResumed(
+                time=self._state.now(),
+                radio=progress.radio,
+                correlation=progress.rotation,
+                way=str(progress.way),
+                step=str(progress.step),
+                done=progress.done,
+                devices=len(progress.deliveries),
+            )
+        )
+
     async def resume(self, authority: HubAuthority) -> None:
         """Go on with what a hub before this one left (rule 1), and see whether the radio has the key that it ought to
         have. Raises nothing that the network could go without."""
@@ -308,6 +323,7 @@ class Rotations:
             journal = await self._read(authority.network_id, SecretKind.JOURNAL, Journal)
             if journal is not None and self._state.enforcing:
                 self._run(authority, radio, journal)
+                self._tell_resumed(journal)
             ring = await self._read(authority.network_id, SecretKind.NETWORK_KEY, KeyRing)
             if journal is None and ring is not None:
                 with answering(name):

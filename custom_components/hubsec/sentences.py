@@ -28,6 +28,9 @@ from hubsec.events import (
     IdentityPinned,
     Joined,
     JoinFailed,
+    KeyDelivered,
+    KeyRotated,
+    KeysDisagree,
     KeySent,
     Knocked,
     Left,
@@ -38,10 +41,19 @@ from hubsec.events import (
     OpenRefused,
     Quarantined,
     RadioLost,
+    Reincluded,
+    ReinclusionAwaits,
+    ReinclusionEnded,
+    ReinclusionStarted,
     Rejoined,
     Released,
     RemovalAwaited,
     RogueOpening,
+    RotationAbandoned,
+    RotationOverdue,
+    RotationResumed,
+    RotationStarted,
+    RotationStepped,
     Steered,
     StoreAlarm,
     StoreRecovered,
@@ -49,6 +61,8 @@ from hubsec.events import (
     SubscriberSlow,
 )
 from hubsec.requests import JoinKind, LinkKeyState, OpenKind
+from hubsec.rotation.shapes import Delivery, Step, Way
+from hubsec.rotation.triggers import Trigger
 
 type Called = Callable[[Identity | None], str]
 """What a person calls a device."""
@@ -80,6 +94,32 @@ _OPENINGS: Final = {
     OpenKind.INSECURE_INCLUSION: "to include a device without S2",
     OpenKind.TAKEOVER: "to wipe the controller, or to have it join another network",
 }
+WAYS: Final[dict[str, str]] = {
+    Way.BROADCAST: "to everybody at once",
+    Way.UNICAST: "to one device after the other",
+}
+_STEPS: Final[dict[str, str]] = {
+    Step.STAGED: "has drawn a new network key, and sent nothing yet",
+    Step.DELIVERING: "gives out a new network key",
+    Step.SWITCHING: "tells its devices to use the new network key",
+    Step.SWITCHED: "uses the new network key",
+    Step.CONFIRMING: "asks its devices for an answer under the new network key",
+    Step.ENDED: "is through with the change of its network key",
+}
+_DELIVERIES: Final[dict[str, str]] = {
+    Delivery.PENDING: "has yet to give {device} the new network key",
+    Delivery.SENT: "gave {device} the new network key",
+    Delivery.CONFIRMED: "heard {device} under the new network key",
+    Delivery.MISSED: "did not get the new network key through to {device}: re-join it with its install code",
+    Delivery.LEFT_OUT: "leaves {device} without the new network key",
+}
+_TRIGGERS: Final[dict[str, str]] = {
+    Trigger.AGE: "it is old",
+    Trigger.EVICTION: "somebody who was put out holds it",
+    Trigger.EXPOSURE: "somebody may have listened to it",
+}
+_NAMED: Final = 12
+"""Devices that one sentence names; the rest are counted."""
 _BEGINNINGS: Final = frozenset({"A", "An", "Devices", "It", "Its", "Nobody", "That", "The", "This", "Too"})
 """Words that begin a reason and are no names: behind a colon they are small."""
 
@@ -125,6 +165,13 @@ def _devices(count: int) -> str:
 
 def _words(names: Sequence[str]) -> str:
     return ", ".join(name.replace("-", " ") for name in names)
+
+
+def _named(devices: Sequence[Identity], called: Called) -> str:
+    names = [called(device) for device in devices[:_NAMED]]
+    if len(devices) > _NAMED:
+        names.append(f"{len(devices) - _NAMED} more")
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 # Joining
@@ -285,6 +332,73 @@ def _radio_lost(event: RadioLost, _: Called) -> str:
     return f"lost its radio{_because(event.reason)}; {left}"
 
 
+# The keys
+
+
+def _rotation_started(event: RotationStarted, called: Called) -> str:
+    way = WAYS.get(event.way, event.way)
+    left = f"; {_named(event.left_out, called)} will be left without it" if event.left_out else ""
+    begun = f"changes its network key, {way} ({_devices(event.devices)}), on {event.by}'s word"
+    return f"{begun}{_because(event.reason)}{left}"
+
+
+def _rotation_resumed(event: RotationResumed, _: Called) -> str:
+    return f"goes on with the change of its network key, where it was ({event.done} of {_devices(event.devices)} done)"
+
+
+def _rotation_stepped(event: RotationStepped, _: Called) -> str:
+    key = f", key {event.round} of {event.rounds}" if event.rounds > 1 else ""
+    return f"{_STEPS.get(event.step, event.step)} ({event.done} of {_devices(event.devices)} done{key})"
+
+
+def _key_delivered(event: KeyDelivered, called: Called) -> str:
+    device, said = called(event.device), _DELIVERIES.get(event.delivery)
+    return said.format(device=device) if said is not None else f"{device}: {event.delivery}"
+
+
+def _key_rotated(event: KeyRotated, called: Called) -> str:
+    late = (
+        f"; {_named(event.stragglers, called)} did not come along: re-join with the install code"
+        if event.stragglers
+        else ""
+    )
+    left = f"; {_named(event.left_out, called)} was left out" if event.left_out else ""
+    return f"has a new network key, number {event.sequence}{late}{left}"
+
+
+def _rotation_abandoned(event: RotationAbandoned, _: Called) -> str:
+    return f"keeps the network key that it has, for the change was given up{_because(event.reason)}"
+
+
+def _rotation_overdue(event: RotationOverdue, _: Called) -> str:
+    reasons = "; ".join(reason.rstrip(".") for reason in event.reasons)
+    why = _TRIGGERS.get(event.trigger, event.trigger)
+    return f"ought to have a new network key, for {why}; somebody has to decide{_because(reasons)}"
+
+
+def _keys_disagree(event: KeysDisagree, _: Called) -> str:
+    done = "mended" if event.repaired else "to be done"
+    return f"has keys that do not agree{_because(event.reason)}; {done}{_because(event.repair)}"
+
+
+def _reinclusion_started(event: ReinclusionStarted, _: Called) -> str:
+    anew = f"has new keys, and {_devices(event.devices)} to include anew, on {event.by}'s word"
+    return f"{anew}{_because(event.reason)}"
+
+
+def _reinclusion_awaits(event: ReinclusionAwaits, _: Called) -> str:
+    return f"waits for {event.name} to be included anew{_because(event.detail)}"
+
+
+def _reincluded(event: Reincluded, _: Called) -> str:
+    return f"has {event.name} back, on the new keys ({event.done} of {_devices(event.devices)})"
+
+
+def _reinclusion_ended(event: ReinclusionEnded, called: Called) -> str:
+    missing = f"without {_named(event.missing, called)}" if event.missing else "with every device"
+    return f"is through with including its devices anew, {missing}"
+
+
 # hubsec itself
 
 
@@ -334,6 +448,18 @@ _SENTENCES: Final[dict[type[Event], Callable[[Any, Called], str]]] = {
     AdoptionConfirmed: _adoption_confirmed,
     Malformed: _malformed,
     RadioLost: _radio_lost,
+    RotationStarted: _rotation_started,
+    RotationResumed: _rotation_resumed,
+    RotationStepped: _rotation_stepped,
+    KeyDelivered: _key_delivered,
+    KeyRotated: _key_rotated,
+    RotationAbandoned: _rotation_abandoned,
+    RotationOverdue: _rotation_overdue,
+    KeysDisagree: _keys_disagree,
+    ReinclusionStarted: _reinclusion_started,
+    ReinclusionAwaits: _reinclusion_awaits,
+    Reincluded: _reincluded,
+    ReinclusionEnded: _reinclusion_ended,
     StoreAlarm: _store_alarm,
     StoreRecovered: _store_recovered,
     SubscriberFailed: _subscriber_failed,

@@ -16,6 +16,7 @@ from hubsec.events import (
     KeysDisagree,
     RotationAbandoned,
     RotationOverdue,
+    RotationResumed,
     RotationStarted,
     RotationStepped,
 )
@@ -196,10 +197,16 @@ async def test_another_hub_goes_on_with_the_same_keys(keyed: KeyedRadio, tmp_pat
     with pytest.raises(HubsecError, match="opened again"):
         await rotation.ended()
     planned = {key for key, _ in keyed.air.sent}
-    async with Hub(keyed, home=tmp_path / "hub", rotating=slow) as hub:
+    again = Hub(keyed, home=tmp_path / "hub", rotating=slow)
+    told: list[RotationResumed] = []
+    again.on(RotationResumed, told.append)
+    async with again as hub:
         resumed = hub.rotation()
         assert resumed is not None
         assert resumed.id == rotation.id
+        assert [(one.correlation, one.way, one.step) for one in told] == [
+            (rotation.id, Way.UNICAST, rotation.progress.step)
+        ]
         ended = await asyncio.wait_for(resumed.ended(), 10)
         assert ended.outcome is Outcome.ROTATED
         assert ended.stragglers == (SLEEPER,)
