@@ -119,3 +119,17 @@ class RotationStopped(HubsecError):
         super().__init__(f"{reason} {repair}")
         self.reason = reason
         self.repair = repair
+
+
+class AuditError(HubsecError):
+    """The audit log, an export of it or a checkpoint is not what hubsec wrote.
+
+    `seq` is the number of the first record that is wrong, None where it is about none; `fault` is one of ``changed``,
+    ``removed``, ``reordered``, ``cut`` (the newest are missing), ``truncated`` (the oldest are, and nobody signed for
+    it), ``forged``, ``malformed``.
+    """
+
+    def __init__(self, reason: str, *, fault: str, seq: int | None = None) -> None:
+        super().__init__(reason)
+        self.fault = fault
+        self.seq = seq

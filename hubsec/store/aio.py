@@ -12,54 +12,69 @@ import functools
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
+from hubsec.audit.checkpoints import Checkpoint
+from hubsec.audit.records import Act, AuditRecord, Channel, Draft, Kind
 from hubsec.errors import StoreError
 from hubsec.identity import Identity, Network
+from hubsec.store.audited import decided
 from hubsec.store.records import Change, NetworkRecord, Record, StoredRecord
 from hubsec.store.store import Store, outcome
 from hubsec.store.ways import Unlock
 from hubsec.store.wrapping import Wrapping
 
+NOTES: Final = 10_000
+"""Records that may wait to be written while nobody waits for them. Judgement: some 5 MB, and a quarter of a second of
+what a disk can take."""
 # A group much larger than this is no faster (measured: 64 to 100 rows a commit), and lets the first wait for the last.
 GROUP: Final = 64
 
 
 class _Job[T]:
-    """One call, on its way from a loop to the writer thread and back."""
+    """One call, or one record, on its way from a loop to the writer thread and back."""
 
-    __slots__ = ("future", "loop", "then", "work", "writes")
+    __slots__ = ("error", "future", "loop", "then", "value", "work", "writes")
 
-    def __init__(self, work: Callable[[], T], then: Callable[[T], None] | None, *, writes: bool) -> None:
+    def __init__(
+        self,
+        work: Callable[[], T] | Draft,
+        then: Callable[[T], None] | None,
+        *,
+        writes: bool,
+        told: Callable[[T | None, Exception | None], object] | None = None,
+    ) -> None:
         self.work = work
         self.then = then
         self.writes = writes
         self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[T] = self.loop.create_future()
+        self.future: asyncio.Future[T] | Callable[[T | None, Exception | None], object] = (
+            self.loop.create_future() if told is None else told
+        )
+        self.value: T | None = None
+        self.error: Exception | None = None
 
-    def done(self, result: T) -> None:
-        self._back(self._finish, result)
-
-    def failed(self, error: BaseException) -> None:
-        self._back(self._fail, error)
-
-    def _back[A](self, call: Callable[[A], None], argument: A) -> None:
-        # A loop that is closed has nobody left who waits.
-        with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(call, argument)
-
-    def _finish(self, result: T) -> None:
+    def finish(self) -> None:
+        """On the loop: hand over what came of it."""
+        future, error = self.future, self.error
         # Also when the caller was cancelled: what is on disk has to be in memory.
-        if self.then is not None:
-            self.then(result)
-        if not self.future.done():
-            self.future.set_result(result)
+        if error is None and self.then is not None:
+            self.then(cast("T", self.value))
+        if not isinstance(future, asyncio.Future):
+            future(self.value, error)
+        elif future.done():
+            pass
+        elif error is None:
+            future.set_result(cast("T", self.value))
+        else:
+            future.set_exception(error)
 
-    def _fail(self, error: BaseException) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)
+
+def _finish(jobs: Sequence[_Job[Any]]) -> None:
+    for job in jobs:
+        job.finish()
 
 
 class AsyncStore:
@@ -125,12 +140,13 @@ class AsyncStore:
         self._closing = True
         # The thread has nothing to do after this job but to end.
         last = _Job(self._close, None, writes=False)
+        done = cast("asyncio.Future[None]", last.future)
         self._queue.put(last)
         self._queue.put(None)
         try:
-            await asyncio.shield(last.future)
+            await asyncio.shield(done)
         finally:
-            if last.future.done():
+            if done.done():
                 self._thread.join()
 
     def _close(self) -> None:
@@ -158,11 +174,33 @@ class AsyncStore:
         store = self._opened()
         return await self._ask(lambda: work(store), then=then, writes=writes)
 
-    # Decisions
+    # The audit log
 
     async def record(self, record: Record) -> int:
         """Write a decision down; returns its number, after the commit."""
-        return await self.run(lambda store: store.record(record))
+        self._opened()
+        return await self.append(decided(record))
+
+    async def act(self, act: Act, *, at: float) -> int:
+        """Write down what is to be done, or was; returns its number, after the commit."""
+        return await self.append(self._opened().log.act(act, at))
+
+    async def append(self, draft: Draft) -> int:
+        """Write a record down; returns its number, after the commit."""
+        self._opened()
+        job: _Job[int] = _Job(draft, None, writes=True)
+        self._queue.put(job)
+        return await cast("asyncio.Future[int]", job.future)
+
+    def note(self, draft: Draft, told: Callable[[int | None, Exception | None], object]) -> None:
+        """Write a record down without waiting. `told` is called on the loop, with its number after the commit or with
+        the error; at once where :data:`NOTES` of them wait already, and after closing."""
+        if self._store is None or self._closing:
+            told(None, StoreError("The store is closed."))
+        elif self._queue.qsize() >= NOTES:
+            told(None, StoreError("The disk is too slow for what is to be written."))
+        else:
+            self._queue.put(_Job(draft, None, writes=True, told=told))
 
     async def decisions(
         self, device: Identity | None = None, correlation: str | None = None, *, limit: int = 100
@@ -170,9 +208,29 @@ class AsyncStore:
         """The newest decisions, newest first; of one device, of one story, or of all."""
         return await self.run(lambda store: store.decisions(device, correlation, limit=limit), writes=False)
 
-    async def prune(self, *, keep: int) -> int:
-        """Drop all but the newest `keep` decisions of each verdict, and return how many went."""
-        return await self.run(lambda store: store.prune(keep=keep))
+    async def audit(
+        self, since: int = 0, *, kinds: Sequence[Kind] = (), limit: int = 100
+    ) -> tuple[AuditRecord, ...]:
+        """The records after number `since`, oldest first; of these kinds, or of all."""
+        return await self.run(lambda store: store.audit(since, kinds=kinds, limit=limit), writes=False)
+
+    async def tail(self) -> tuple[int, bytes]:
+        """Number and hash of the newest record; 0 and the store's own where there is none."""
+        return await self.run(lambda store: store.tail(), writes=False)
+
+    async def checkpoint(self, *, at: float) -> Checkpoint:
+        """A signature over the log as it is now; a record of it too. See `Store`."""
+        return await self.run(lambda store: store.checkpoint(at=at))
+
+    async def truncate(self, *, keep: int, at: float) -> int:
+        """Drop all but the newest `keep` records, with a signature that says so, and return how many went."""
+        return await self.run(lambda store: store.truncate(keep=keep, at=at))
+
+    def stands_under(self, policy: str, channel: Channel) -> None:
+        """From now on changes and acts are recorded as done under the policy of that hash, and as asked by that
+        channel."""
+        log = self._opened().log
+        log.policy, log.channel = policy, channel
 
     # Networks
 
@@ -223,7 +281,7 @@ class AsyncStore:
             raise StoreError("The store is closed.")
         job = _Job(work, then, writes=writes)
         self._queue.put(job)
-        return await job.future
+        return await cast("asyncio.Future[T]", job.future)
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
@@ -247,13 +305,23 @@ class AsyncStore:
         return waiting
 
     def _run(self, jobs: list[_Job[Any]]) -> None:
-        """Run jobs that write, in one transaction, or one job alone."""
-        if self._store is None or len(jobs) == 1:
-            outcomes = [outcome(job.work) for job in jobs]
-        else:
+        """Do jobs that write, in one transaction, or one job alone."""
+        if self._store is not None and jobs[0].writes:
             outcomes = self._store.together([job.work for job in jobs])
+        else:
+            outcomes = [outcome(cast("Callable[[], object]", job.work)) for job in jobs]
+        done: list[_Job[Any]] = []
         for job, result in zip(jobs, outcomes, strict=True):
-            if result.error is None:
-                job.done(result.value)
-            else:
-                job.failed(result.error)
+            job.value, job.error = result
+            if done and job.loop is not done[0].loop:
+                _hand_over(done)
+                done = []
+            done.append(job)
+        _hand_over(done)
+
+
+def _hand_over(jobs: Sequence[_Job[Any]]) -> None:
+    """One call for all that a loop waits for: waking it up costs more than finishing a job."""
+    # A loop that is closed has nobody left who waits.
+    with contextlib.suppress(RuntimeError):
+        jobs[0].loop.call_soon_threadsafe(_finish, jobs)

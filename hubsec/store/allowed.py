@@ -1,10 +1,9 @@
-"""The allowlist's tables: entries, their sealed keys, and the journal of changes. Each function works in the caller's
-transaction."""
+"""The allowlist's table, and its sealed keys. Each function works in the caller's transaction."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -13,7 +12,6 @@ from hubsec.entries import Entry, Use
 from hubsec.errors import EntryError
 from hubsec.identity import Identity
 from hubsec.store import sealed
-from hubsec.store.records import Change
 from hubsec.store.sealed import SecretKind
 
 COLUMNS: Final = Entry.__struct_fields__
@@ -96,34 +94,6 @@ def set_key(connection: sqlite3.Connection, device: Identity, secret: bytes | No
         sealed.discard(connection, SecretKind.CREDENTIAL, device)
     else:
         sealed.put(connection, SecretKind.CREDENTIAL, device, secret, at)
-
-
-def note(connection: sqlite3.Connection, what: str, by: str, at: float, noted: Iterable[Entry]) -> None:
-    """Write into the journal what happened to each entry."""
-    connection.executemany(
-        "INSERT INTO changes (at, device, change, changed_by, entry) VALUES (?, ?, ?, ?, ?)",
-        [(at, entry.device, what, by, encoded(entry)) for entry in noted],
-    )
-
-
-def journal(connection: sqlite3.Connection, device: Identity | None, limit: int) -> tuple[Change, ...]:
-    """The newest changes, of all devices or of one, newest first."""
-    where = "" if device is None else "WHERE device = :device "
-    rows = connection.execute(
-        f"SELECT id, at, device, change, changed_by, entry FROM changes {where}ORDER BY id DESC LIMIT :limit",  # noqa: S608
-        {"device": device, "limit": limit},
-    )
-    return tuple(
-        Change(
-            id=number,
-            at=at,
-            device=Identity(whose),
-            change=what,
-            changed_by=by,
-            entry=msgspec.json.decode(text, type=Entry),
-        )
-        for number, at, whose, what, by, text in rows
-    )
 
 
 def _row(written: Entry) -> dict[str, object]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -71,7 +71,10 @@ def translated() -> Iterator[None]:
 
 
 class Database:
-    """A connection that any thread may use, one at a time. Every method raises :class:`~hubsec.errors.StoreError`."""
+    """A connection that any thread may use, one at a time. Every method raises :class:`~hubsec.errors.StoreError`.
+
+    `ending` is called before a transaction is committed, `undone` after one, or a part of one, was taken back.
+    """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         if sqlite3.sqlite_version_info < SQLITE_FLOOR:
@@ -79,6 +82,8 @@ class Database:
                 f"This Python has SQLite {sqlite3.sqlite_version}; the store needs 3.37 or newer."
             )
         self._lock = threading.RLock()
+        self.ending: Callable[[sqlite3.Connection], object] | None = None
+        self.undone: Callable[[], object] | None = None
         with translated():
             self._connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}",
@@ -149,6 +154,16 @@ class Database:
             yield self._connection
 
     @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """The same, for several statements that are to see one moment, whoever writes meanwhile."""
+        with self._lock, translated():
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """The connection, to write through: all that is done within is durable when this ends, or none of it is done.
 
@@ -159,8 +174,12 @@ class Database:
             self._connection.execute("SAVEPOINT part" if nested else "BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                if self.ending is not None and not nested:
+                    self.ending(self._connection)
                 self._connection.execute("RELEASE part" if nested else "COMMIT")
             except BaseException:
+                if self.undone is not None:
+                    self.undone()
                 # A full or broken disk may have ended the transaction already, the outer one too.
                 if self._connection.in_transaction:
                     if nested:

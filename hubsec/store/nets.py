@@ -25,12 +25,13 @@ def networks(connection: sqlite3.Connection) -> tuple[NetworkRecord, ...]:
     return tuple(map(_record, connection.execute(f"{_SELECT} ORDER BY network, network_id")))
 
 
-def see(connection: sqlite3.Connection, kind: Network, network_id: str, at: float) -> None:
-    """Note the first sight of a network; later ones change nothing."""
-    connection.execute(
+def see(connection: sqlite3.Connection, kind: Network, network_id: str, at: float) -> bool:
+    """Note the first sight of a network; later ones change nothing. Whether it was the first."""
+    cursor = connection.execute(
         "INSERT INTO networks (network, network_id, first_seen) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         (kind, network_id, at),
     )
+    return cursor.rowcount > 0
 
 
 def adopt(connection: sqlite3.Connection, kind: Network, network_id: str, by: str, at: float) -> None:
@@ -42,14 +43,15 @@ def adopt(connection: sqlite3.Connection, kind: Network, network_id: str, by: st
     )
 
 
-def expose(connection: sqlite3.Connection, kind: Network, network_id: str, reason: str, at: float) -> None:
-    """Note that a network's key has been seen; the first reason stands."""
+def expose(connection: sqlite3.Connection, kind: Network, network_id: str, reason: str, at: float) -> bool:
+    """Note that a network's key has been seen; the first reason stands. Whether this was it."""
     see(connection, kind, network_id, at)
-    connection.execute(
+    cursor = connection.execute(
         "UPDATE networks SET exposed_at = ?, exposed_reason = ? "
         "WHERE network = ? AND network_id = ? AND exposed_at IS NULL",
         (at, reason, kind, network_id),
     )
+    return cursor.rowcount > 0
 
 
 def rotated(connection: sqlite3.Connection, kind: Network, network_id: str, at: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from hubsec.audit.records import Channel
 from hubsec.decisions import Decision
 from hubsec.entries import Entry
 from hubsec.identity import Identity, Network
@@ -14,7 +15,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One decision, as it was made.
 
     `at` is seconds since the epoch, `policy` the hash of the policy that decided, `correlation` the text that all
-    events of this story carry.
+    events of this story carry. `by` is who asked and `channel` how, as the request says it.
     """
 
     at: float
@@ -24,6 +25,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision
     policy: str
     correlation: str
+    by: str = ""
+    channel: Channel = Channel.RADIO
 
 
 class StoredRecord(Record, frozen=True, kw_only=True):
@@ -57,11 +60,14 @@ class NetworkRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One change of the allowlist. `entry` is as the change left it, or, for `revoked`, as it was."""
+    """One change of the allowlist. `entry` is as the change left it, or, for `revoked`, as it was. `policy` is the hash
+    of the policy in force, empty where there was none."""
 
     id: int
     at: float
     device: Identity
     change: str
     changed_by: str
+    channel: Channel
+    policy: str
     entry: Entry

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
+from hubsec.audit.checkpoints import KEY_BYTES as SIGNING_BYTES
+from hubsec.audit.checkpoints import Checkpoint, Signer
+from hubsec.audit.records import Act, AuditRecord, Draft, Kind
+from hubsec.audit.verifying import SECRETS_FORGOTTEN, Verified
 from hubsec.entries import Entry
 from hubsec.errors import SealError, StoreError
 from hubsec.identity import Identity, Network
 from hubsec.rotation.shapes import RotationProgress
 from hubsec.rotation.triggers import Need
 from hubsec.secret import Secret
-from hubsec.store import allowed, decided, nets, rotated, sealed
+from hubsec.store import allowed, audited, nets, rotated, sealed
 from hubsec.store.database import Database
 from hubsec.store.files import DATABASE, Ownership, prepare_file, prepare_folder, sync_folder
 from hubsec.store.records import Change, NetworkRecord, Record, StoredRecord
@@ -26,6 +31,9 @@ from hubsec.store.sealed import SecretKind
 from hubsec.store.sealing import Seal
 from hubsec.store.ways import Unlock
 from hubsec.store.wrapping import DataKey, Wrapping
+
+# Under which name the vault has the key that signs checkpoints.
+SIGNING_KEY: Final = "audit"
 
 
 class Store:
@@ -66,6 +74,10 @@ class Store:
             self._database = Database(self._folder / DATABASE, read_only=read_only)
             stack.callback(self._database.close)
             self._name = self._introduce()
+            self.log = audited.Log(self._name, self._signer)
+            self._database.ending = self.log.keep_up
+            self._database.undone = self._undone
+            self._new_key: Secret | None = None
             self._data_key = DataKey(self._database, self._folder, self._name, unlock)
             if require_key:
                 self._seal = self._data_key.open(make=not read_only)
@@ -154,7 +166,7 @@ class Store:
         with self._database.transaction() as connection:
             allowed.put(connection, entry)
             allowed.set_key(connection, entry.device, key, at)
-            allowed.note(connection, "added", by, at, [entry])
+            self.log.changed(connection, "added", by, at, [entry])
         return entry
 
     def put_missing(
@@ -176,23 +188,28 @@ class Store:
                 if allowed.entry(connection, entry.device) is None:
                     allowed.put(connection, entry)
                     added.append(entry)
-            allowed.note(connection, what, by, at, added)
+            self.log.changed(connection, what, by, at, added)
             if adopting is not None:
                 nets.adopt(connection, *adopting, by, at)
+                self._done(connection, Act(act="network-adopted", by=by, details=_place(*adopting)), at)
         return tuple(added)
 
     def change(self, device: Identity, changes: Mapping[str, object], *, by: str, at: float) -> Entry:
         """Put other values into an entry. Raises :class:`~hubsec.errors.EntryError` when that can't be."""
         with self._database.transaction() as connection:
+            before = allowed.existing(connection, device).quarantined
             changed = allowed.change(connection, device, changes)
-            allowed.note(connection, "changed", by, at, [changed])
+            what = "changed"
+            if changed.quarantined != before:
+                what = "released" if changed.quarantined is None else "quarantined"
+            self.log.changed(connection, what, by, at, [changed])
         return changed
 
     def remove(self, device: Identity, *, by: str, at: float) -> Entry:
         """Take an entry out, with its key. Raises :class:`~hubsec.errors.EntryError` when there is none."""
         with self._database.transaction() as connection:
             removed = allowed.remove(connection, device)
-            allowed.note(connection, "revoked", by, at, [removed])
+            self.log.changed(connection, "revoked", by, at, [removed])
         return removed
 
     def spend(self, device: Identity, *, by: str, at: float, since: float | None = None) -> Entry:
@@ -201,7 +218,7 @@ class Store:
         with self._database.transaction() as connection:
             spent, first = allowed.spend(connection, device, at, since)
             if first:
-                allowed.note(connection, "joined", by, at, [spent])
+                self.log.changed(connection, "joined", by, at, [spent])
         return spent
 
     def credential(self, device: Identity) -> Secret | None:
@@ -211,7 +228,7 @@ class Store:
     def changes(self, device: Identity | None = None, *, limit: int = 100) -> tuple[Change, ...]:
         """The newest changes of the allowlist, newest first."""
         with self._database.reading() as connection:
-            return allowed.journal(connection, device, limit)
+            return audited.changes(connection, device, limit)
 
     # The vault
 
@@ -240,7 +257,7 @@ class Store:
         with self._database.transaction() as connection:
             sealed.discard(connection, kind, name)
 
-    def forget_secrets(self) -> tuple[Identity, ...]:
+    def forget_secrets(self, *, by: str = "operator") -> tuple[Identity, ...]:
         """Drop every sealed secret, and say whose credentials were among them: the way on after the key was lost for
         good.
 
@@ -251,26 +268,110 @@ class Store:
             connection.execute("DELETE FROM sealed")
             if self._seal is None:
                 connection.execute("DELETE FROM data_key")
+            self._new_key = None
+            act = Act(act=SECRETS_FORGOTTEN, by=by, details={"credentials": len(devices)})
+            self._done(connection, act, time.time())
         return tuple(map(Identity, devices))
 
-    # Decisions
+    # The audit log
+
+    @property
+    def name(self) -> str:
+        """By which the audit log knows this store."""
+        return self._name
 
     def record(self, record: Record) -> int:
         """Write a decision down; returns its number, after the commit."""
+        return self.append(audited.decided(record))
+
+    def append(self, *drafts: Draft) -> int:
+        """Write records down; returns the number of the first, after the commit."""
         with self._database.transaction() as connection:
-            return decided.record(connection, record)
+            return self.log.append(connection, drafts)
+
+    def _done(self, connection: sqlite3.Connection, act: Act, at: float) -> None:
+        self.log.append(connection, [self.log.act(act, at)])
 
     def decisions(
         self, device: Identity | None = None, correlation: str | None = None, *, limit: int = 100
     ) -> tuple[StoredRecord, ...]:
         """The newest decisions, newest first; of one device, of one story, or of all."""
         with self._database.reading() as connection:
-            return decided.decisions(connection, device, correlation, limit)
+            return audited.decisions(connection, device, correlation, limit)
 
-    def prune(self, *, keep: int) -> int:
-        """Drop all but the newest `keep` decisions of each verdict, and return how many went."""
+    def audit(
+        self, since: int = 0, *, kinds: Sequence[Kind] = (), limit: int = 100
+    ) -> tuple[AuditRecord, ...]:
+        """The records after number `since`, oldest first; of these kinds, or of all."""
+        with self._database.reading() as connection:
+            return audited.records(connection, since, kinds, limit)
+
+    def tail(self) -> tuple[int, bytes]:
+        """Number and hash of the newest record; 0 and the store's own where there is none."""
+        with self._database.reading() as connection:
+            if self._read_only:
+                self.log.forget()  # Its owner writes on.
+            return self.log.tail(connection)
+
+    def checkpoint(self, *, at: float) -> Checkpoint:
+        """A signature over the log as it is now, at `at`; a record of it too, unless the store is read-only.
+
+        Raises :class:`~hubsec.errors.SealError` where nobody can sign: without the vault's key, and, read-only, before
+        the first checkpoint was made.
+        """
+        if self._read_only:
+            signer = self._signer()
+            made = None if signer is None else signer.sign(self._name, *self.tail(), at=at)
+        else:
+            with self._database.transaction() as connection:
+                made = self.log.sign(connection, at=at)
+        if made is None:
+            raise SealError(
+                "Nobody can sign a checkpoint: the vault does not open, or a hub has yet to make the key in it."
+            )
+        return made
+
+    def truncate(self, *, keep: int, at: float) -> int:
+        """Drop all but the newest `keep` records, with a signature that says so, and return how many went."""
         with self._database.transaction() as connection:
-            return decided.prune(connection, keep)
+            cut = self.log.cut(connection, self.log.tail(connection)[0] - max(keep, 0))
+            if cut is None or self.log.sign(connection, cut, at) is None:
+                return 0
+            return cut.count
+
+    def verify(
+        self,
+        *,
+        known: Sequence[Checkpoint] = (),
+        key: str | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> Verified:
+        """Verify the whole log on disk, against checkpoints from elsewhere and a public key that is known, if any.
+
+        Raises :class:`~hubsec.errors.AuditError`, which names the first record that is wrong.
+        """
+        with self._database.snapshot() as connection:
+            return audited.verify(connection, self._name, known=known, key=key, progress=progress)
+
+    def export(self, write: Callable[[bytes], object], *, since: int = 0, kinds: Sequence[Kind] = ()) -> int:
+        """Write the records after number `since` as lines of JSON; of these kinds, or of all. Returns how many."""
+        with self._database.snapshot() as connection:
+            return audited.export(connection, self._name, write, since, kinds)
+
+    def _signer(self) -> Signer | None:
+        """Who signs; the key is made at the first signature. None without the vault's key."""
+        try:
+            secret = self._new_key or self.unseal(SecretKind.SIGNING_KEY, SIGNING_KEY)
+            if secret is None and not self._read_only:
+                secret = self._new_key = Secret(os.urandom(SIGNING_BYTES))
+                self.seal(SecretKind.SIGNING_KEY, SIGNING_KEY, secret, at=time.time())
+        except SealError:
+            return None
+        return None if secret is None else Signer(secret)
+
+    def _undone(self) -> None:
+        self.log.forget()
+        self._new_key = None
 
     # Networks
 
@@ -287,13 +388,18 @@ class Store:
     def see_network(self, network: Network, network_id: str, *, at: float) -> NetworkRecord:
         """Note the first sight of a network; later ones change nothing."""
         with self._database.transaction() as connection:
-            nets.see(connection, network, network_id, at)
+            if nets.see(connection, network, network_id, at):
+                where = _place(network, network_id)
+                self._done(connection, Act(act="network-met", by="hubsec", details=where), at)
             return self._known(network, network_id)
 
     def mark_exposed(self, network: Network, network_id: str, *, reason: str, at: float) -> NetworkRecord:
         """Note that a network's key has been seen; the first reason stands."""
         with self._database.transaction() as connection:
-            nets.expose(connection, network, network_id, reason, at)
+            if nets.expose(connection, network, network_id, reason, at):
+                where = _place(network, network_id)
+                act = Act(act="network-exposed", by="hubsec", reason=reason, details=where)
+                self._done(connection, act, at)
             return self._known(network, network_id)
 
     # Rotations
@@ -359,20 +465,38 @@ class Store:
 
     # Several at once
 
-    def together(self, jobs: Sequence[Callable[[], object]]) -> list[Outcome]:
-        """Run `jobs`, each a call of the methods above, in one transaction; what each returned, or raised.
+    def together(self, jobs: Sequence[Draft | Callable[[], object]]) -> list[Outcome]:
+        """Do `jobs`, each a record to write down or a call of the methods above, in one transaction; the record's
+        number, or what the call returned or raised.
 
-        A job that fails takes nothing with it but itself, unless the disk fails: then all fail with that error.
+        A call that fails takes nothing with it but itself, unless the disk fails: then all fail with that error.
         """
         outcomes: list[Outcome] = []
         try:
-            with self._database.transaction():
+            with self._database.transaction() as connection:
+                waiting: list[Draft] = []
                 for job in jobs:
+                    if isinstance(job, Draft):
+                        waiting.append(job)
+                        continue
+                    self._write(connection, waiting, outcomes)
                     outcomes.append(outcome(job))
                     self._database.hold(outcomes[-1].error)
+                self._write(connection, waiting, outcomes)
         except Exception as error:  # noqa: BLE001 - it is handed to whoever asked
             return [Outcome(error=error)] * len(jobs)
         return outcomes
+
+    def _write(self, connection: sqlite3.Connection, waiting: list[Draft], outcomes: list[Outcome]) -> None:
+        """All that wait, by one statement: what could fail alone was refused when it was made."""
+        if waiting:
+            first = self.log.append(connection, waiting)
+            outcomes += map(Outcome, range(first, first + len(waiting)))
+            waiting.clear()
+
+
+def _place(network: Network, network_id: str) -> dict[str, str | float | bool | None]:
+    return {"network": network, "network_id": network_id}
 
 
 class Outcome(NamedTuple):

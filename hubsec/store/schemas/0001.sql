@@ -62,36 +62,29 @@ CREATE TABLE sealed (
     PRIMARY KEY (kind, name)
 ) STRICT, WITHOUT ROWID;
 
--- Who changed the allowlist, and how. `entry` is the row as it was left, as JSON, or as it was removed.
-CREATE TABLE changes (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+-- Every decision, change of the allowlist, act and event, in their order; see docs/adr/0007. `body` is JSON, `hash` that
+-- of the record and of all before it.
+CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY,
     at REAL NOT NULL,
-    device TEXT NOT NULL,
-    change TEXT NOT NULL,
-    changed_by TEXT NOT NULL,
-    entry TEXT NOT NULL
-) STRICT;
-CREATE INDEX changes_by_device ON changes (device, id);
-
--- Every decision, written before the radio acts on it. `request` and `decision` are JSON,
--- `verdict` is the decision's tag: the newest of each are kept.
-CREATE TABLE decisions (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    at REAL NOT NULL,
-    radio TEXT NOT NULL,
+    kind TEXT NOT NULL,
     device TEXT,
-    request TEXT NOT NULL,
-    verdict TEXT NOT NULL,
-    decision TEXT NOT NULL,
-    policy TEXT NOT NULL,
-    correlation TEXT NOT NULL
+    correlation TEXT NOT NULL,
+    body TEXT NOT NULL,
+    hash BLOB NOT NULL
 ) STRICT;
-CREATE INDEX decisions_by_device ON decisions (device, id);
-CREATE INDEX decisions_by_correlation ON decisions (correlation, id);
-CREATE INDEX decisions_by_verdict ON decisions (verdict, id);
--- A decision is never rewritten. The oldest may be dropped, to bound the table.
-CREATE TRIGGER decisions_stand BEFORE UPDATE ON decisions BEGIN
-    SELECT RAISE (ABORT, 'a decision is not rewritten');
+CREATE INDEX audit_by_device ON audit (device, seq) WHERE device IS NOT NULL;
+CREATE INDEX audit_by_correlation ON audit (correlation, seq) WHERE correlation <> '';
+-- These are few, and are looked for among many.
+CREATE INDEX audit_changes ON audit (seq) WHERE kind = 'change';
+CREATE INDEX audit_checkpoints ON audit (seq) WHERE kind = 'checkpoint';
+-- A record is never rewritten, and only the oldest may go.
+CREATE TRIGGER audit_stands BEFORE UPDATE ON audit BEGIN
+    SELECT RAISE (ABORT, 'a record is not rewritten');
+END;
+CREATE TRIGGER audit_goes_from_its_beginning BEFORE DELETE ON audit
+WHEN EXISTS (SELECT 1 FROM audit WHERE seq < OLD.seq) BEGIN
+    SELECT RAISE (ABORT, 'only the oldest record goes');
 END;
 
 -- Every rotation of a network's key, as it stands or as it ended; `about` is its progress as JSON, which has no key in it.

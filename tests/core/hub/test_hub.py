@@ -368,7 +368,7 @@ async def test_every_decision_is_on_disk_before_the_radio_has_it(
     async with hub.admit(STICKER, name="Hall lamp"):
         await radio.join(LAMP)
         with sqlite3.connect(f"file:{tmp_path}/hub/hubsec.db?mode=ro", uri=True) as other:
-            rows = other.execute("SELECT count(*) FROM decisions").fetchone()
+            rows = other.execute("SELECT count(*) FROM audit WHERE kind = 'decision'").fetchone()
         other.close()
         assert rows == (1,)
 

@@ -38,7 +38,8 @@ async def test_a_record_is_durable_when_it_returns(folder: Path) -> None:
         with Store(folder, read_only=True) as other:
             assert [found.id for found in other.decisions()] == [number]
         assert [found.id for found in await store.decisions(LAMP)] == [number]
-        assert await store.prune(keep=0) == 1
+        assert await store.truncate(keep=0, at=2.0) == 1
+        assert await store.decisions() == ()
 
 
 async def test_many_at_once_share_a_commit_and_keep_their_order(

@@ -28,7 +28,7 @@ from hubsec.requests import (
     PresenceRequest,
     Request,
 )
-from hubsec.store import Record, Store, database, decided
+from hubsec.store import Record, Store, database
 from hubsec.store.database import Database, schemas
 from tests.core.store.made import KEY, LAMP, PLUG, entry, record
 
@@ -230,8 +230,7 @@ def test_every_table_is_strict(folder: Path) -> None:
         "entries",
         "data_key",
         "sealed",
-        "changes",
-        "decisions",
+        "audit",
         "rotations",
         "rotation_needs",
     }
@@ -294,28 +293,6 @@ def test_decisions_are_found_by_device_and_story(folder: Path) -> None:
         assert [found.id for found in store.decisions(correlation="two")] == [third, second]
         assert [found.id for found in store.decisions(LAMP, "two")] == [third]
         assert [found.id for found in store.decisions(limit=1)] == [third]
-
-
-def test_a_decision_is_not_rewritten(folder: Path) -> None:
-    with Store(folder) as store:
-        store.record(record())
-    connection = raw(folder)
-    with pytest.raises(sqlite3.IntegrityError, match="not rewritten"):
-        connection.execute("UPDATE decisions SET verdict = 'allow'")
-    connection.close()
-
-
-def test_a_flood_of_one_verdict_pushes_out_no_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decided, "KEPT_OF_EACH", 3)
-    monkeypatch.setattr(decided, "_PRUNE_EVERY", 10)
-    with Store(folder) as store:
-        allowed = store.record(record(decision=Allow(rule="a", reason="b")))
-        store.together([lambda: store.record(record(decision=Knock(rule="a", reason="b")))] * 30)
-        kept = [found.id for found in store.decisions()]
-        assert kept == [31, 30, 29, 28, allowed]
-        assert store.prune(keep=1) == 3
-        assert store.prune(keep=1) == 0
-        assert [found.id for found in store.decisions()] == [31, allowed]
 
 
 def test_entries_come_back_as_they_were_put(folder: Path) -> None:
