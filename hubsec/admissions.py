@@ -26,6 +26,7 @@ import msgspec
 
 from hubsec.admission import Admission, Outcome
 from hubsec.allowlist import checked_entry
+from hubsec.audit.records import Act
 from hubsec.authority import HubAuthority
 from hubsec.device import Device, device_of
 from hubsec.entries import Entry
@@ -204,6 +205,8 @@ class Admissions:
         # A task of its own: who is cancelled here must still be able to take back what the store goes on to write.
         running.adding = self._spawn(self._state.recorded(adding))
         await asyncio.shield(running.adding)
+        # In a task of its own for the same reason; an admission that ends meanwhile has its end recorded behind it.
+        await asyncio.shield(self._spawn(self._state.acted(_opening(admission, entry))))
         if admission.outcome is not None:
             # Evicted, or the hub closed, while it was written.
             raise Refused(admission.reason, rule="admission")
@@ -383,3 +386,16 @@ class Admissions:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _opening(admission: Admission, entry: Entry) -> Act:
+    """What is recorded before anybody hears of an admission."""
+    order = admission.order
+    return Act(
+        act="admission-opened",
+        by=entry.approved_by,
+        radio=admission.radio,
+        device=order.device,
+        correlation=order.admission,
+        details={"credential": order.credential, "window": order.window, "smart_start": order.smart_start},
+    )

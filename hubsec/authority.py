@@ -32,6 +32,7 @@ from hubsec.identity import (
 )
 from hubsec.policy import Context, OpenAdmission, decide
 from hubsec.radio import AdmissionOrder, Radio, SeenDevice, answering
+from hubsec.recorder import asked
 from hubsec.requests import (
     ExchangeRequest,
     IdentifyRequest,
@@ -301,18 +302,18 @@ class HubAuthority:
     async def _record(self, request: Request, decision: Decision) -> None:
         if isinstance(decision, Knock):
             self._knocks.append(self.now())
-        device = request.device
-        await self._state.recorded(
-            self._state.store.record(
-                Record(
-                    at=self.now(),
-                    radio=self.radio.name,
-                    device=device,
-                    request=request,
-                    decision=decision,
-                    policy=self._state.policy.hash,
-                    correlation=self._admissions.correlation(device),
-                )
+        device, (by, channel) = request.device, asked(request)
+        await self._state.recorder.decided(
+            Record(
+                at=self.now(),
+                radio=self.radio.name,
+                device=device,
+                request=request,
+                decision=decision,
+                policy=self._state.policy.hash,
+                correlation=self._admissions.correlation(device),
+                by=by,
+                channel=channel,
             )
         )
 

@@ -397,7 +397,11 @@ class StoreAlarm(HubEvent, frozen=True, kw_only=True, tag="store-alarm"):
 
 
 class StoreRecovered(HubEvent, frozen=True, kw_only=True, tag="store-recovered"):
-    """Records are durable again."""
+    """Records are durable again. The log goes on after record `after`, the newest before the alarm; `unwritten` events
+    were told meanwhile and are not in it."""
+
+    after: int | None = None
+    unwritten: int = 0
 
 
 class SubscriberFailed(HubEvent, frozen=True, kw_only=True, tag="subscriber-failed"):

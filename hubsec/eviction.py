@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hubsec.admissions import Admissions
 from hubsec.adoption import is_present, present
+from hubsec.audit.records import Act
 from hubsec.authority import HubAuthority
 from hubsec.entries import Entry
 from hubsec.events import Evicted
@@ -16,6 +17,7 @@ async def put_out(
     state: HubState, admissions: Admissions, authority: HubAuthority, device: Identity, *, by: str, why: str
 ) -> Eviction:
     """Put `device` out of `authority`'s network; see :meth:`hubsec.hub.Hub.evict`."""
+    await state.acted(Act(act="evict", by=by, radio=authority.radio.name, device=device, reason=why))
     listed = state.allowlist.get(device)
     coming = await admissions.give_up(device, why)
     if authority.radio.network is Network.ZWAVE and listed is not None and not is_present(authority, device):

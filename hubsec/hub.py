@@ -14,20 +14,21 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, overload
 
 from hubsec.admission import Admission
 from hubsec.admissions import Admissions
 from hubsec.adoption import confirm, meet, present
 from hubsec.allowlist import Allowlist
+from hubsec.audit.records import Act, Channel
 from hubsec.authority import HubAuthority
-from hubsec.bus import STREAM_CAPACITY, Bus, EventStream, Overflow
+from hubsec.bus import STREAM_CAPACITY, Bus, EventStream, Overflow, SubscriptionError
 from hubsec.device import Device, device_of
 from hubsec.entries import Entry, Use
-from hubsec.errors import EntryError, HubsecError, RadioError, Refused, StickerError
+from hubsec.errors import EntryError, HubsecError, RadioError, Refused, StickerError, StoreError
 from hubsec.events import Event, Knocked, Quarantined, Released
 from hubsec.eviction import put_out
 from hubsec.identity import (
@@ -48,6 +49,7 @@ from hubsec.radio import Eviction, Radio, answering
 from hubsec.rotation.shapes import RotationPlan, RotationProgress, Way
 from hubsec.rotation.triggers import Rotating
 from hubsec.rotations import Rotation, Rotations
+from hubsec.replay import Replay
 from hubsec.secret import Secret
 from hubsec.state import HubState
 from hubsec.stickers import Sticker, read_sticker
@@ -86,6 +88,7 @@ class Hub:
     :class:`~hubsec.store.ways.KeyFile`, `Passphrase` or `OsKeyring`; by default what the store says, and a key file
     for a new one. `mode` is `enforce` unless told otherwise.
     `rotating` says which changes of the network key begin by themselves: none, unless told otherwise.
+    `channel` is how whoever calls this hub asks, as the audit log has it.
 
     Whatever goes wrong is a :class:`~hubsec.errors.HubsecError`: outside the block too, where everything but
     subscribing says that the hub is not open.
@@ -100,6 +103,7 @@ class Hub:
         unlock: Unlock | None = None,
         clock: Callable[[], float] = time.time,
         rotating: Rotating | None = None,
+        channel: Channel = Channel.API,
     ) -> None:
         if not all(isinstance(radio, Radio) for radio in radios):
             raise HubsecError("A hub takes radios: objects with what hubsec.Radio asks for.")
@@ -109,10 +113,12 @@ class Hub:
         self._radios = {radio.name: radio for radio in radios}
         self._policy = policy
         try:
-            self._mode = Mode(mode)
+            self._mode, self._channel = Mode(mode), Channel(channel)
             self._home = Path(home) if home is not None else default_home()
         except ValueError:
-            raise HubsecError(f"A hub's mode is one of: {', '.join(Mode)}.") from None
+            raise HubsecError(
+                f"A hub's mode is one of: {', '.join(Mode)}; its channel one of: {', '.join(Channel)}."
+            ) from None
         except TypeError:
             raise HubsecError("A hub's home is a path.") from None
         self._unlock = unlock
@@ -160,15 +166,39 @@ class Hub:
         """Call `callback` with every event of `kind` or below. Returns an argument-free, idempotent unsubscribe."""
         return self._bus.on(kind, callback)
 
+    @overload
     def events[E: Event](
         self, kind: type[E], *, capacity: int = STREAM_CAPACITY, overflow: Overflow = Overflow.DROP_OLDEST
-    ) -> AbstractAsyncContextManager[EventStream[E]]:
+    ) -> AbstractAsyncContextManager[EventStream[E]]: ...
+
+    @overload
+    def events[E: Event](
+        self, kind: type[E], *, capacity: int = STREAM_CAPACITY, since: int
+    ) -> AbstractAsyncContextManager[Replay[E]]: ...
+
+    def events[E: Event](
+        self,
+        kind: type[E],
+        *,
+        capacity: int = STREAM_CAPACITY,
+        overflow: Overflow = Overflow.DROP_OLDEST,
+        since: int | None = None,
+    ) -> AbstractAsyncContextManager[EventStream[E] | Replay[E]]:
         """A stream of every event of `kind` or below, with a mailbox of `capacity` and the given rule for when it is
         full.
 
-        It ends when the hub closes.
+        With `since` it begins with those that the audit log has after the record of that number, 0 for all, and goes on
+        with those of the present: see :mod:`hubsec.replay`. A full mailbox then loses nothing. It ends when the hub
+        closes.
         """
-        return self._bus.events(kind, capacity=capacity, overflow=overflow)
+        if since is None:
+            return self._bus.events(kind, capacity=capacity, overflow=overflow)
+        if not _is_event(kind) or capacity < 1 or not _number(since):
+            raise SubscriptionError(
+                "A replay is of a type of event, since a record's number, with a mailbox of at least one."
+            )
+        state = self._state
+        return Replay(state.recorder, state.store, kind, since=since, capacity=capacity)
 
     # Opening and closing
 
@@ -190,7 +220,13 @@ class Hub:
                 policy=policy,
                 store=store,
                 allowlist=await Allowlist.load(store, clock=self._clock),
+                channel=self._channel,
             )
+            stack.callback(self._bus.on(Event, state.recorder.on_event))
+            stack.push_async_callback(state.recorder.close)
+            with suppress(StoreError):
+                # It is told as the alarm, and tried again before anything is decided.
+                await state.recorder.introduce()
             admissions = Admissions(state, self._authorities)
             stack.callback(self._bus.on(Event, admissions.on_event))
             rotations = Rotations(state, self._authorities, admissions, self._rotating)
@@ -633,6 +669,15 @@ def _way(way: Way | str | None) -> Way | None:
         return None if way is None else Way(way)
     except ValueError:
         raise HubsecError(f"A network key goes out by one of: {', '.join(Way)}.") from None
+
+
+def _is_event(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Event)
+
+
+def _number(value: object) -> bool:
+    """Whether that may be a record's number, or 0. True is none."""
+    return type(value) is int and 0 <= value < 1 << 63
 
 
 def _text(value: object) -> str:

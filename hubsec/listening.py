@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from hubsec.audit.records import Act
 from hubsec.authority import HubAuthority
 from hubsec.bus import EventStream, Overflow
 from hubsec.errors import RadioError, Refused
@@ -26,7 +27,8 @@ async def listening(
     """Hear knocks on one radio while the block lives, for `seconds` at most; the stream ends with the window.
 
     Raises :class:`~hubsec.errors.Refused` where the policy does not listen so long, in mode observe, before
-    adoption, and while another window is open on that radio.
+    adoption, and while another window is open on that radio; :class:`~hubsec.errors.StoreError` where it can't be
+    recorded.
     """
     radio = authority.radio
     state.policy.check_listening(seconds)
@@ -51,6 +53,9 @@ async def listening(
     timer = asyncio.get_running_loop().call_later(seconds, shut)
     try:
         async with knocks:
+            await state.acted(
+                Act(act="listening-opened", by=by, radio=radio.name, details={"seconds": float(seconds)})
+            )
             with answering(radio.name):
                 await radio.listen(seconds, by=by)
             now = state.now()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from hubsec import __version__
 from hubsec.allowlist import Allowlist
+from hubsec.audit.records import Act, Channel
 from hubsec.bus import Bus
 from hubsec.errors import StoreError
-from hubsec.events import Event, RadioLost, StoreAlarm, StoreRecovered
+from hubsec.events import Event, RadioLost
 from hubsec.identity import Mode
 from hubsec.policy import Policy
+from hubsec.recorder import Recorder
 from hubsec.store import AsyncStore
 from hubsec.vault import Vault
 
@@ -26,6 +29,7 @@ class HubState:
         policy: Policy,
         store: AsyncStore,
         allowlist: Allowlist,
+        channel: Channel = Channel.API,
     ) -> None:
         self.mode = mode
         self.now = clock
@@ -35,6 +39,8 @@ class HubState:
         self.allowlist = allowlist
         self.vault = Vault(store, clock)
         self.alarm: str | None = None
+        self.recorder = Recorder(self, mode=mode, policy_name=policy.name, version=__version__)
+        store.stands_under(policy.hash, channel)
 
     @property
     def enforcing(self) -> bool:
@@ -55,11 +61,12 @@ class HubState:
         try:
             result = await writing
         except StoreError as error:
-            if self.alarm is None:
-                self.publish(StoreAlarm(time=self.now(), reason=str(error)))
-            self.alarm = str(error)
+            self.recorder.failed(error)
             raise
-        if self.alarm is not None:
-            self.alarm = None
-            self.publish(StoreRecovered(time=self.now()))
+        self.recorder.works()
         return result
+
+    async def acted(self, act: Act) -> int:
+        """Write down what is about to be done, under the policy in force and with the channel by which this hub is
+        asked; durable when this returns its number. Raises :class:`~hubsec.errors.StoreError`: then it is not done."""
+        return await self.recorded(self.store.act(act, at=self.now()))

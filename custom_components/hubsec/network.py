@@ -46,6 +46,7 @@ from hubsec import (
     StoreError,
     load_policy,
 )
+from hubsec.audit import Channel
 from hubsec.events import Drifted, Event, RadioLost
 from hubsec.radio import Radio, RadioPosture, SeenDevice, answering
 from hubsec.store import AsyncStore
@@ -327,7 +328,13 @@ class ProtectedNetwork:
         try:
             async with AsyncExitStack() as stack:
                 await self.hass.async_add_executor_job(_make_private, self.home)
-                hub = Hub(radio, policy=self.policy, mode=self.mode, home=self.home)
+                hub = Hub(
+                    radio,
+                    policy=self.policy,
+                    mode=self.mode,
+                    home=self.home,
+                    channel=Channel.HOME_ASSISTANT,
+                )
                 hub.on(Event, self._hear)
                 await stack.enter_async_context(hub)
                 await self._adopt(hub, radio.name, found)

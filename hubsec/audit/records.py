@@ -19,8 +19,6 @@ from hubsec.audit.chain import packed
 from hubsec.errors import StoreError
 from hubsec.identity import Identity
 
-# How hubsec names itself where it says who did something: alone, or with what it was about after a colon.
-_OURSELVES: Final = "hubsec"
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
 
 
@@ -116,5 +114,10 @@ def draft(at: float, kind: Kind, device: str | None, correlation: str, body: obj
 
 
 def channel_of(by: str, opened_as: Channel) -> Channel:
-    """How `by` asked a hub that was opened as `opened_as`: hubsec itself needs no channel."""
-    return Channel.HUB if by.partition(":")[0] == _OURSELVES else opened_as
+    """How `by` asked a hub that was opened as `opened_as`: hubsec itself, a host and a guarded server's clients have
+    channels of their own."""
+    return _CHANNELS.get(by.partition(":")[0], opened_as)
+
+
+# By what stands before a colon, or alone, where hubsec writes who did something.
+_CHANNELS: Final = {"hubsec": Channel.HUB, "host": Channel.HOST, "client": Channel.GATE}

@@ -72,11 +72,6 @@ class _Job[T]:
             future.set_exception(error)
 
 
-def _finish(jobs: Sequence[_Job[Any]]) -> None:
-    for job in jobs:
-        job.finish()
-
-
 class AsyncStore:
     """A :class:`~hubsec.store.store.Store` with its writer thread, from :meth:`open` to :meth:`aclose`.
 
@@ -99,6 +94,8 @@ class AsyncStore:
         self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closing = False
+        self.newest = 0
+        """The number of the newest record that anybody has been told of."""
 
     @classmethod
     async def open(
@@ -119,14 +116,15 @@ class AsyncStore:
         self._thread = threading.Thread(target=self._work, name="hubsec store", daemon=True)
         self._thread.start()
         try:
-            await self._ask(self._open, writes=False)
+            self.newest, _ = await self._ask(self._open, writes=False)
         except BaseException:
             await self.aclose()
             raise
         return self
 
-    def _open(self) -> None:
+    def _open(self) -> tuple[int, bytes]:
         self._store = self._make()
+        return self._store.tail()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -183,7 +181,11 @@ class AsyncStore:
 
     async def act(self, act: Act, *, at: float) -> int:
         """Write down what is to be done, or was; returns its number, after the commit."""
-        return await self.append(self._opened().log.act(act, at))
+        return await self.append(self.act_draft(act, at=at))
+
+    def act_draft(self, act: Act, *, at: float) -> Draft:
+        """The record of an act, for :meth:`append` and :meth:`note`."""
+        return self._opened().log.act(act, at)
 
     async def append(self, draft: Draft) -> int:
         """Write a record down; returns its number, after the commit."""
@@ -310,18 +312,24 @@ class AsyncStore:
             outcomes = self._store.together([job.work for job in jobs])
         else:
             outcomes = [outcome(cast("Callable[[], object]", job.work)) for job in jobs]
+        newest = None if self._store is None else self._store.log.end
         done: list[_Job[Any]] = []
         for job, result in zip(jobs, outcomes, strict=True):
             job.value, job.error = result
             if done and job.loop is not done[0].loop:
-                _hand_over(done)
+                self._hand_over(done, newest)
                 done = []
             done.append(job)
-        _hand_over(done)
+        self._hand_over(done, newest)
 
+    def _hand_over(self, jobs: Sequence[_Job[Any]], newest: int | None) -> None:
+        """One call for all that a loop waits for: waking it up costs more than finishing a job."""
+        # A loop that is closed has nobody left who waits.
+        with contextlib.suppress(RuntimeError):
+            jobs[0].loop.call_soon_threadsafe(self._finish, jobs, newest)
 
-def _hand_over(jobs: Sequence[_Job[Any]]) -> None:
-    """One call for all that a loop waits for: waking it up costs more than finishing a job."""
-    # A loop that is closed has nobody left who waits.
-    with contextlib.suppress(RuntimeError):
-        jobs[0].loop.call_soon_threadsafe(_finish, jobs)
+    def _finish(self, jobs: Sequence[_Job[Any]], newest: int | None) -> None:
+        if newest is not None:
+            self.newest = newest
+        for job in jobs:
+            job.finish()

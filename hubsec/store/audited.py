@@ -90,6 +90,11 @@ class Log:
         """A transaction was undone: what is remembered of the log's end may not be so."""
         self._tail = self._signed = None
 
+    @property
+    def end(self) -> int | None:
+        """The newest record's number, as far as it is remembered."""
+        return None if self._tail is None else self._tail[0]
+
     def tail(self, connection: sqlite3.Connection) -> tuple[int, bytes]:
         """Number and hash of the newest record; 0 and the store's own where there is none."""
         if self._tail is None:
