@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 import hubsec
-from hubsec.cli import allowlist, radios, sticker, vault
+from hubsec.cli import allowlist, audit, radios, sticker, vault
 from hubsec.errors import HubsecError
 from hubsec.policy import command as policy
 
@@ -57,6 +57,7 @@ def application() -> typer.Typer:
     app.add_typer(policy.app, name="policy", help="Read, check and test policies.")
     app.add_typer(sticker.app, name="sticker")
     app.add_typer(allowlist.app, name="allowlist")
+    app.add_typer(audit.app, name="audit")
     app.add_typer(vault.app, name="vault")
     for point in sorted(entry_points(group=COMMANDS), key=lambda point: point.name):
         try:

@@ -269,13 +269,28 @@ def records(
     connection: sqlite3.Connection, since: int, kinds: Sequence[Kind], limit: int
 ) -> tuple[AuditRecord, ...]:
     """The records after number `since`, oldest first; of these kinds, or of all."""
-    among = f" AND kind IN ({', '.join(repr(str(kind)) for kind in kinds)})" if kinds else ""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM audit WHERE seq > ?{among} ORDER BY seq LIMIT ?",  # noqa: S608 - our own words
+        f"SELECT {_COLUMNS} FROM audit WHERE seq > ? AND {_among(kinds)} ORDER BY seq LIMIT ?",  # noqa: S608 - our words
         (since, limit),
     )
-    fields = AuditRecord.__struct_fields__
-    return tuple(msgspec.convert(dict(zip(fields, row, strict=True)), AuditRecord) for row in rows)
+    return tuple(map(_record, rows))
+
+
+def newest(connection: sqlite3.Connection, kinds: Sequence[Kind], limit: int) -> tuple[AuditRecord, ...]:
+    """The newest records, oldest first; of these kinds, or of all."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM audit WHERE {_among(kinds)} ORDER BY seq DESC LIMIT ?",  # noqa: S608 - the same
+        (limit,),
+    )
+    return tuple(map(_record, rows))[::-1]
+
+
+def _among(kinds: Sequence[Kind]) -> str:
+    return f"kind IN ({', '.join(repr(str(kind)) for kind in kinds)})" if kinds else "TRUE"
+
+
+def _record(row: tuple[object, ...]) -> AuditRecord:
+    return msgspec.convert(dict(zip(AuditRecord.__struct_fields__, row, strict=True)), AuditRecord)
 
 
 def rows_of(connection: sqlite3.Connection, since: int) -> Iterator[Row]:
@@ -329,7 +344,7 @@ def verify(
     progress: Progress | None,
 ) -> Verified:
     """Verify all of the log. Raises :class:`~hubsec.errors.AuditError` with the first record that is wrong."""
-    first = connection.execute("SELECT min(seq) FROM audit").fetchone()[0] or 1
+    first = connection.execute("SELECT ifnull(min(seq), 1) FROM audit").fetchone()[0]
     after, previous = before(connection, name, first)
     verifier = Verifier(name, after=after, previous=previous, known=known, key=key)
     verifier.feed(rows_of(connection, after), progress)

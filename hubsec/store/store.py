@@ -18,7 +18,7 @@ from hubsec.audit.checkpoints import Checkpoint, Signer
 from hubsec.audit.records import Act, AuditRecord, Draft, Kind
 from hubsec.audit.verifying import SECRETS_FORGOTTEN, Verified
 from hubsec.entries import Entry
-from hubsec.errors import SealError, StoreError
+from hubsec.errors import AuditError, SealError, StoreError
 from hubsec.identity import Identity, Network
 from hubsec.rotation.shapes import RotationProgress
 from hubsec.rotation.triggers import Need
@@ -145,13 +145,17 @@ class Store:
         """How the key is opened; None while there is none. Needs no key."""
         return self._data_key.wrapping()
 
-    def rewrap(self, unlock: Unlock, *, at: float) -> Wrapping:
+    def rewrap(self, unlock: Unlock, *, at: float, by: str = "operator") -> Wrapping:
         """Let `unlock` open the store from now on, and nothing else any more. No sealed row is touched.
 
-        Killed at any moment, the store opens as before or as it shall. Raises :class:`~hubsec.errors.SealError`, and
-        leaves all as it was, where the new way can't be had. To be called outside transactions.
+        That it was asked for is on record before. Killed at any moment, the store opens as before or as it shall.
+        Raises :class:`~hubsec.errors.SealError`, and leaves all as it was, where the new way can't be had. To be
+        called outside transactions.
         """
-        return self._data_key.rewrap(self._key(), unlock, at=at)
+        seal = self._key()
+        act = Act(act="vault-rewrap", by=by, details={"to": unlock.name})
+        self.append(self.log.act(act, at))
+        return self._data_key.rewrap(seal, unlock, at=at)
 
     # The allowlist
 
@@ -306,6 +310,11 @@ class Store:
         with self._database.reading() as connection:
             return audited.records(connection, since, kinds, limit)
 
+    def newest_records(self, *, kinds: Sequence[Kind] = (), limit: int = 100) -> tuple[AuditRecord, ...]:
+        """The newest `limit` records, oldest first; of these kinds, or of all."""
+        with self._database.reading() as connection:
+            return audited.newest(connection, kinds, limit)
+
     def tail(self) -> tuple[int, bytes]:
         """Number and hash of the newest record; 0 and the store's own where there is none."""
         with self._database.reading() as connection:
@@ -346,25 +355,33 @@ class Store:
         key: str | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> Verified:
-        """Verify the whole log on disk, against checkpoints from elsewhere and a public key that is known, if any.
+        """Verify the whole log on disk: against checkpoints from elsewhere and a public key that is known, if any, and
+        against the vault's own where that opens.
 
         Raises :class:`~hubsec.errors.AuditError`, which names the first record that is wrong.
         """
         with self._database.snapshot() as connection:
-            return audited.verify(connection, self._name, known=known, key=key, progress=progress)
+            found = audited.verify(connection, self._name, known=known, key=key, progress=progress)
+            signer = self._signer(make=False)
+        if signer is not None and found.keys and found.keys[-1] != signer.key:
+            raise AuditError(
+                "The log is signed by another key than the vault's: it is forged.", fault="forged"
+            )
+        return found
 
     def export(self, write: Callable[[bytes], object], *, since: int = 0, kinds: Sequence[Kind] = ()) -> int:
         """Write the records after number `since` as lines of JSON; of these kinds, or of all. Returns how many."""
         with self._database.snapshot() as connection:
             return audited.export(connection, self._name, write, since, kinds)
 
-    def _signer(self) -> Signer | None:
-        """Who signs; the key is made at the first signature. None without the vault's key."""
+    def _signer(self, *, make: bool = True) -> Signer | None:
+        """Who signs; the key is made at the first signature, in its transaction. None without the vault's key."""
         try:
             secret = self._new_key or self.unseal(SecretKind.SIGNING_KEY, SIGNING_KEY)
-            if secret is None and not self._read_only:
-                secret = self._new_key = Secret(os.urandom(SIGNING_BYTES))
+            if secret is None and make and not self._read_only:
+                secret = Secret(os.urandom(SIGNING_BYTES))
                 self.seal(SecretKind.SIGNING_KEY, SIGNING_KEY, secret, at=time.time())
+                self._new_key = secret
         except SealError:
             return None
         return None if secret is None else Signer(secret)

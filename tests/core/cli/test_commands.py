@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hubsec import __version__
+from hubsec.audit import Act
 from hubsec.cli import application
 from hubsec.cli.radios import capabilities
 from hubsec.entries import Entry
@@ -19,6 +21,7 @@ from hubsec.radio import Capabilities
 from hubsec.secret import Secret
 from hubsec.store import Store
 from tests.core.stickers import zwave_codes
+from tests.core.store import made
 
 LAMP = "00:12:4b:00:00:00:00:01"
 # Zigbee Base Device Behavior 3.0.1, 10.1: the specification's own example of an install code, and the link key of it.
@@ -236,3 +239,97 @@ def test_the_table_of_radios_fits_a_terminal_and_shows_every_note() -> None:
 def test_the_table_of_radios_as_json_is_all_of_it() -> None:
     told = json.loads(run("radios", "--json").stdout)
     assert told == json.loads(msgspec.json.encode(capabilities()))
+
+
+# The audit log
+
+
+@pytest.fixture
+def logged(tmp_path: Path) -> Path:
+    """A store with an entry, of [b]Ada[/b]'s, a decision and a signature."""
+    folder = tmp_path / "logged"
+    with Store(folder) as store:
+        store.put(made.entry(label="[b]Lamp[/b]"), made.KEY, by="[b]Ada[/b]", at=1.0)
+        store.record(made.record(at=86400.0))
+        store.change(made.LAMP, {"quarantined": "It behaves oddly."}, by="hubsec", at=2.0)
+        store.append(store.log.act(Act(act="evict", by="Ada", reason="Sold."), 3.0))
+        store.checkpoint(at=4.0)
+    return folder
+
+
+def test_a_log_is_verified_against_what_was_kept_elsewhere(logged: Path, tmp_path: Path) -> None:
+    home, kept = ["--home", str(logged)], tmp_path / "kept"
+    kept.write_text(run("audit", "checkpoint", *home).stdout)
+    key = run("audit", "key", *home).stdout.strip()
+    result = run("audit", "verify", *home)
+    assert result.exit_code == 0
+    assert "5 records, 1 to 5: whole." in result.stdout
+    assert "Signed up to record 4; 1 is behind that." in result.stdout
+    assert f"Key: {key}" in result.stdout
+    assert "--checkpoint" in result.stdout
+    told = json.loads(run("audit", "verify", *home, "--checkpoint", str(kept), "--key", key, "--json").stdout)
+    assert (told["whole"], told["signed_to"], told["keys"]) == (True, 5, [key])
+    with sqlite3.connect(logged / "hubsec.db") as connection:
+        connection.execute("DROP TRIGGER audit_goes_from_its_beginning")
+        connection.execute("DELETE FROM audit WHERE seq = 5")
+    connection.close()
+    assert run("audit", "verify", *home).exit_code == 0
+    line = failed(run("audit", "verify", *home, "--checkpoint", str(kept)))
+    assert "newest records are missing" in line
+    result = run("audit", "verify", *home, "--checkpoint", str(kept), "--json")
+    assert result.exit_code == 1
+    assert {**json.loads(result.stdout), "reason": ""} == {
+        "whole": False,
+        "seq": 5,
+        "fault": "cut",
+        "reason": "",
+    }
+    assert "can't be read" in failed(run("audit", "verify", *home, "--checkpoint", str(tmp_path / "none")))
+
+
+def test_an_export_is_lines_of_json_that_verify(logged: Path, tmp_path: Path) -> None:
+    export = tmp_path / "export"
+    export.write_bytes(run("audit", "export", "--home", str(logged)).stdout_bytes)
+    lines = [json.loads(line) for line in export.read_text().splitlines()]
+    assert [line.get("kind") for line in lines] == [None, "change", "decision", "change", "act", "checkpoint"]
+    assert "5 records, 1 to 5: whole." in run("audit", "verify", "--export", str(export)).stdout
+    export.write_bytes(export.read_bytes().replace(b"Sold.", b"Lost."))
+    assert "Record 4 was changed" in failed(run("audit", "verify", "--export", str(export)))
+    some = run(
+        "audit", "export", "--home", str(logged), "--since", "1", "--kind", "act", "--kind", "decision"
+    )
+    export.write_bytes(some.stdout_bytes)
+    result = run("audit", "verify", "--export", str(export))
+    assert "2 records, 2 to 4: whole." in result.stdout
+    assert "1 more were left out" in result.stdout
+    assert "None of them is signed" in result.stdout
+
+
+def test_a_log_is_shown_to_people(logged: Path) -> None:
+    shown = run("audit", "show", "--home", str(logged)).stdout
+    for words in (
+        "added: [b]Lamp[/b]",
+        "[b]Ada[/b] (api)",
+        "hubsec (hub)",
+        "1970-01-02 00:00:00",
+        "deny to join: Nothing is open. [closed]",
+        "quarantined: [b]Lamp[/b]: It behaves oddly.",
+        "evict: Sold.",
+        "signed 4",
+    ):
+        assert words in shown
+    newest = run("audit", "show", "--home", str(logged), "--limit", "1").stdout
+    assert "signed 4" in newest
+    assert "evict" not in newest
+    some = run("audit", "show", "--home", str(logged), "--since", "1", "--kind", "change").stdout
+    assert "quarantined" in some
+    assert "added" not in some
+    assert "no such record" in run("audit", "show", "--home", str(logged), "--kind", "event").stdout
+
+
+def test_an_empty_log_is_whole(tmp_path: Path) -> None:
+    Store(tmp_path / "empty").close()
+    home = ["--home", str(tmp_path / "empty")]
+    assert "no record yet" in run("audit", "verify", *home).stdout
+    assert "has yet to make" in failed(run("audit", "checkpoint", *home))
+    assert "no store" in failed(run("audit", "verify", "--home", str(tmp_path / "nowhere")))
