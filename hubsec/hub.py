@@ -23,7 +23,7 @@ from hubsec.admission import Admission
 from hubsec.admissions import Admissions
 from hubsec.adoption import confirm, meet, present
 from hubsec.allowlist import Allowlist
-from hubsec.audit.records import Act, Channel
+from hubsec.audit.records import Channel
 from hubsec.authority import HubAuthority
 from hubsec.bus import STREAM_CAPACITY, Bus, EventStream, Overflow, SubscriptionError
 from hubsec.device import Device, device_of
@@ -46,10 +46,10 @@ from hubsec.policy import Policy, load_policy
 from hubsec.policy.classes import DeviceClass
 from hubsec.posture import NetworkPosture, Posture
 from hubsec.radio import Eviction, Radio, answering
+from hubsec.replay import Replay
 from hubsec.rotation.shapes import RotationPlan, RotationProgress, Way
 from hubsec.rotation.triggers import Rotating
 from hubsec.rotations import Rotation, Rotations
-from hubsec.replay import Replay
 from hubsec.secret import Secret
 from hubsec.state import HubState
 from hubsec.stickers import Sticker, read_sticker

@@ -164,7 +164,7 @@ class Recorder:
     def _event_written(self, event: Event, seq: int | None, error: Exception | None) -> None:
         if error is not None:
             self._unwritten += 1
-        self._written(seq, error)
+        self._noted(seq, error)
         self._pass_on(seq, event)
 
     def _tell_passed_over(self, kind: type[Event]) -> None:
@@ -174,12 +174,11 @@ class Recorder:
     def note(self, act: Act) -> None:
         """Write down what was done, without waiting."""
         store = self._state.store
-        store.note(store.act_draft(act, at=self._state.now()), self._written)
+        store.note(store.act_draft(act, at=self._state.now()), self._noted)
 
-    def _written(self, _: int | None, error: Exception | None) -> None:
-        if error is None:
-            self.works()
-        else:
+    def _noted(self, _: int | None, error: Exception | None) -> None:
+        # That a small record found room is not yet that a decision does: the alarm ends with one that is waited for.
+        if error is not None:
             self.failed(error)
 
     # Replays
@@ -210,7 +209,7 @@ class Recorder:
             state.publish(StoreAlarm(time=state.now(), reason=str(error)))
 
     def works(self) -> None:
-        """Something was written (rule 5)."""
+        """Something that was waited for is durable (rule 5)."""
         state = self._state
         if state.alarm is None:
             return

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from hubsec.audit.records import Act
 from hubsec.identity import Identity
 from hubsec.rotation.shapes import RotationProgress
 from hubsec.rotation.triggers import Need, Trigger
@@ -18,8 +19,12 @@ NEEDS_KEPT: Final = 1024
 """Needs of a network that are kept; far more than anybody puts out before changing the key."""
 
 
-def keep(connection: sqlite3.Connection, progress: RotationProgress) -> None:
-    """Write down where a rotation stands; the oldest of its network go."""
+def keep(connection: sqlite3.Connection, progress: RotationProgress) -> bool:
+    """Write down where a rotation stands; the oldest of its network go. Whether it has come a step further."""
+    row = connection.execute(
+        "SELECT about FROM rotations WHERE rotation = ?", (progress.rotation,)
+    ).fetchone()
+    before = None if row is None else msgspec.json.decode(row[0], type=RotationProgress)
     connection.execute(
         "INSERT INTO rotations (rotation, network_id, started_at, about) VALUES (?, ?, ?, ?) "
         "ON CONFLICT (rotation) DO UPDATE SET about = excluded.about",
@@ -34,6 +39,29 @@ def keep(connection: sqlite3.Connection, progress: RotationProgress) -> None:
         "DELETE FROM rotations WHERE network_id = :network AND rotation NOT IN (SELECT rotation FROM rotations "
         "WHERE network_id = :network ORDER BY started_at DESC, rotation LIMIT :kept)",
         {"network": progress.network_id, "kept": KEPT},
+    )
+    return before is None or _place(before) != _place(progress)
+
+
+def _place(progress: RotationProgress) -> tuple[object, ...]:
+    return progress.step, progress.round, progress.outcome
+
+
+def step(progress: RotationProgress) -> Act:
+    """What the audit log says of a rotation's step."""
+    return Act(
+        act="rotation-step",
+        by=progress.by,
+        radio=progress.radio,
+        correlation=progress.rotation,
+        reason=progress.reason,
+        details={
+            "way": progress.way,
+            "step": progress.step,
+            "round": progress.round,
+            "sequence": progress.sequence,
+            "outcome": progress.outcome,
+        },
     )
 
 

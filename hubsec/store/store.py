@@ -445,7 +445,8 @@ class Store:
                     sealed.discard(connection, kind, name)
                 else:
                     sealed.put(connection, kind, name, blob, at)
-            rotated.keep(connection, progress)
+            if rotated.keep(connection, progress):
+                self._done(connection, rotated.step(progress), at)
             if rotated_at is not None:
                 nets.rotated(connection, Network.ZIGBEE, progress.network_id, rotated_at)
             if healed:
