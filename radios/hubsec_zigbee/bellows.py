@@ -22,6 +22,7 @@ from hubsec_zigbee.gate import Refusal, check_pinned
 from hubsec_zigbee.guard import Guard
 from hubsec_zigbee.hosting import Hosting
 from hubsec_zigbee.limits import LAST_COMMANDS, Limits
+from hubsec_zigbee.link_keys import LinkKeys
 from hubsec_zigbee.own import guarded_application
 from hubsec_zigbee.quiet import Quiet
 
@@ -41,7 +42,9 @@ class Bellows:
     `url` is a serial port's path, or `tcp://host:port`. `database` is zigpy's own file, none unless given.
     `name` is what events call the radio. `config` is laid over what bellows is configured with, as zigpy
     documents it. `auto_form`:
-    form a network where the stick has none. `limits` bounds what takes time.
+    form a network where the stick has none. `limits` bounds what takes time. `link_keys`: "hashed", one secret for
+    all, or "unique", a key in the stick's small table for each device, for a network that is formed so
+    (:mod:`hubsec_zigbee.link_keys`); raises :class:`~hubsec.errors.RadioError` for anything else.
     """
 
     def __init__(
@@ -53,8 +56,10 @@ class Bellows:
         config: Mapping[str, Any] | None = None,
         auto_form: bool = True,
         limits: Limits | None = None,
+        link_keys: LinkKeys | str = LinkKeys.HASHED,
     ) -> None:
         self._set_up(name, limits)
+        self._guard.link_keys.kind = _link_keys(link_keys)
         self._auto_form = auto_form
         self._config: dict[str, Any] = {
             "device": {"path": url},
@@ -108,6 +113,11 @@ class Bellows:
     def capabilities(self) -> Capabilities:
         """What bellows can do."""
         return capabilities_of(LIBRARY)
+
+    @property
+    def link_keys(self) -> LinkKeys:
+        """How the network's link keys are made."""
+        return self._guard.link_keys.kind
 
     @property
     def app(self) -> Any:
@@ -318,3 +328,10 @@ class Bellows:
     async def posture(self) -> RadioPosture:
         """How the radio stands, read back now."""
         return await self._guard.posture()
+
+
+def _link_keys(text: str) -> LinkKeys:
+    try:
+        return LinkKeys(text)
+    except ValueError:
+        raise RadioError(f"link_keys is {' or '.join(LinkKeys)}, not {text!r}.") from None

@@ -8,6 +8,7 @@ the device is asked to leave by ZDO. Either way it still holds the network key: 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from hubsec.errors import RadioError
@@ -38,11 +39,20 @@ class Neighbourhood(Protocol):
 
 
 class Evictions:
-    """One at a time for each device; a second call for the same waits for the first one's outcome."""
+    """One at a time for each device; a second call for the same waits for the first one's outcome.
+
+    `erase` takes a device's link key back, where it has one of its own, and says what became of that."""
 
     def __init__(
-        self, desk: Desk, ncp: Ncp, roster: Roster, receiving: ReceivePath, neighbourhood: Neighbourhood
+        self,
+        desk: Desk,
+        ncp: Ncp,
+        roster: Roster,
+        receiving: ReceivePath,
+        neighbourhood: Neighbourhood,
+        erase: Callable[[Identity], Awaitable[str]],
     ) -> None:
+        self._erase = erase
         self._desk = desk
         self._ncp = ncp
         self._roster = roster
@@ -83,17 +93,17 @@ class Evictions:
             how = f"the radio failed: {error}"
         finally:
             del self._leaving[device]
+        # Not before: the order to leave is sealed with it.
+        rest = f"{await self._erase(device)} {_KEEPS_KEY}".strip()
         confirmed = gone.is_set()
         if confirmed:
             self._roster.forget(device)
             self._neighbourhood.forget(device)
-            return Eviction(
-                confirmed=True, still_holds_network_key=True, detail=f"It left, {how}. {_KEEPS_KEY}"
-            )
+            return Eviction(confirmed=True, still_holds_network_key=True, detail=f"It left, {how}. {rest}")
         return Eviction(
             confirmed=False,
             still_holds_network_key=True,
-            detail=f"Nobody confirmed that it left ({how}). Nothing of it reaches the host. {_KEEPS_KEY}",
+            detail=f"Nobody confirmed that it left ({how}). Nothing of it reaches the host. {rest}",
         )
 
     async def _tell(self, device: Identity, gone: asyncio.Event) -> str:

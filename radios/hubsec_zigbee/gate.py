@@ -89,6 +89,9 @@ class Keeper(Protocol):
     def host_policy(self, policy: int, value: int) -> None:
         """The host wanted this of a policy that is hubsec's."""
 
+    def forms(self, state: Any) -> None:
+        """The host sets the keys of a network that it is about to form; `state` may be changed."""
+
     def refused(self, command: str, reason: str) -> None:
         """The host sent a command that it may not, and is told so; or would be, if enforced."""
 
@@ -326,6 +329,8 @@ class Gate:
             feigned = self._no(name, f"its arguments can't be judged ({type(error).__name__})")
         if feigned and keeper.enforcing:
             return _done(handler, name)
+        if rule is Rule.FORM and "state" in fields:
+            keeper.forms(fields["state"])
         return await send(name, *args, **kwargs)
 
     async def _judge(self, rule: Rule, name: str, fields: Mapping[str, Any]) -> bool:

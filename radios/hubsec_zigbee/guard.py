@@ -23,6 +23,7 @@ from hubsec_zigbee.gate import Gate, Refusal
 from hubsec_zigbee.hosting import Hosting
 from hubsec_zigbee.joining import Joining
 from hubsec_zigbee.limits import MAX_LISTENING, Limits
+from hubsec_zigbee.link_keys import LinkKeyTable
 from hubsec_zigbee.ncp import OWN_TAG, Ncp, identity_from
 from hubsec_zigbee.openings import PAIRING_SLACK, RAW_COMMAND, Openings
 from hubsec_zigbee.receiving import NONSENSE, ReceivePath
@@ -64,7 +65,11 @@ class Guard:
         self.openings = Openings(self.desk, self._shut_again)
         self.joining = Joining(self.desk, self.ncp, self.roster, self.receiving, self)
         self.settings = Reconciler(self.desk, self.ncp, self.roster, self._wanted, self.joining.open_for)
-        self.evictions = Evictions(self.desk, self.ncp, self.roster, self.receiving, self)
+        self.link_keys = LinkKeyTable(self.ncp)
+        self.evictions = Evictions(
+            self.desk, self.ncp, self.roster, self.receiving, self, self.link_keys.erase
+        )
+        self._admitting = asyncio.Lock()
         self.rotating = Rotating(self.desk, self.ncp, self.roster, self.receiving, self._open_host)
         self.hosting: Hosting | None = None
         self.host_policies: dict[int, int] = {}
@@ -89,6 +94,7 @@ class Guard:
         for device, short in hosting.places():
             self.roster.learn(device, short)
         self.ncp.check_version()
+        self.gaps |= await self.link_keys.check_network()
         if self.desk.enforcing:
             await self._enforce()
         hosting.hear()
@@ -126,7 +132,12 @@ class Guard:
         return self.settings.defers
 
     def _wanted(self) -> Desired:
-        return desired(self.joining.wishes(), listening=self.joining.listening, defers=self.defers)
+        return desired(
+            self.joining.wishes(),
+            listening=self.joining.listening,
+            defers=self.defers,
+            unique=self.link_keys.unique,
+        )
 
     async def reconcile(self) -> None:
         """Bring the trust center to what is wished for now, if that is enforced."""
@@ -223,7 +234,9 @@ class Guard:
     async def admit(self, order: AdmissionOrder) -> None:
         """See :meth:`hubsec.radio.Radio.admit`."""
         self._must_enforce()
-        self.joining.open(order)
+        async with self._admitting:  # Nobody else takes the last place meanwhile.
+            await self.link_keys.check_room(order.device, self.joining.expected())
+            self.joining.open(order)
         try:
             await self.reconcile()
         except BaseException:
@@ -275,6 +288,7 @@ class Guard:
             gaps=tuple(sorted(self.gaps | self.settings.gaps)),
             settings={
                 **observed.shown(),
+                **await self.link_keys.shown(),
                 "ezsp-version": str(self.gate.version),
                 "frames-dropped": str(self.receiving.dropped),
                 "tries-suppressed": str(self.joining.suppressed),
@@ -352,6 +366,10 @@ class Guard:
     def host_policy(self, policy: int, value: int) -> None:
         """The host wanted this of a policy that is hubsec's; a detaching guard leaves it so."""
         self.host_policies[policy] = value
+
+    def forms(self, state: Any) -> None:
+        """The host forms a network."""
+        self.link_keys.forms(state)
 
     def refused(self, _command: str, reason: str) -> None:
         """The host sent what it may not; the reason names it."""

@@ -113,6 +113,10 @@ class Joining:
         now = self._desk.now()
         return tuple(device for device, admission in self._admissions.items() if admission.associating(now))
 
+    def expected(self) -> tuple[Identity, ...]:
+        """Who has an admission that has not ended."""
+        return tuple(self._admissions)
+
     def open_for(self) -> float:
         """Seconds that somebody still has to be permitted."""
         now = self._desk.now()

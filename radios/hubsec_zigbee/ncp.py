@@ -244,6 +244,28 @@ class Ncp:
         (index, *_) = await self._send("findKeyTableEntry", eui64_of(device), True)  # noqa: FBT003  # bellows' order
         return int(index) != _UNKNOWN_INDEX
 
+    async def key_table_size(self) -> int:
+        """How many entries the link key table has."""
+        (value,) = await self._expect("getConfigurationValue", t.EzspConfigId.CONFIG_KEY_TABLE_SIZE)
+        return int(value)
+
+    async def link_key_owner(self, index: int) -> Identity | None:
+        """Whose link key the table has at `index`, None where it is empty."""
+        # From the bytes, as with transient keys. The key itself is not looked at.
+        answer = _bytes(await self._send("exportLinkKeyByIndex", index))
+        uniform = self.version >= FIRST_UNIFORM_VERSION
+        status, owner = (answer[:4], answer[8:16]) if uniform else (answer[-4:], answer[:8])
+        if any(status):
+            if int.from_bytes(status, "little") not in _NO_SUCH_ENTRY:
+                raise RadioError("The NCP refused exportLinkKeyByIndex.")
+            return None
+        return identity_of(int.from_bytes(owner, "little"))
+
+    async def security_bitmask(self) -> int:
+        """How the network's keys are made (EmberCurrentSecurityBitmask)."""
+        (state,) = await self._expect("getCurrentSecurityState")
+        return int(state.bitmask)
+
     async def erase_link_key(self, device: Identity) -> None:
         """Remove `device`'s entry from the link key table, if it has one."""
         (index, *_) = await self._send("findKeyTableEntry", eui64_of(device), True)  # noqa: FBT003  # bellows' order

@@ -6,7 +6,8 @@ Rules
 2. Idle: no joins, no rejoins (0x00), Request-Key ignored (0x50), no transient key, nobody permitted.
 3. While a device may associate, or knocks are heard: ALLOW_JOINS | DEFER_JOINS (0x21). The NCP sends no key by itself.
    Where the firmware lacks DEFER_JOINS: ALLOW_JOINS | JOINS_USE_INSTALL_CODE_KEY (0x11), for install codes only.
-4. While an exchange runs: Request-Key is answered (0x51).
+4. While an exchange runs: Request-Key is answered, with the derived key (0x51), or where link keys are unique with a
+   new one (0x52), which takes the place of the device's transient key until it is verified.
 5. A transient key is held for each device that may associate or exchanges, for that device alone. There is no wildcard.
 6. On the way, nothing is ever more open than both ends: what narrows comes first, what widens last.
 7. EZSP 13 and later can't delete one transient key: that is clear all, import the others.
@@ -42,6 +43,7 @@ class KeyRequests(IntEnum):
 
     IGNORE = 0x50
     SEND_CURRENT_KEY = 0x51
+    GENERATE_NEW_KEY = 0x52
 
 
 DEFERRED: Final = JoinPolicy.ALLOW_JOINS | JoinPolicy.DEFER_JOINS
@@ -78,12 +80,18 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """The settings that ought to hold."""
+    """The settings that ought to hold. `generated`: devices whose transient key may by now be one that the NCP made."""
 
     join_policy: JoinPolicy
     key_requests: KeyRequests
     transient_keys: Mapping[Identity, Secret]
     permit: Permit
+    generated: frozenset[Identity] = frozenset()
+
+    def holds(self, device: Identity, key: Secret) -> bool:
+        """Whether `device` may have this transient key."""
+        known = self.transient_keys.get(device)
+        return known == key or (known is not None and device in self.generated)
 
     @property
     def idle(self) -> bool:
@@ -152,22 +160,27 @@ Step = SetJoinPolicy | SetKeyRequests | ClearTransientKeys | ImportTransientKey
 IDLE: Final = Desired(JoinPolicy.CLOSED, KeyRequests.IGNORE, {}, Permit())
 
 
-def desired(wishes: Iterable[Wish], *, listening: bool = False, defers: bool = True) -> Desired:
+def desired(
+    wishes: Iterable[Wish], *, listening: bool = False, defers: bool = True, unique: bool = False
+) -> Desired:
     """What ought to hold, given what the admissions need and whether knocks are heard.
 
     `defers`: the firmware knows DEFER_JOINS. Without it nothing is heard, and only what has a key of its own gets in.
+    `unique`: each device is made a link key of its own.
     """
     wished = tuple(wishes)
     associating = [wish for wish in wished if wish.associating]
     listening = listening and defers
     open_policy = DEFERRED if defers else INSTALL_CODE_ONLY
     join_policy = open_policy if associating or listening else JoinPolicy.CLOSED
-    exchanging = any(wish.exchanging for wish in wished)
+    exchanging = frozenset(wish.device for wish in wished if wish.exchanging)
+    answer = KeyRequests.GENERATE_NEW_KEY if unique else KeyRequests.SEND_CURRENT_KEY
     return Desired(
         join_policy=join_policy,
-        key_requests=KeyRequests.SEND_CURRENT_KEY if exchanging else KeyRequests.IGNORE,
+        key_requests=answer if exchanging else KeyRequests.IGNORE,
         transient_keys={wish.device: wish.link_key for wish in wished if wish.link_key is not None},
         permit=_permit(associating, listening=listening),
+        generated=exchanging if unique else frozenset(),
     )
 
 
@@ -209,16 +222,15 @@ def plan(observed: Observed, wanted: Desired) -> tuple[Step, ...]:
     if observed.key_requests != wanted.key_requests:
         narrows = wanted.key_requests is KeyRequests.IGNORE
         (narrowing if narrows else widening).append(SetKeyRequests(wanted.key_requests))
-    return (*narrowing, *_key_steps(observed.transient_keys, wanted.transient_keys), *widening)
+    return (*narrowing, *_key_steps(observed.transient_keys, wanted), *widening)
 
 
-def _key_steps(held: Mapping[Identity, Secret] | None, wanted: Mapping[Identity, Secret]) -> list[Step]:
-    if held is None:  # It can't be read, so it is made.
-        return [ClearTransientKeys(), *(ImportTransientKey(device, key) for device, key in wanted.items())]
-    foreign = any(device not in wanted or wanted[device] != key for device, key in held.items())
-    if foreign:
-        return [ClearTransientKeys(), *(ImportTransientKey(device, key) for device, key in wanted.items())]
-    return [ImportTransientKey(device, key) for device, key in wanted.items() if device not in held]
+def _key_steps(held: Mapping[Identity, Secret] | None, wanted: Desired) -> list[Step]:
+    keys = wanted.transient_keys
+    # What can't be read is made; what is not ours goes, which is to make them all anew.
+    if held is None or not all(wanted.holds(device, key) for device, key in held.items()):
+        return [ClearTransientKeys(), *(ImportTransientKey(device, key) for device, key in keys.items())]
+    return [ImportTransientKey(device, key) for device, key in keys.items() if device not in held]
 
 
 def differences(observed: Observed, wanted: Desired) -> dict[str, tuple[str, str]]:
@@ -230,7 +242,7 @@ def differences(observed: Observed, wanted: Desired) -> dict[str, tuple[str, str
     if observed.key_requests != wanted.key_requests:
         found["tc-key-request-policy"] = (f"0x{wanted.key_requests:02x}", f"0x{observed.key_requests:02x}")
     if observed.transient_keys is not None:
-        foreign = [d for d, key in observed.transient_keys.items() if wanted.transient_keys.get(d) != key]
+        foreign = [d for d, key in observed.transient_keys.items() if not wanted.holds(d, key)]
         if foreign:
             found["transient-keys"] = (
                 ", ".join(sorted(wanted.transient_keys)) or "none",

@@ -198,14 +198,21 @@ class Guarded:
 
 @asynccontextmanager
 async def guarded(
-    authority: ScriptedAuthority | None = None, *, limits: Limits = FAST, **options: Any
+    authority: ScriptedAuthority | None = None,
+    *,
+    limits: Limits = FAST,
+    link_keys: str = "hashed",
+    **options: Any,
 ) -> AsyncGenerator[Guarded]:
     """A house with a radio of hubsec's own on its stick, which is a used one unless `tokens` says otherwise."""
     authority = authority or ScriptedAuthority()
     options.setdefault("tokens", await used_stick(options.get("version", 14)))
     async with House(**{"seed": 1, "scale": SCALE, **options}) as house:
         radio = Bellows(
-            house.url, limits=limits, config={"network": {"channel": 15}, "backup_enabled": False}
+            house.url,
+            limits=limits,
+            config={"network": {"channel": 15}, "backup_enabled": False},
+            link_keys=link_keys,
         )
         await radio.open(authority)
         try:
