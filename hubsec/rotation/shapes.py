@@ -135,6 +135,11 @@ class RotationProgress(msgspec.Struct, frozen=True, kw_only=True):
         return sum(one in _SETTLED for one in self.deliveries.values())
 
     @property
+    def reached(self) -> int:
+        """How many devices have the present round's key, or need nothing more."""
+        return sum(one is not Delivery.PENDING for one in self.deliveries.values())
+
+    @property
     def stragglers(self) -> tuple[Identity, ...]:
         """Who missed it, by identity."""
         return tuple(sorted(one for one, how in self.deliveries.items() if how is Delivery.MISSED))

@@ -246,6 +246,7 @@ class Notes:
         self.full = False
         self.strangers: set[Identity] = set()
         self.held = False
+        self._awaited: dict[Step, asyncio.Event] = {}
         self.admitting = False
         self.admitted = asyncio.Event()
         self.told: list[RotationProgress] = []
@@ -266,6 +267,10 @@ class Notes:
     def journal(self) -> Journal:
         return unpack(self.pages[-1], Journal)
 
+    async def reached(self, step: Step) -> None:
+        """Return when that step is written down next."""
+        await self._awaited.setdefault(step, asyncio.Event()).wait()
+
     def utc(self) -> float:
         return 1_700_000_000 + asyncio.get_running_loop().time()
 
@@ -274,6 +279,8 @@ class Notes:
         if self.full:
             raise StoreError("The disk is full.")
         self.pages.append(pack(journal))
+        if journal.step in self._awaited:
+            self._awaited[journal.step].set()
         await asyncio.sleep(0)
 
     async def finish(self, journal: Journal, ended: RotationProgress, reason: str) -> None:

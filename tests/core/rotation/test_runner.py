@@ -48,11 +48,6 @@ class Scene:
             await asyncio.sleep(1)
             self.radio.sleeps(device)
 
-    async def reached(self, step: Step) -> None:
-        """Return when the journal is there."""
-        while self.notes.journal.step is not step:  # noqa: ASYNC110 - nobody tells of it
-            await asyncio.sleep(0.01)
-
     def reachable(self) -> set[Identity]:
         return {
             lamp.identity for lamp in self.radio.lamps.values() if lamp.power and lamp.holds(self.radio.key)
@@ -242,7 +237,7 @@ def test_it_is_abandoned_before_the_switch_and_not_after() -> None:
     late = Scene(Way.BROADCAST)
 
     async def too_late() -> None:
-        await late.reached(Step.CONFIRMING)
+        await late.notes.reached(Step.CONFIRMING)
         assert late.runner is not None
         with pytest.raises(Refused, match="only go on"):
             late.runner.abandon("Not today.")
@@ -292,7 +287,7 @@ def test_a_stick_with_the_key_from_before_a_confirmed_switch_stops_it() -> None:
     pages: Sequence[object] = scene.notes.pages
 
     async def replace() -> None:
-        await scene.reached(Step.CONFIRMING)
+        await scene.notes.reached(Step.CONFIRMING)
         scene.radio.key, scene.radio.sequence, scene.radio.down = scene.old, 254, True
         await asyncio.sleep(1)
         scene.radio.down = False
