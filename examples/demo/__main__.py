@@ -21,19 +21,24 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from examples.demo.keys import KeysStory
 from examples.demo.story import Story
 from examples.demo.zigbee import ZigbeeHouse
 from examples.demo.zwave import ZWaveStory
-from hubsec import Hub, __version__
+from hubsec import Hub, Rotating, __version__
 from hubsec.events import Event
 from hubsec.events_json import to_json
+from hubsec.rotation.machine import Pace
 from hubsec_emulated import House, ZWaveHouse
+from hubsec_emulated.house import DEFAULT_SCALE
 from hubsec_zigbee import Bellows
 from hubsec_zwave import Limits, ZwaveJs
 
 SEED = 2026
 QUICK = Limits(look=0.1, mirror=1.0, remove_first=2.0)
 """The emulated devices are quick as well."""
+ROTATING = Rotating(pace=Pace().scaled(DEFAULT_SCALE))
+"""The emulated air is as much quicker than a real one."""
 HOW_TO_LOOK = """
 ## How to look at it
 
@@ -55,14 +60,17 @@ async def run(folder: Path, story: Story) -> None:
         zigbee.pcap(folder / "zigbee.pcap")
         stick = Bellows(zigbee.url, config={"network": {"channel": 15}})
         server = ZwaveJs(zwave.url, limits=QUICK)
-        async with Hub(stick, server, policy="home", home=folder / "hub") as hub:
+        async with Hub(stick, server, policy="home", home=folder / "hub", rotating=ROTATING) as hub:
             events: list[Event] = []
             hub.on(Event, events.append)
-            first = ZigbeeHouse(zigbee, hub, story)
+            first = ZigbeeHouse(zigbee, hub, stick, story)
             await first.a_house_forms()
             lamp = await first.a_lamp_and_a_stranger()
             await first.a_sensor_through_the_lamp(lamp)
             await first.a_rogue_opening()
+            keys = KeysStory(zigbee, hub, story, first)
+            await keys.a_lodger_moves_out(lamp)
+            await keys.a_new_key(lamp)
             await first.an_old_plug_knocks()
             second = ZWaveStory(zwave, hub, server, story)
             await second.a_lock_by_its_dsk()

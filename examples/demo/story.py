@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
+from rich.progress import BarColumn, Progress, TextColumn
 
 
 @dataclass
@@ -39,6 +42,19 @@ class Story:
     def warn(self, text: str) -> None:
         self._print(f"[yellow]! {escape(text)}[/yellow]")
         self.lines.append(f"- **Warning:** {text}")
+
+    @contextmanager
+    def bar(self, what: str, total: float) -> Iterator[Callable[..., None]]:
+        """A bar for what takes long. It is given a text, and how much further it is."""
+        columns = (TextColumn("   {task.description}"), BarColumn(), TextColumn("{task.fields[now]}"))
+        with Progress(*columns, console=self.console) as progress:
+            task = progress.add_task(what, total=total, now="")
+
+            def advance(now: str, by: float = 0.0) -> None:
+                progress.update(task, advance=by, now=now)
+
+            yield advance
+            progress.update(task, completed=total, now="done")
 
     def check(self, claim: str, *, holds: bool) -> None:
         mark, style = ("✓", "green") if holds else ("✗", "bold red")

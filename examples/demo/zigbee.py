@@ -9,6 +9,8 @@ from hubsec import Hub
 from hubsec.events import Denied, Event, Exposed, Knocked, Quarantined, RogueOpening, Steered
 from hubsec_emulated import House
 from hubsec_emulated.devices.device import Device as Thing
+from hubsec_emulated.devices.onoff import Lamp
+from hubsec_zigbee import Bellows
 
 PATIENCE = 30.0
 """Simulated seconds: longer than any honest device takes for its link key exchange."""
@@ -17,9 +19,10 @@ PATIENCE = 30.0
 class ZigbeeHouse:
     """The Zigbee half: the house, the hub, and what was seen."""
 
-    def __init__(self, house: House, hub: Hub, story: Story) -> None:
+    def __init__(self, house: House, hub: Hub, stick: Bellows, story: Story) -> None:
         self.house = house
         self.hub = hub
+        self.stick = stick
         self.story = story
         self.events: list[Event] = []
         hub.on(Event, self.events.append)
@@ -28,7 +31,7 @@ class ZigbeeHouse:
         return [
             event
             for event in self.events
-            if isinstance(event, kind) and (device is None or event.device == _identity(device))
+            if isinstance(event, kind) and (device is None or event.device == identity(device))
         ]
 
     def listener_has_the_key(self) -> bool:
@@ -60,7 +63,7 @@ class ZigbeeHouse:
             "The trust center refuses everybody, as read back from the stick", holds=network.closed
         )
 
-    async def a_lamp_and_a_stranger(self) -> Thing:
+    async def a_lamp_and_a_stranger(self) -> Lamp:
         self.story.chapter(
             "A lamp by its sticker, and a stranger",
             "The Hall lamp's QR code is scanned. While the network is open for it, a stranger tries as well, with the key that "
@@ -159,6 +162,7 @@ class ZigbeeHouse:
         await self.house.wait_until(happened, PATIENCE)
 
 
-def _identity(thing: Thing) -> str:
+def identity(thing: Thing) -> str:
+    """Its EUI64, as hubsec spells it."""
     digits = f"{thing.eui64:016x}"
     return ":".join(digits[i : i + 2] for i in range(0, 16, 2))

@@ -47,7 +47,8 @@ class Loot:
 
 
 class Attacker(Device):
-    """A joiner with every public key and those in `keys`. Powered on, it tries to join like anybody else."""
+    """A joiner with every public key and those in `keys`: `held` are the link keys that it tries. Powered on, it tries
+    to join like anybody else."""
 
     model = "Innocent"
 
@@ -56,13 +57,13 @@ class Attacker(Device):
     ) -> None:
         super().__init__(air, eui64, **options)
         self.loot = Loot()
-        self._held = (*keys, *self.link_keys.preconfigured, *PUBLIC_KEYS)
+        self.held = (*keys, *self.link_keys.preconfigured, *PUBLIC_KEYS)
         self.leaves_without_link_key = False
         self.opens_network = False
 
     def candidate_link_keys(self, source: int | None, key_id: KeyId) -> tuple[bytes, ...]:
         """Whatever it has, for whatever it hears."""
-        return tuple(dict.fromkeys((*self.link_keys.candidates(), *self._held)))
+        return tuple(dict.fromkeys((*self.link_keys.candidates(), *self.held)))
 
     def on_joined(self, *, rejoined: bool) -> None:
         """It got a network key."""

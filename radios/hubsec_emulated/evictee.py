@@ -112,7 +112,7 @@ class Evictee(Insider):
                 sorted(self.keys.all().items(), key=lambda held: held[0] == self.keys.active)
             )
             own = (self.link_keys.trust_center_key, self.link_keys.pending_key)
-            self._held = (*(key for key in own if key is not None), *self._held)
+            self.held = (*(key for key in own if key is not None), *self.held)
             self._place = _Place(
                 self.mac.channel,
                 self.mac.pan_id,
@@ -143,7 +143,7 @@ class Evictee(Insider):
         What it finds in any frame is loot: network keys that it never had, and link keys of others.
         """
         self._left()
-        held = set(self._held)
+        held = set(self.held)
         ear = Sniffer(held, network_keys=self._network_keys.values())
         others = [sent for sent in self._recording if sent.sender != self.name]
         for sent in others:

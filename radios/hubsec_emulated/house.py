@@ -318,7 +318,7 @@ class House:
         return writer
 
     def keys(self) -> str:
-        """Every key there is, as the lines of Wireshark's `zigbee_pc_keys` file. These are the secrets themselves.
+        """Every key that was ever used, as the lines of Wireshark's `zigbee_pc_keys` file: the secrets themselves.
 
         Each has a label of its own: ``well-known``, ``ZLL``, ``network key 0``, ``install code of lamp 1``,
         ``link key of lamp 1``.
@@ -326,13 +326,15 @@ class House:
         found: dict[bytes, str] = dict(zip(PUBLIC_KEYS, ("well-known", "ZLL"), strict=True))
         nodes: list[Node] = [self.coordinator, *self.devices]
         for node in nodes:
-            for seq, key in node.keys.all().items():
+            for key, seq in node.keys.ever.items():
                 label = f"network key {seq}"
                 found.setdefault(key, label if label not in found.values() else f"{label} of {node.name}")
             for code_key in node.link_keys.preconfigured:
                 found.setdefault(code_key, f"install code of {node.name}")
             if (link_key := node.link_keys.trust_center_key) is not None:
                 found.setdefault(link_key, f"link key of {node.name}")
+            for kept in node.held if isinstance(node, Evictee) else ():
+                found.setdefault(kept, f"link key of {node.name}")
         return "".join(f'"{key.hex()}","Normal","{name.replace(":", "")}"\n' for key, name in found.items())
 
     # Inside

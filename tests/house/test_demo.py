@@ -95,6 +95,7 @@ def test_it_leaves_its_records(folder: Path) -> None:
         "Exposed",
         "RogueOpening",
         "AdmissionClosed",
+        "KeyRotated",
         "Quarantined",
     }
     report = (folder / "report.md").read_text(encoding="utf-8")
@@ -104,7 +105,13 @@ def test_it_leaves_its_records(folder: Path) -> None:
         assert f"`{name}`" in report
     last = rf"\*\*All went as told\.\*\* hubsec {re.escape(__version__)}, \d{{4}}-\d\d-\d\d, seed 2026\."
     assert re.fullmatch(last, report.splitlines()[-1])
-    expected = {"well-known", "ZLL", "network key 0", "install code of lamp 1", "link key of lamp 1"}
+    expected = {
+        "well-known",
+        "ZLL",
+        *(f"network key {n}" for n in range(3)),
+        "install code of lamp 1",
+        "link key of lamp 1",
+    }
     keys = _keys(folder)
     assert expected <= set(keys)
     assert len(keys) == (folder / "keys.txt").read_bytes().count(b"\n")
@@ -148,11 +155,20 @@ def test_nothing_that_an_honest_device_sent_is_listed_as_hostile(folder: Path) -
     assert listed
     assert others
     assert not listed & others
-    assert {name.split()[0] for name in hostile.values()} == {"stranger", "insider"}
+    assert {name.split()[0] for name in hostile.values()} == {"stranger", "insider", "evictee"}
 
 
 def test_with_the_public_keys_alone_it_does_not(folder: Path) -> None:
     assert not set(second_opinion(folder / "zigbee.pcap").shut) <= set(_hostile(folder))
+
+
+def test_with_the_first_key_and_the_public_ones_nothing_opens_after_the_change(folder: Path) -> None:
+    """Up to the approval, from which on everybody who listens has the key."""
+    keys = _keys(folder)
+    first, second = keys["network key 0"], keys["network key 1"]
+    before, after = second_opinion(folder / "zigbee.pcap", [first]), second_opinion(folder / "zigbee.pcap")
+    assert second not in before.learnt
+    assert len(before.shut) < len(after.shut)
 
 
 def test_no_key_is_in_what_it_tells(folder: Path) -> None:

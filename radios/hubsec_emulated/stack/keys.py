@@ -21,7 +21,8 @@ class NetworkKeys:
 
     Outgoing counters go on across key switches and factory resets, as on silicon. Incoming counters are kept per
     sender and key sequence number. A key that was switched away from still opens frames until a further key
-    overwrites its slot [assumed: no capture shows it].
+    overwrites its slot [assumed: no capture shows it]. `ever` has the sequence number of every key that was held: what
+    opens a recording, and nothing else.
     """
 
     counter: int = 0
@@ -29,6 +30,7 @@ class NetworkKeys:
     _keys: dict[int, bytes] = field(default_factory=dict, repr=False)
     _seen: dict[tuple[int, int], int] = field(default_factory=dict, repr=False)
     replays: int = 0
+    ever: dict[bytes, int] = field(default_factory=dict, repr=False)
 
     @property
     def key(self) -> bytes | None:
@@ -50,7 +52,7 @@ class NetworkKeys:
 
     def install(self, key: bytes, seq: int) -> None:
         """Forget all keys and use this one."""
-        self._forget_senders(key, seq)
+        self._meet(key, seq)
         self._keys = {seq: key}
         self.active = seq
 
@@ -60,11 +62,12 @@ class NetworkKeys:
             self.install(key, seq)
             return
         if seq != self.active:
-            self._forget_senders(key, seq)
+            self._meet(key, seq)
             self._keys = {self.active: self._keys[self.active], seq: key}
 
-    def _forget_senders(self, key: bytes, seq: int) -> None:
-        """Another key of a known sequence number: its counters are no continuation."""
+    def _meet(self, key: bytes, seq: int) -> None:
+        """Remember a key. Another one of a known sequence number: its counters are no continuation."""
+        self.ever.setdefault(key, seq)
         if self._keys.get(seq) != key:
             self._seen = {sender: counter for sender, counter in self._seen.items() if sender[1] != seq}
 
