@@ -72,6 +72,22 @@ async def test_a_stick_that_loses_its_memory_has_no_network_for_its_inhabitants(
 
 
 @pytest.mark.hosts
+def test_a_host_runs_for_an_hour_in_simulated_time() -> None:
+    async def main() -> None:
+        async with House(seed=2, scale=1.0) as house:
+            far = house.inhabited(6, hops=3, sleepy=0.0)[-1]
+            async with host(house, network={}) as app:
+                app.add_device(ieee(far), far.short)
+                before = app._watchdog_task
+                await asyncio.sleep(3600)
+                assert app._watchdog_task is before, "the host's own watchdog has found nothing amiss"
+                await app.devices[ieee(far)].zdo.Node_Desc_req(far.short)
+
+    with asyncio.Runner(loop_factory=SimulatedTimeLoop) as runner:
+        runner.run(main())
+
+
+@pytest.mark.hosts
 async def test_a_host_finds_the_network_on_the_stick() -> None:
     async with House(seed=2) as house:
         lamps = house.inhabited(4, hops=2, sleepy=0.0)

@@ -72,7 +72,50 @@ class Scene:
         return switched
 
 
-ATTACKS: dict[str, Callable[[Scene], object]] = {}
+def _under_its_key(scene: Scene) -> None:
+    scene.evictee.sneak_in()
+    scene.evictee.switch(scene.lamp)
+    scene.network.run(30)
+
+
+def _as_the_coordinator(scene: Scene) -> None:
+    scene.evictee.sneak_in()
+    scene.evictee.speak_as_coordinator(scene.lamp)
+    scene.network.run(10)
+
+
+def _takes_over(scene: Scene) -> None:
+    scene.evictee.sneak_in()
+    scene.evictee.take_over(scene.lamp)
+    scene.network.run(30)
+
+
+def _secured(scene: Scene) -> None:
+    scene.evictee.come_back(secured=True)
+    scene.network.run(60)
+
+
+def _unsecured(scene: Scene) -> None:
+    # The bit is global: opened for a straggler it is open for everybody whose link key is still there.
+    scene.network.trust_center.rejoin_unsecured = True
+    scene.evictee.come_back(secured=False)
+    scene.network.run(60)
+
+
+def _window(scene: Scene) -> None:
+    scene.network.coordinator.permit_joining(254)
+    scene.evictee.join_again()
+    scene.network.run(60)
+
+
+ATTACKS: dict[str, Callable[[Scene], object]] = {
+    "under its key": _under_its_key,
+    "as the coordinator": _as_the_coordinator,
+    "takes a lamp over": _takes_over,
+    "secured rejoin": _secured,
+    "unsecured rejoin": _unsecured,
+    "joins a later window": _window,
+}
 WHAT = {
     "under its key": "On/Off reached lamp",
     "as the coordinator": "In the coordinator's name On/Off reached lamp",
@@ -81,56 +124,6 @@ WHAT = {
     "unsecured rejoin": "It is on the network again",
     "joins a later window": "It is on the network again",
 }
-
-
-def attack(name: str) -> Callable[[Callable[[Scene], object]], Callable[[Scene], object]]:
-    def keep(function: Callable[[Scene], object]) -> Callable[[Scene], object]:
-        ATTACKS[name] = function
-        return function
-
-    return keep
-
-
-@attack("under its key")
-def _under_its_key(scene: Scene) -> None:
-    scene.evictee.sneak_in()
-    scene.evictee.switch(scene.lamp)
-    scene.network.run(30)
-
-
-@attack("as the coordinator")
-def _as_the_coordinator(scene: Scene) -> None:
-    scene.evictee.sneak_in()
-    scene.evictee.speak_as_coordinator(scene.lamp)
-    scene.network.run(10)
-
-
-@attack("takes a lamp over")
-def _takes_over(scene: Scene) -> None:
-    scene.evictee.sneak_in()
-    scene.evictee.take_over(scene.lamp)
-    scene.network.run(30)
-
-
-@attack("secured rejoin")
-def _secured(scene: Scene) -> None:
-    scene.evictee.come_back(secured=True)
-    scene.network.run(60)
-
-
-@attack("unsecured rejoin")
-def _unsecured(scene: Scene) -> None:
-    # The bit is global: opened for a straggler it is open for everybody whose link key is still there.
-    scene.network.trust_center.rejoin_unsecured = True
-    scene.evictee.come_back(secured=False)
-    scene.network.run(60)
-
-
-@attack("joins a later window")
-def _window(scene: Scene) -> None:
-    scene.network.coordinator.permit_joining(254)
-    scene.evictee.join_again()
-    scene.network.run(60)
 
 
 @pytest.fixture(params=[pytest.param(False, id="install code")])
