@@ -40,7 +40,7 @@ from hubsec.events import (
     JoinFailed,
     Quarantined,
 )
-from hubsec.identity import SEALED, CredentialKind, Identity, Mark
+from hubsec.identity import SEALED, CredentialKind, Identity, Mark, SecurityClass
 from hubsec.policy import OpenAdmission
 from hubsec.radio import AdmissionOrder, answering
 from hubsec.secret import Secret
@@ -87,22 +87,36 @@ class Admissions:
         self._ended_one = asyncio.Event()
         self.ways: dict[Identity, OpenAdmission] = {}
 
-    def make(self, entry: Entry, secret: Secret, *, radio: str) -> Admission:
-        """An admission that is not open yet. Raises :class:`~hubsec.errors.Refused` where the policy takes no
-        such device, and :class:`~hubsec.errors.EntryError` for an entry that can't be."""
+    def make(
+        self,
+        entry: Entry,
+        secret: Secret,
+        *,
+        radio: str,
+        smart_start: bool | None = None,
+        least: SecurityClass | None = None,
+        replaces: Identity | None = None,
+    ) -> Admission:
+        """An admission that is not open yet. `smart_start`: by default as the entry says; `least`: what its device is
+        to hold at least, besides what the policy asks; `replaces`: the failed node whose place it takes. Raises
+        :class:`~hubsec.errors.Refused` where the policy takes no such device, and :class:`~hubsec.errors.EntryError`
+        for an entry that can't be."""
         entry = checked_entry(entry)
         terms = self._state.policy.terms(entry.credential, entry.device_class, entry.maker)
+        by_itself = entry.smart_start if smart_start is None else smart_start
+        asked = terms.security if least is None else max(terms.security, least, key=lambda one: one.rank)
         order = AdmissionOrder(
             admission=f"admission-{secrets.token_hex(4)}",
             device=entry.device,
             name=entry.label,
             credential=entry.credential,
             secret=secret,
-            window=terms.smart_start_window if entry.smart_start else terms.window,
+            window=terms.smart_start_window if by_itself else terms.window,
             exchange_limit=terms.exchange_limit,
             parents=terms.parents,
-            least=terms.security,
-            smart_start=entry.smart_start,
+            least=asked,
+            smart_start=by_itself,
+            replaces=replaces,
         )
         admission = Admission(self, order, entry, radio=radio)
         self._check(admission)

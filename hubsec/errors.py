@@ -89,6 +89,18 @@ class Quarantined(Refused):
         self.device = device
 
 
+class AwaitsKeys(Refused):
+    """The device has no keys that its server could use: it is to be included anew, and nothing of or to it passes until
+    a supervised command has said that it has the new ones.
+
+    `device` is its identity.
+    """
+
+    def __init__(self, device: str, reason: str) -> None:
+        super().__init__(f"{device} awaits new keys: {reason}", rule="re-inclusion")
+        self.device = device
+
+
 class RadioError(HubsecError):
     """The radio did not do what was asked, or is not there."""
 

@@ -37,7 +37,6 @@ from hubsec.identity import (
     Mode,
     Network,
     any_identity,
-    identity_on,
     is_address,
     network_of,
 )
@@ -46,6 +45,8 @@ from hubsec.policy import Policy, load_policy
 from hubsec.policy.classes import DeviceClass
 from hubsec.posture import NetworkPosture, Posture
 from hubsec.radio import Eviction, Radio, answering
+from hubsec.reinclusion.keeper import Reinclusions
+from hubsec.reinclusion.offered import Reincluding
 from hubsec.replay import Replay
 from hubsec.rotation.shapes import RotationPlan, RotationProgress, Way
 from hubsec.rotation.triggers import Rotating
@@ -80,7 +81,7 @@ def default_home() -> Path:
     return Path(data) / "hubsec"
 
 
-class Hub:
+class Hub(Reincluding):
     """One policy, one allowlist, any number of radios; open while its ``async with`` block lives, once.
 
     `policy` is a ready policy's name, a path to a YAML file, or a :class:`~hubsec.policy.Policy`. `home` is the folder
@@ -127,7 +128,7 @@ class Hub:
         self._stack: AsyncExitStack | None = None
         self._authorities: dict[str, HubAuthority] = {}
         self._rotating = Rotating() if rotating is None else rotating
-        self._open: tuple[HubState, Admissions, Rotations] | None = None
+        self._open: tuple[HubState, Admissions, Rotations, Reinclusions] | None = None
 
     # What it is made of
 
@@ -231,12 +232,16 @@ class Hub:
             stack.callback(self._bus.on(Event, admissions.on_event))
             rotations = Rotations(state, self._authorities, admissions, self._rotating)
             stack.callback(self._bus.on(Event, rotations.on_event))
+            reinclusions = Reinclusions(state, self._authorities, admissions)
+            stack.callback(self._bus.on(Event, reinclusions.on_event))
             for radio in self._radios.values():
-                await self._open_radio(state, admissions, radio, stack)
+                authority = self._authorities[radio.name] = HubAuthority(state, admissions, radio)
+                await self._open_radio(state, reinclusions, authority, stack)
             # What is last in the stack goes first: admissions end while the radios can still be told.
             stack.push_async_callback(rotations.settle)
             stack.push_async_callback(admissions.settle)
-            self._open = state, admissions, rotations
+            stack.push_async_callback(reinclusions.settle)
+            self._open = state, admissions, rotations, reinclusions
             stack.callback(self._shut)
             for authority in self._authorities.values():
                 await rotations.resume(authority)
@@ -253,9 +258,9 @@ class Hub:
         self._open = None
 
     async def _open_radio(
-        self, state: HubState, admissions: Admissions, radio: Radio, stack: AsyncExitStack
+        self, state: HubState, reinclusions: Reinclusions, authority: HubAuthority, stack: AsyncExitStack
     ) -> None:
-        authority = self._authorities[radio.name] = HubAuthority(state, admissions, radio)
+        radio = authority.radio
 
         async def close() -> None:
             with answering(radio.name):
@@ -264,9 +269,11 @@ class Hub:
         stack.push_async_callback(close)
         try:
             with answering(radio.name):
-                await radio.open(authority)
+                await reinclusions.open(authority)
                 seen = await radio.posture()
             await meet(state, authority, seen)
+            await reinclusions.resume(authority)
+            stack.push_async_callback(reinclusions.settle)
         except RadioError as error:
             state.lost(radio.name, str(error))
             raise
@@ -298,7 +305,7 @@ class Hub:
         """
         read = sticker if isinstance(sticker, Sticker) else read_sticker(sticker, device=device)
         entry = self._entry(
-            _device_of(read, device),
+            read.addressed(device),
             read.network,
             _CREDENTIALS[read.network],
             smart_start=read.smart_start if smart_start is None else smart_start,
@@ -598,7 +605,11 @@ class Hub:
     def _rotations(self) -> Rotations:
         return self._opened()[2]
 
-    def _opened(self) -> tuple[HubState, Admissions, Rotations]:
+    @property
+    def _reinclusions(self) -> Reinclusions:
+        return self._opened()[3]
+
+    def _opened(self) -> tuple[HubState, Admissions, Rotations, Reinclusions]:
         if self._open is None:
             raise HubsecError("The hub is not open: use it inside `async with Hub(…) as hub`.")
         return self._open
@@ -683,13 +694,3 @@ def _number(value: object) -> bool:
 def _text(value: object) -> str:
     """`value` if it is text; else nothing, which is nobody's name."""
     return value if isinstance(value, str) else ""
-
-
-def _device_of(sticker: Sticker, named: str | None) -> Identity:
-    """Whose sticker it is: what it says, or what the caller names where it does not say."""
-    if named is None:
-        return sticker.addressed()
-    device = identity_on(sticker.network, named)
-    if sticker.device not in (None, device):
-        raise StickerError("The sticker belongs to another device than the one named by device=.")
-    return device

@@ -56,13 +56,13 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 class AdmissionOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Let this one device in, for this long. The radio holds it in memory only.
 
-    `secret` has 16 bytes. Zigbee: the link key under which the network key goes out, made from the install code, or the
-    public one for an approval. Z-Wave: the DSK. `window` seconds the device has to come, `exchange_limit` seconds its
-    key exchange may take after that. `parents` (Zigbee) are the routers that it may come through besides the
+    `secret` has 16 bytes. Zigbee: the link key under which the network key goes out, made from the install code, or
+    the public one for an approval. Z-Wave: the DSK. `window` seconds the device has to come, `exchange_limit` seconds
+    its key exchange may take after that. `parents` (Zigbee) are the routers that it may come through besides the
     coordinator: None means any, an empty set none. `least` (Z-Wave) is the least security class that it must end up
-    with; nothing below is granted. `smart_start`: by the provisioning list, instead of an inclusion for which somebody
-    presses a button.
-    """
+    with; nothing below is granted. `smart_start`: by the provisioning list, instead of an inclusion for which
+    somebody presses a button. `replaces`: the address of a failed node, in whose place it comes with that number, and
+    nobody else."""
 
     admission: str
     device: Identity
@@ -74,6 +74,7 @@ class AdmissionOrder(msgspec.Struct, frozen=True, kw_only=True):
     parents: frozenset[Identity] | None = None
     least: SecurityClass = SecurityClass.S2_AUTHENTICATED
     smart_start: bool = False
+    replaces: Identity | None = None
 
 
 class SeenDevice(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import enum
 import msgspec
 
 from hubsec.errors import StickerError
-from hubsec.identity import Identity, Network, SecurityClass
+from hubsec.identity import Identity, Network, SecurityClass, identity_on
 from hubsec.secret import Secret
 
 
@@ -92,8 +92,14 @@ class Sticker(msgspec.Struct, frozen=True, kw_only=True):
         """
         return not self.ready_key and self.form is not Form.DSK
 
-    def addressed(self) -> Identity:
-        """The device. Raises :class:`~hubsec.errors.StickerError` when nobody named it, saying what to give."""
+    def addressed(self, named: str | None = None) -> Identity:
+        """The device, or the one that is `named` where the sticker does not say. Raises
+        :class:`~hubsec.errors.StickerError` when nobody named it, saying what to give, and when both say another."""
+        if named is not None:
+            device = identity_on(self.network, named)
+            if self.device not in (None, device):
+                raise StickerError("The sticker belongs to another device than the one named by device=.")
+            return device
         if self.device is None:
             raise StickerError(
                 "The sticker does not say which device it belongs to: give its EUI64, the 16 hex digits printed on the "

@@ -16,6 +16,7 @@ from hubsec.decisions import Allow
 from hubsec.errors import HubsecError, Refused, StickerError
 from hubsec.events import JoinFailed
 from hubsec.identity import Identity, Network, SecurityClass, dsk_identity
+from hubsec.reinclusion.radio import REINCLUSION
 from hubsec.requests import JoinKind, JoinRequest, OpenKind
 from hubsec.secret import Secret
 from hubsec.stickers import read_sticker
@@ -106,6 +107,9 @@ class Dialog:
             self._including.begun(asker)
             return message
         self._free()
+        node_id = message.get("nodeId")
+        if type(node_id) is int and self._station.holding(node_id) is not None:
+            raise Refused("That place is kept for a device that awaits new keys.", rule=REINCLUSION)
         await self._removing.make_way()
         changed: dict[str, Any] = {"strategy": int(Strategy.SECURITY_S2)}
         planned = options.get("provisioning", options.get("dsk"))

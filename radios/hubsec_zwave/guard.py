@@ -18,6 +18,7 @@ from hubsec.events import Joined, JoinFailed, Left
 from hubsec.identity import CredentialKind, Identity, SecurityClass, Standing
 from hubsec.policy.rules import Rule
 from hubsec.radio import AdmissionOrder, Eviction
+from hubsec.reinclusion.radio import REINCLUSION
 from hubsec.requests import ExchangeRequest, IdentifyRequest, PresenceRequest
 from hubsec_zwave.dialog import Dialog
 from hubsec_zwave.including import Including
@@ -26,9 +27,9 @@ from hubsec_zwave.limits import EVENTS_KEPT, Limits
 from hubsec_zwave.nodes import Node, class_of
 from hubsec_zwave.provisioning import Provisioning
 from hubsec_zwave.removing import Removing
-from hubsec_zwave.screening import QUESTIONS, Refusal
+from hubsec_zwave.screening import QUARANTINE, QUESTIONS, Refusal
 from hubsec_zwave.station import HOST, LOGGER, Station
-from hubsec_zwave.wire import KEX_CANCELED, Status
+from hubsec_zwave.wire import KEX_CANCELED, REPLACED, Status
 
 type Json = Mapping[str, Any]
 
@@ -142,6 +143,8 @@ class Guard:
         for entry in station.authority.entries():
             node = station.nodes.find(entry.device)
             if node is None:
+                if entry.address in station.held or entry.device in station.held:
+                    continue  # Whoever is in its place now, it is to come back into it.
                 if entry.joined_at is not None and station.nodes.here(entry):
                     await station.authority.departed(entry.device)
                     self.removing.left(entry.device)
@@ -214,6 +217,9 @@ class Guard:
             return UNJUDGED
         if node_id in self._unwritten:
             return self._unwritten[node_id][1]
+        held = station.holding(node_id)
+        if held is not None:
+            return held
         device = station.nodes.identity(node_id)
         standing = station.standing(device)
         if standing is Standing.QUARANTINED:
@@ -222,6 +228,10 @@ class Guard:
             self._ask(node_id, device)
             return UNJUDGED
         return None
+
+    def rule(self, node_id: int) -> str:
+        """By which rule nothing of or to that node passes."""
+        return QUARANTINE if self.station.holding(node_id) is None else REINCLUSION
 
     def silent_nodes(self) -> frozenset[int]:
         """All of them."""
@@ -306,6 +316,8 @@ class Guard:
             entry = self.station.authority.entry(self.station.nodes.identity(node.node_id))
             if entry is None or self._identified.get(node.node_id) == node:
                 continue  # Without an entry it has nothing to be held to yet.
+            if self.station.holding(node.node_id) is not None:
+                continue  # It is held to what it was when it has its keys.
             if node.interviewed or _holds_less(node, entry):
                 self._identified[node.node_id] = node
                 await self._identify(node)
@@ -442,7 +454,32 @@ class Guard:
         proved = inclusion.proved(security) if inclusion is not None else None
         if proved is not None and not node.may_be(proved):
             proved = None
+        if proved is None and self.station.holding(node.node_id) is not None:
+            await self._in_anothers_place(node, inclusion)
+            return
         await self._judge_arrival(node, proved, inclusion)
+
+    async def _in_anothers_place(self, node: Node, inclusion: Inclusion | None) -> None:
+        """Somebody is where a device is to come back, and has not proved to be it: it stays shut off with that place,
+        which it does not keep."""
+        station, address = self.station, self.station.nodes.address(node.node_id)
+        station.nodes.unproved(node.node_id)
+        await station.judge(
+            ExchangeRequest(
+                radio=station.name,
+                network=station.network,
+                device=address,
+                security_class=node.security or SecurityClass.NONE,
+            )
+        )
+        refused = inclusion.refused if inclusion is not None else None
+        order = station.orders.get(inclusion.only) if inclusion is not None and inclusion.only else None
+        if order is not None:
+            self.including.not_replaced(
+                order,
+                refused
+                or "Whoever came did not prove to be it: another device, or a connection that broke off.",
+            )
 
     async def _judge_arrival(self, node: Node, proved: Identity | None, inclusion: Inclusion | None) -> None:
         """The same, where it is known who has proved to be that."""
@@ -526,10 +563,14 @@ class Guard:
         station = self.station
         if node_id not in station.nodes:
             return
+        address, held = station.nodes.address(node_id), station.holding(node_id) is not None
         device = station.nodes.gone(node_id)
         self._identified.pop(node_id, None)
         self._silent -= {node_id}
         self._unwritten.pop(node_id, None)
+        if held and (event.get("reason") in REPLACED or address in station.struck):
+            station.struck.discard(address)
+            return  # It is to come back.
         try:
             await station.authority.departed(device)
         finally:

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from hubsec.decisions import Allow
 from hubsec.errors import RadioError
-from hubsec.events import Denied, KeySent
+from hubsec.events import Denied, JoinFailed, KeySent
 from hubsec.identity import Identity, SecurityClass
 from hubsec.radio import AdmissionOrder
+from hubsec.reinclusion.radio import REINCLUSION
 from hubsec.requests import JoinKind, JoinRequest, OpenKind
 from hubsec_zwave.inclusion import HUBSEC, STRANGER, Inclusion
 from hubsec_zwave.station import LOGGER, Station
@@ -40,7 +41,7 @@ class Including:
         """Begin an inclusion for an admission whose device needs a button pressed."""
         self._station.orders[order.device] = order
         try:
-            await self._begin()
+            await self._begin(order if order.replaces is not None else None)
         except BaseException:
             self._station.orders.pop(order.device, None)
             raise
@@ -63,37 +64,53 @@ class Including:
     def _wanted(self) -> bool:
         return any(not order.smart_start for order in self._station.orders.values())
 
-    async def _begin(self) -> None:
+    async def _begin(self, placed: AdmissionOrder | None = None) -> None:
+        """Begin an inclusion, in a failed node's place where `placed` names one."""
         async with self._changing:
             running = self.inclusion
             if running is not None:
-                if running.owner == HUBSEC:
+                if running.owner == HUBSEC and running.only is None and placed is None:
                     return
-                raise RadioError("The controller is busy with an inclusion that somebody else has begun.")
-            self.begun(HUBSEC)
+                raise RadioError(
+                    "The controller is busy: a device is being included anew in its place. Pause that first."
+                    if running.only is not None
+                    else "The controller is busy with another inclusion."
+                )
+            self.begun(HUBSEC, only=None if placed is None else placed.device)
             try:
-                await self._have_begun()
+                await self._have_begun(placed)
             except BaseException:
                 self.over()
                 raise
 
-    async def _have_begun(self) -> None:
+    async def _have_begun(self, placed: AdmissionOrder | None) -> None:
         station = self._station
         deadline = station.now() + station.limits.busy
         while True:
-            result = await station.command(
-                "controller.begin_inclusion", options={"strategy": int(Strategy.SECURITY_S2)}
-            )
+            result = await self._ask_to_begin(placed)
             if result.get("success") is True:
                 return
             if station.now() > deadline:
                 raise RadioError("The controller is busy and could not begin an inclusion.")
             await asyncio.sleep(_LOOK)
 
-    def begun(self, owner: str, *, smart_start: bool = False) -> Inclusion:
+    async def _ask_to_begin(self, placed: AdmissionOrder | None) -> dict[str, Any]:
+        station, options = self._station, {"strategy": int(Strategy.SECURITY_S2)}
+        if placed is None:
+            return await station.command("controller.begin_inclusion", options=options)
+        node = next(
+            (one for one in station.nodes if station.nodes.address(one.node_id) == placed.replaces), None
+        )
+        if node is None:
+            raise RadioError(
+                f"{placed.replaces} is not on the network any more, so nobody can take its place."
+            )
+        return await station.command("controller.replace_failed_node", nodeId=node.node_id, options=options)
+
+    def begun(self, owner: str, *, smart_start: bool = False, only: Identity | None = None) -> Inclusion:
         """An inclusion begins. One that a client is to begin is forgotten if the server never says that it has."""
         self.over()
-        self.inclusion = Inclusion(owner, smart_start=smart_start)
+        self.inclusion = Inclusion(owner, smart_start=smart_start, only=only)
         if owner not in (HUBSEC, STRANGER):
             self._set_timer(self._station.limits.claim, self.over)
         return self.inclusion
@@ -121,10 +138,25 @@ class Including:
             self._timer = None
 
     async def again(self) -> None:
-        """An inclusion has ended, with a device or without: who still waits for theirs gets another one."""
+        """An inclusion has ended, with a device or without: who still waits for theirs gets another one. A failed
+        node's place is not opened again by itself."""
+        if self.inclusion is None:
+            for order in [one for one in self._station.orders.values() if one.replaces is not None]:
+                self.not_replaced(order, "The controller has ended that, and nobody had come.")
         if self._wanted() and self.inclusion is None and self._station.enforcing:
             with contextlib.suppress(RadioError):
                 await self._begin()
+
+    def not_replaced(self, order: AdmissionOrder, reason: str) -> None:
+        """The device of `order` did not come into its place."""
+        self._station.orders.pop(order.device, None)
+        self._station.publish(
+            JoinFailed,
+            device=order.device,
+            correlation=order.admission,
+            reason=reason,
+            address=order.replaces,
+        )
 
     # What the server tells
 
@@ -196,7 +228,8 @@ class Including:
         requested = event.get("requested")
         asked = classes_of(requested.get("securityClasses") if isinstance(requested, Mapping) else None)
         # Which of those that are awaited it is shows later; it is held to its own least then.
-        least = [min((one.least for one in self._classic()), key=lambda one: one.rank, default=_BEST)]
+        awaited = [one for one in self._classic() if inclusion.only in (None, one.device)]
+        least = [min((one.least for one in awaited), key=lambda one: one.rank, default=_BEST)]
         if inclusion.device_class is not None:
             least.append(station.authority.least_security(inclusion.device_class))
         granted = inclusion.grant(asked, least)
@@ -219,6 +252,11 @@ class Including:
         """Whether the keys may go to `device`, which has shown its DSK. The decision is durable when this
         returns, and told."""
         station = self._station
+        if inclusion.only not in (None, device):
+            reason = f"The place is held open for {inclusion.only} alone."
+            inclusion.refuse(reason)
+            self.denied(inclusion, device, reason, REINCLUSION)
+            return False
         decision = await station.judge(
             JoinRequest(radio=station.name, network=station.network, device=device, kind=JoinKind.JOIN)
         )

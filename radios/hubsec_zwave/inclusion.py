@@ -11,6 +11,8 @@ The rules
    seven groups of that DSK. Nobody's PIN goes to anybody else.
 4. Whoever is on the network when it ends is judged by the highest class that it holds, and by nothing that the server
    says of how it went. Only S2 Authenticated or better proves a DSK.
+5. An inclusion in a failed node's place is for one device. Whoever else comes into it gets no PIN, whatever admission
+   is open for it.
 
 Sources: Z-Wave Network Layer Specification, S2 bootstrapping; the order of questions is that of zwave-js.
 """
@@ -30,11 +32,12 @@ STRANGER: Final = ""
 
 class Inclusion:
     """`owner` began it. `smart_start`: the controller did by itself, for an active entry of the provisioning
-    list."""
+    list. `only`: a failed node's place is open, for this device (rule 5)."""
 
-    def __init__(self, owner: str, *, smart_start: bool = False) -> None:
+    def __init__(self, owner: str, *, smart_start: bool = False, only: Identity | None = None) -> None:
         self.owner = owner
         self.smart_start = smart_start
+        self.only = only
         self.stopped = False
         self.node: int | None = None
         self.device_class: str | None = None

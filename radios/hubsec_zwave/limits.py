@@ -20,13 +20,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     often the guard compares how each node stands with what its clients are shown. `mirror`: how often the
     provisioning list is compared with the allowlist. `exclusion`: how long the network lets go of whoever presses a
     button, for a removal. `remove_first`, `remove_most`: the pauses before a silent device's removal is tried again,
-    doubled each time. `busy`: how long the controller may be busy with something short before an inclusion can
-    begin. `veto`: how often a question
-    that somebody else's inclusion puts is answered with no; the server takes the first answer, and a client that asks
-    its user takes seconds. `claim`: how long an inclusion that a client wants to begin may take to start; replacing
-    a node is tried with pings first. `bootstrap`: how long an inclusion may last that a client has begun, and how long
-    a node may take from being found to being added; zwave-js gives up after 240 s by itself. `announced`: when the
-    controller is idle again, zwave-js tells at once of the node that it has taken in."""
+    doubled each time. `busy`: how long the controller may be busy with something short before an inclusion can begin.
+    `veto`: how often a question that somebody else's inclusion puts is answered with no; the server takes the first
+    answer, and a client that asks its user takes seconds. `claim`: how long an inclusion that a client wants to begin
+    may take to start; replacing a node is tried with pings first. `bootstrap`: how long an inclusion may last that a
+    client has begun, and how long a node may take from being found to being added; zwave-js gives up after 240 s by
+    itself. `announced`: when the controller is idle again, zwave-js tells at once of the node that it has taken in.
+    `restart`: until the guard stands on a server again that was restarted on new keys. `interview`: how long it is
+    waited for what a device can, before the verdict on its new keys is asked for by what every device with S2 can.
+    `again`: until somebody is asked again who said nothing, or a place is tried again. `watch`: the pause between two
+    pings of a device that is to be reset."""
 
     connect: float = 10.0
     command: float = 30.0
@@ -42,3 +45,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     claim: float = 30.0
     bootstrap: float = 300.0
     announced: float = 1.0
+    restart: float = 120.0
+    interview: float = 120.0
+    again: float = 5.0
+    watch: float = 3.0

@@ -22,7 +22,8 @@ from hubsec_zwave.wire import Status, security_of, shown_identity
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
     """One node as it was last told of. `security` is None while the server does not say. `interviewed`: what
-    it says of itself is all there. `dsk`: whose DSK it has shown, where the server says so (schema 47)."""
+    it says of itself is all there. `dsk`: whose DSK it has shown, where the server says so (schema 47). `sleepy`: it
+    listens only when it wakes."""
 
     node_id: int
     status: int
@@ -33,6 +34,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None
     name: str
     dsk: Identity | None = None
+    sleepy: bool = False
 
     @property
     def proved(self) -> Identity | None:
@@ -171,6 +173,7 @@ def _read(node_id: int, state: Mapping[str, Any]) -> Node:
         model=model,
         name=_text(state.get("name")) or model or f"Node {node_id}",
         dsk=shown_identity(state.get("dsk")),
+        sleepy=state.get("isListening") is False and not state.get("isFrequentListening"),
     )
 
 

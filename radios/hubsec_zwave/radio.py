@@ -8,10 +8,13 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from hubsec.errors import HubsecError, NotEnforceable, Quarantined, RadioError, Refused
+from hubsec.errors import AwaitsKeys, HubsecError, NotEnforceable, Quarantined, RadioError, Refused
 from hubsec.events import GuardAttached, GuardDetached, RadioLost
 from hubsec.identity import Identity, Network, any_identity
 from hubsec.radio import AdmissionOrder, Authority, Capabilities, Eviction, RadioPosture, SeenDevice
+from hubsec.reinclusion.radio import Pace, Place
+from hubsec.reinclusion.shapes import Proof
+from hubsec.secret import Secret
 from hubsec_zwave.capabilities import CAPABILITIES, LIBRARY
 from hubsec_zwave.connecting import Connection
 from hubsec_zwave.guard import Guard
@@ -19,6 +22,7 @@ from hubsec_zwave.limits import Limits
 from hubsec_zwave.link import Link, check_client
 from hubsec_zwave.observing import Observer
 from hubsec_zwave.quiet import Quiet
+from hubsec_zwave.reincluding import KEY_NAMES, Reincluding, ServerProcess
 from hubsec_zwave.roles import Role
 from hubsec_zwave.screening import Judge, Screen
 from hubsec_zwave.station import HOST, LOGGER
@@ -40,7 +44,8 @@ _INCLUDING: Final = frozenset({1, 3})
 class ZwaveJs:
     """A radio for a hub.
 
-    `url` is the server's, such as ``ws://127.0.0.1:3000``. `name` is what events call the radio. `limits` bounds what
+    `url` is the server's, such as ``ws://127.0.0.1:3000``. `server` can restart it on other keys; without that,
+    `hub.reinclude` refuses, and says what it would do. `name` is what events call the radio. `limits` bounds what
     takes time. `gaps` are what can't be held here, by name: that other clients of the server can do as they like,
     unless it is reached through hubsec's gate alone."""
 
@@ -48,12 +53,14 @@ class ZwaveJs:
         self,
         url: str,
         *,
+        server: ServerProcess | None = None,
         name: str = LIBRARY,
         limits: Limits | None = None,
         gaps: Iterable[str] = (OTHER_CLIENTS,),
     ) -> None:
         self._set_up(name, limits or Limits(), gaps)
         self._connection = Connection(url, self._limits)
+        self._server = server
 
     @classmethod
     def attach(
@@ -81,12 +88,14 @@ class ZwaveJs:
         return radio
 
     _connection: Connection | None
+    _server: ServerProcess | None = None
 
     def _set_up(self, name: str, limits: Limits, gaps: Iterable[str]) -> None:
         self._name = name
         self._limits = limits
         self._gaps = tuple(gaps)
         self._guard = Guard(name, self._limits)
+        self._reincluding = Reincluding(self._guard.station)
         self._quiet = Quiet()
         self._guard.shut_out.append(self._shut_out)
         self._guard.released.append(self._release)
@@ -97,6 +106,7 @@ class ZwaveJs:
         self._home_id = 0
         self._gone = asyncio.Event()
         self._open = False
+        self._stood = 0
         self._formed = False
 
     # What it is
@@ -144,8 +154,9 @@ class ZwaveJs:
         return link.client
 
     def node(self, device: str) -> Node:
-        """The client's object of a device. Raises :class:`~hubsec.errors.Quarantined` for one that is shut
-        off, and :class:`~hubsec.errors.RadioError` for one that is not there."""
+        """The client's object of a device. Raises :class:`~hubsec.errors.Quarantined` for one that is shut off,
+        :class:`~hubsec.errors.AwaitsKeys` for one that is to be included anew, and :class:`~hubsec.errors.RadioError`
+        for one that is not there."""
         identity = any_identity(device)
         found = self._guard.station.nodes.find(identity)
         driver = self.client.driver
@@ -153,7 +164,8 @@ class ZwaveJs:
             raise RadioError(f"{identity} is not on the network of {self._name}.")
         reason = self._guard.silenced(found.node_id)
         if reason is not None:
-            raise Quarantined(identity, reason)
+            awaits = self._guard.station.holding(found.node_id) is not None
+            raise AwaitsKeys(identity, reason) if awaits else Quarantined(identity, reason)
         return driver.controller.nodes[found.node_id]
 
     def devices(self) -> Sequence[SeenDevice]:
@@ -257,6 +269,7 @@ class ZwaveJs:
     def _lost(self) -> None:
         self._guard.lost()
         self._gone.set()
+        self._reincluding.say(stands=False)
         link = self._guard.station.link
         if self._connection is None and link is not None:
             link.renew(self._new_screen(listening=False))
@@ -326,6 +339,8 @@ class ZwaveJs:
     async def _stand_again(self) -> None:
         await self._guard.including.again()
         self._guard.station.publish(GuardAttached, way=self._way, gaps=self._gaps)
+        self._stood += 1
+        self._reincluding.say(stands=True)
 
     async def close(self) -> None:
         """Disconnect, or detach and leave the client as it was. Idempotent."""
@@ -404,3 +419,86 @@ class ZwaveJs:
                 "active provisioning entries": str(active),
             },
         )
+
+    # New keys: see hubsec.reinclusion.radio.ReinclusionRadio
+
+    @property
+    def reinclusion_refusal(self) -> str | None:
+        """Why the server can't be started on new keys from here; None if it can."""
+        if self._connection is None:
+            return (
+                "hubsec is attached to a client that somebody else runs, and can't start its server on new keys: "
+                "use ZwaveJs(url, server=...) where you own the server's process."
+            )
+        if self._server is None:
+            return "Nobody said who can restart the server on new keys: ZwaveJs(url, server=...)."
+        return None
+
+    @property
+    def key_names(self) -> Sequence[str]:
+        """The network's keys, by the server's names."""
+        return KEY_NAMES
+
+    @property
+    def pace(self) -> Pace:
+        """How long is waited between two tries."""
+        return Pace(again=self._limits.again, watch=self._limits.watch)
+
+    def places(self) -> Sequence[Place]:
+        """Every node but the controller."""
+        return self._reincluding.places()
+
+    def hold(self, places: Mapping[Identity, str]) -> None:
+        """Shut these addresses and devices off from now on, and no others, as awaiting new keys."""
+        station = self._guard.station
+        station.held = dict(places)
+        if self._open and station.connected:
+            station.spawn(self._guard.look(), "looking at who awaits new keys")
+
+    async def start_server(self, keys: Mapping[str, Secret]) -> None:
+        """Have the server started on these keys."""
+        refusal = self.reinclusion_refusal
+        if refusal is not None or self._server is None:
+            raise NotEnforceable(refusal or "", capability="reinclusion")
+        try:
+            await self._server.restart(keys)
+        except HubsecError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an app's own code
+            # Its text is anybody's: it may hold what it was given.
+            raise RadioError(f"Whoever owns the server raised {type(error).__name__}.") from None
+
+    async def restart_on(self, keys: Mapping[str, Secret]) -> None:
+        """Have it restarted, and wait until the guard stands on it again."""
+        stood = self._stood
+        await self.start_server(keys)
+        try:
+            async with asyncio.timeout(self._limits.restart):
+                while self._stood == stood:  # noqa: ASYNC110 - the connection is kept elsewhere
+                    await asyncio.sleep(_LOOK)
+        except TimeoutError:
+            raise RadioError(
+                f"Within {self._limits.restart:g} s there was no new connection to the server: it was not "
+                "restarted, or "
+                "does not come up."
+            ) from None
+
+    async def proof(self, place: Identity) -> Proof:
+        """Whether whoever is there reads what the server says."""
+        return await self._reincluding.proof(place)
+
+    async def is_silent(self, place: Identity) -> bool:
+        """Whether nobody answers a ping there."""
+        return await self._reincluding.is_silent(place)
+
+    def is_there(self, place: Identity) -> bool:
+        """Whether the network has that node."""
+        return self._reincluding.node(place) is not None
+
+    async def strike_off(self, place: Identity) -> None:
+        """Have the silent node there removed as failed, on hubsec's own account."""
+        await self._reincluding.strike_off(place)
+
+    def stands(self, callback: Callable[[bool], None]) -> Callable[[], None]:
+        """Call `callback` with False when the connection is lost, with True when the guard stands again."""
+        return self._reincluding.stands(callback)

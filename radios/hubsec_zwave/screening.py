@@ -101,6 +101,9 @@ class Judge(Protocol):
         A client may hear of a new node before the guard does: there is a reason for one that it has not judged.
         """
 
+    def rule(self, node_id: int) -> str:
+        """By which rule nothing of or to a silenced node passes: it is quarantined, or awaits new keys."""
+
     def silent_nodes(self) -> frozenset[int]:
         """All of them that are known to be on the network."""
 
@@ -229,7 +232,7 @@ class Screen:
     def _open(self, node: int) -> None:
         reason = self._judge.silenced(node)
         if reason is not None:
-            raise Refused(f"Node {node} is shut out: {reason}", rule=QUARANTINE)
+            raise Refused(f"Node {node} is shut out: {reason}", rule=self._judge.rule(node))
 
     def _expect(self, message_id: str, command: Command, nodes: set[int], message: Mapping[str, Any]) -> None:
         schema = message.get("schemaVersion")
@@ -417,7 +420,8 @@ class Screen:
         for node in sorted(pending.nodes):
             reason = self._judge.silenced(node)
             if reason is not None:
-                return self.refused(message_id, Refusal(f"Node {node} is shut out: {reason}", QUARANTINE))
+                rule = self._judge.rule(node)
+                return self.refused(message_id, Refusal(f"Node {node} is shut out: {reason}", rule))
         result = message.get("result")
         if message.get("success") is not True or not isinstance(result, Mapping):
             return message

@@ -25,7 +25,8 @@ HOST: Final = "host"
 
 class Station(Desk):
     """`link` is None while there is no connection, `nodes` knows none before the first one. `orders` are the
-    admissions that are open, by their devices."""
+    admissions that are open, by their devices. `held` says of addresses and of devices why nothing of or to them passes
+    until they have new keys; `struck` are addresses that are taken off the network on hubsec's own account."""
 
     def __init__(self, name: str, limits: Limits) -> None:
         super().__init__(name, Network.ZWAVE, LOGGER)
@@ -33,6 +34,14 @@ class Station(Desk):
         self.link: Link | None = None
         self.nodes = Nodes(0, 0)
         self.orders: dict[Identity, AdmissionOrder] = {}
+        self.held: dict[Identity, str] = {}
+        self.struck: set[Identity] = set()
+
+    def holding(self, node_id: int) -> str | None:
+        """Why a node awaits new keys; None if it does not."""
+        if not self.held:
+            return None
+        return self.held.get(self.nodes.address(node_id)) or self.held.get(self.nodes.identity(node_id))
 
     @property
     def is_open(self) -> bool:

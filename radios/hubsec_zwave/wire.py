@@ -59,7 +59,7 @@ class Status(enum.IntEnum):
     ALIVE = 4
 
 
-REPLACED: Final = frozenset({1, 4})
+REPLACED: Final = frozenset({3, 4})
 """Reasons of a removal after which another node takes the number: replaced, and replaced by an inclusion controller."""
 
 PIN_DIGITS: Final = 5

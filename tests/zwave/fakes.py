@@ -24,6 +24,9 @@ class FakeJudge:
     def silenced(self, node_id: int) -> str | None:
         return self.silent.get(node_id)
 
+    def rule(self, node_id: int) -> str:
+        return "quarantine"
+
     def silent_nodes(self) -> frozenset[int]:
         return frozenset(self.silent)
 

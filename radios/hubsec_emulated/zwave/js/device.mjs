@@ -10,6 +10,7 @@ import {
   SPANState,
   SecurityManager2,
   MockZWaveFrameType,
+  PowerlevelCCSet,
   ZWaveProtocolCCNodeInformationFrame,
   ZWaveProtocolCCRequestNodeInformationFrame,
   createDefaultMockNodeBehaviors,
@@ -29,6 +30,11 @@ const REPEATABLE_MS = 500; // how long after a report a nonce means that it was 
 const READY_TO_SEND = new Set([SPANState.RemoteEI, SPANState.SPAN]);
 const BASIC = 0x04; // Routing End Node
 const RANKS = ["S2_AccessControl", "S2_Authenticated", "S2_Unauthenticated", "S0_Legacy"];
+
+// Its transmitter's power: it takes any, and nobody hears the difference.
+const POWERED = {
+  handleCC: (_controller, _node, command) => (command instanceof PowerlevelCCSet ? { action: "ok" } : undefined),
+};
 
 export class Device {
   node;
@@ -149,7 +155,7 @@ export class Device {
     }
     node.state.set(this.kind.key, this.#state);
     node.defineBehavior(...createDefaultMockNodeBehaviors());
-    node.defineBehavior(this.#bootstrapping, enforcement(this), this.#informing());
+    node.defineBehavior(this.#bootstrapping, enforcement(this), this.#informing(), POWERED);
     this.node = node;
     controller.addNode(node);
     this.changed();

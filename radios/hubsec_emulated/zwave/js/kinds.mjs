@@ -79,6 +79,7 @@ export function commandClasses(kind, security, node) {
     { ccId: CommandClasses.Version, version: 2, secure },
     { ccId: CommandClasses["Manufacturer Specific"], version: 1, secure },
     { ccId: CommandClasses["Device Reset Locally"], version: 1, secure },
+    { ccId: CommandClasses.Powerlevel, version: 1, secure },
     { ccId: CommandClasses.Supervision, version: 1 },
     { ccId: kind.commandClass, version: kind.version, secure, ...kind.capabilities?.(node) },
   ];

@@ -15,6 +15,7 @@ export const {
   KEXFailType,
   KEXSchemes,
   MultilevelSwitchCCReport,
+  PowerlevelCCSet,
   Security2CC,
   Security2CCKEXFail,
   Security2CCKEXGet,

@@ -1,0 +1,268 @@
+"""The thin shell around a re-inclusion's machine: it carries out what that says, in its order, and tells it what came
+of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Final, Protocol, assert_never
+
+from hubsec.admission import Admission, Outcome
+from hubsec.errors import AdmissionEnded, HubsecError, StoreError
+from hubsec.events import Reincluded, ReinclusionAwaits, ReinclusionEnded
+from hubsec.identity import Identity
+from hubsec.reinclusion import journal
+from hubsec.reinclusion.journal import Journal, Row
+from hubsec.reinclusion.machine import Ask, End, Machine, Open, Output, Restart, Stop, Tell, Watch, Write
+from hubsec.reinclusion.planning import todo_for
+from hubsec.reinclusion.radio import ReinclusionRadio
+from hubsec.reinclusion.shapes import Manner, Proof, ReinclusionProgress
+from hubsec.secret import Secret
+from hubsec.state import HubState
+
+_LOGGER = logging.getLogger(__name__)
+
+ASKED_AT_ONCE: Final = 4
+"""Devices that are asked at the same time: a controller sends one frame at a time, and waits for who is off."""
+AWAITS: Final = "It is to be included anew under the network's new keys."
+"""Why a device is shut off until then."""
+
+
+class Admit(Protocol):
+    """How a device is let in again."""
+
+    def __call__(self, row: Row) -> Admission:
+        """An admission for the row's device: into its place, or by SmartStart."""
+
+
+def held(state: Journal) -> dict[Identity, str]:
+    """What a radio shuts off at this point: each address, and whose it is wherever that one may come up."""
+    return {who: AWAITS for pair in state.held.items() for who in pair}
+
+
+class Running:
+    """One re-inclusion on one radio, for as long as its hub is open. :meth:`run` is its task."""
+
+    def __init__(self, state: HubState, radio: ReinclusionRadio, machine: Machine, admit: Admit) -> None:
+        self._state = state
+        self._radio = radio
+        self._machine = machine
+        self._admit = admit
+        self._inputs: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._person: asyncio.Task[None] | None = None
+        self._asking = asyncio.Semaphore(ASKED_AT_ONCE)
+        self._ended = asyncio.Event()
+        self._own = ""
+        if machine.is_over:
+            self._ended.set()
+
+    @property
+    def progress(self) -> ReinclusionProgress:
+        """Where it stands."""
+        machine = self._machine
+        return machine.journal.progress(current=machine.current, standstill=machine.standstill)
+
+    @property
+    def machine(self) -> Machine:
+        """What decides."""
+        return self._machine
+
+    async def ended(self) -> ReinclusionProgress:
+        """Wait until it is over."""
+        await self._ended.wait()
+        return self.progress
+
+    async def run(self) -> None:
+        """Go on from where the journal says that it stands, until this is cancelled."""
+        machine = self._machine
+        unsubscribe = self._radio.stands(lambda up: self.feed(machine.back if up else machine.lost))
+        try:
+            self._radio.hold(held(machine.journal))
+            await self._carry_out(machine.begin())
+            while True:
+                await (await self._inputs.get())()
+        finally:
+            unsubscribe()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def feed(self, give: Callable[[], list[Output]]) -> None:
+        """Something happened: `give` tells the machine, in its turn."""
+
+        async def carry_out() -> None:
+            await self._carry_out(give())
+
+        self._inputs.put_nowait(carry_out)
+
+    async def say(self, give: Callable[[], list[Output]]) -> None:
+        """Somebody says something; it is durable when this returns."""
+        done = asyncio.get_running_loop().create_future()
+
+        async def carry_out() -> None:
+            try:
+                await self._carry_out(give())
+            finally:
+                if not done.done():
+                    done.set_result(None)
+
+        self._inputs.put_nowait(carry_out)
+        await done
+
+    def joined(self, device: Identity, place: Identity | None, correlation: str) -> None:
+        """The device has joined, by this or by any other admission."""
+        if self._machine.journal.row(device) is not None and correlation != self._own and place is not None:
+            self.feed(lambda: self._machine.joined(device, place))
+
+    # Outputs
+
+    async def _carry_out(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            match output:
+                case Write(journal=state):
+                    await self._write(state)
+                case Restart():
+                    self._spawn(self._restart(), "restart")
+                case Ask(device=device, later=later):
+                    self._spawn(self._ask(device, later=later), f"proof of {device}")
+                case Watch(device=device):
+                    self._wait_for(self._watch(self._row(device)), f"watch for {device}")
+                case Open(device=device):
+                    self._wait_for(self._open(self._row(device)), f"place of {device}")
+                case Stop():
+                    if self._person is not None:
+                        self._person.cancel()
+                        self._person = None
+                case Tell(device=device):
+                    self._tell(self._row(device))
+                case End():
+                    self._end()
+                case _:
+                    assert_never(output)
+
+    async def _write(self, state: Journal) -> None:
+        """Nothing goes on without its record: a disk that is full is waited for."""
+        while True:
+            try:
+                await self._state.recorded(journal.write(self._state.vault, state))
+                break
+            except StoreError as error:
+                _LOGGER.warning("%s waits for its journal: %s", state.reinclusion, error)
+                await asyncio.sleep(self._radio.pace.again)
+        self._radio.hold(held(state))
+
+    async def _restart(self) -> None:
+        machine = self._machine
+        try:
+            await self._radio.restart_on({name: Secret(key) for name, key in machine.journal.keys.items()})
+        except HubsecError as error:
+            reason = str(error)
+            self.feed(lambda: machine.restart_failed(reason))
+        else:
+            self.feed(machine.restarted)
+
+    async def _ask(self, device: Identity, *, later: bool) -> None:
+        proof = Proof.SILENT
+        if later:
+            await asyncio.sleep(self._radio.pace.again)
+        async with self._asking:
+            with contextlib.suppress(HubsecError):
+                proof = await self._radio.proof(self._row(device).place)
+        self.feed(lambda: self._machine.answered(device, proof))
+
+    async def _watch(self, row: Row) -> None:
+        machine, device = self._machine, row.device
+        self._state.publish(
+            ReinclusionAwaits(
+                time=self._state.now(),
+                radio=machine.journal.radio,
+                device=device,
+                correlation=machine.journal.reinclusion,
+                name=row.name,
+                detail=todo_for(row.manner, sleepy=row.sleepy),
+                smart_start=row.manner is Manner.SMART_START,
+            )
+        )
+        while True:
+            with contextlib.suppress(HubsecError):
+                if not self._radio.is_there(row.place) and row.manner is Manner.IN_PLACE:
+                    self.feed(lambda: machine.place_gone(device))
+                    return
+                if await self._radio.is_silent(row.place):
+                    self.feed(lambda: machine.fell_silent(device))
+                    return
+            await asyncio.sleep(self._radio.pace.watch)
+
+    async def _open(self, row: Row) -> None:
+        admission: Admission | None = None
+        reason = "Nobody waits for it any more."
+        try:
+            if row.manner is Manner.SMART_START:
+                await self._radio.strike_off(row.place)
+            admission = self._admit(row)
+            self._own = admission.id
+            async with admission:
+                await admission.joined()
+        except AdmissionEnded as error:
+            reason = str(error)
+        except HubsecError as error:
+            reason = str(error)
+            # Not at once again: the controller may be busy with something else for a while.
+            await asyncio.sleep(self._radio.pace.watch)
+        finally:
+            self._opened(row, admission, reason)
+
+    def _opened(self, row: Row, admission: Admission | None, reason: str) -> None:
+        machine, device = self._machine, row.device
+        if admission is not None and admission.outcome is Outcome.JOINED:
+            place = next((one.place for one in self._radio.places() if one.device == device), row.place)
+            self.feed(lambda: machine.joined(device, place))
+        else:
+            self.feed(lambda: machine.failed(device, reason))
+
+    def _tell(self, row: Row) -> None:
+        progress = self.progress
+        self._state.publish(
+            Reincluded(
+                time=self._state.now(),
+                radio=progress.radio,
+                device=row.device,
+                correlation=progress.reinclusion,
+                name=row.name,
+                done=progress.done,
+                devices=len(progress.devices),
+            )
+        )
+
+    def _end(self) -> None:
+        progress = self.progress
+        self._ended.set()
+        self._state.publish(
+            ReinclusionEnded(
+                time=self._state.now(),
+                radio=progress.radio,
+                correlation=progress.reinclusion,
+                missing=progress.missing,
+            )
+        )
+
+    # Inside
+
+    def _row(self, device: Identity) -> Row:
+        row = self._machine.journal.row(device)
+        if row is None:
+            raise HubsecError(f"{device} is not in this re-inclusion.")
+        return row
+
+    def _wait_for(self, work: Coroutine[object, object, None], what: str) -> None:
+        self._person = self._spawn(work, what)
+
+    def _spawn(self, work: Coroutine[object, object, None], what: str) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name=f"hubsec {what}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())
+        return task
