@@ -12,6 +12,7 @@ from hubsec.entries import Entry
 from hubsec.identity import CredentialKind, Identity, Network, SecurityClass, dsk_identity, zwave_address
 from hubsec.secret import Secret
 from hubsec_zwave.nodes import Nodes, class_of
+from hubsec_zwave.reincluding import KEY_NAMES, server_keys
 from hubsec_zwave.wire import (
     CLASSES,
     classes_of,
@@ -222,3 +223,16 @@ def test_the_kind_of_device(generic: int, specific: int, kind: str) -> None:
 def test_no_kind_of_device() -> None:
     assert class_of({"deviceClass": None}) is None
     assert class_of({}) is None
+
+
+def test_keys_are_said_as_the_servers_settings_have_them() -> None:
+    keys = {name: Secret(bytes([number]) * 16) for number, name in enumerate(KEY_NAMES)}
+    settings = server_keys(keys)
+    assert settings["securityKeys"]["S2_AccessControl"] == "03" * 16
+    assert set(settings["securityKeys"]) == {
+        "S0_Legacy",
+        "S2_Unauthenticated",
+        "S2_Authenticated",
+        "S2_AccessControl",
+    }
+    assert settings["securityKeysLongRange"] == {"S2_Authenticated": "04" * 16, "S2_AccessControl": "05" * 16}
