@@ -328,7 +328,7 @@ def test_whatever_breaks_every_device_ends_on_the_new_keys(
     world.run(machine, machine.lost())
     world.run(machine, machine.back())
     through(world, machine)
-    assert world.over
+    assert machine.is_over
     assert world.server == NEW
     assert all(one.keys == NEW for one in world.devices.values())
     assert world.written.stage is Stage.ENDED
