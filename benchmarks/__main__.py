@@ -13,7 +13,18 @@ from rich.table import Table
 
 from benchmarks.harness import Row
 
-PARTS = ("buses", "streams", "policies", "guard", "joins", "rotation", "gate", "zwave_starts", "imports")
+PARTS = (
+    "buses",
+    "streams",
+    "policies",
+    "guard",
+    "audit",
+    "joins",
+    "rotation",
+    "gate",
+    "zwave_starts",
+    "imports",
+)
 RESULT = Path("build") / "bench.json"
 
 

@@ -229,6 +229,8 @@ class Recorder:
             self._later("probe", PROBE_SECONDS, self._probe)
 
     def _later(self, what: str, seconds: float, call: Callable[[], object]) -> None:
+        if what in self._timers:
+            self._timers[what].cancel()
         if not self._closed:
             self._timers[what] = asyncio.get_running_loop().call_later(seconds, call)
 

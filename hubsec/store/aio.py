@@ -22,7 +22,7 @@ from hubsec.errors import StoreError
 from hubsec.identity import Identity, Network
 from hubsec.store.audited import decided
 from hubsec.store.records import Change, NetworkRecord, Record, StoredRecord
-from hubsec.store.store import Store, outcome
+from hubsec.store.store import Outcome, Store, outcome
 from hubsec.store.ways import Unlock
 from hubsec.store.wrapping import Wrapping
 
@@ -33,41 +33,42 @@ what a disk can take."""
 GROUP: Final = 64
 
 
-class _Job[T]:
-    """One call, or one record, on its way from a loop to the writer thread and back."""
+type _Told = Callable[[int | None, Exception | None], object]
 
-    __slots__ = ("error", "future", "loop", "then", "value", "work", "writes")
+
+class _Job[T]:
+    """One call, or one record, on its way from a loop to the writer thread and back. Who waits has a `future`; what
+    nobody waits for is `told`."""
+
+    __slots__ = ("future", "loop", "then", "told", "work", "writes")
 
     def __init__(
         self,
         work: Callable[[], T] | Draft,
-        then: Callable[[T], None] | None,
+        then: Callable[[T], None] | None = None,
+        told: _Told | None = None,
         *,
-        writes: bool,
-        told: Callable[[T | None, Exception | None], object] | None = None,
+        writes: bool = True,
     ) -> None:
         self.work = work
-        self.then = then
         self.writes = writes
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[T] | Callable[[T | None, Exception | None], object] = (
-            self.loop.create_future() if told is None else told
-        )
-        self.value: T | None = None
-        self.error: Exception | None = None
+        self.then = then
+        self.told = told
+        self.loop = loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[T] = loop.create_future()
 
-    def finish(self) -> None:
+    def finish(self, result: Outcome) -> None:
         """On the loop: hand over what came of it."""
-        future, error = self.future, self.error
+        future, error = self.future, result.error
         # Also when the caller was cancelled: what is on disk has to be in memory.
         if error is None and self.then is not None:
-            self.then(cast("T", self.value))
-        if not isinstance(future, asyncio.Future):
-            future(self.value, error)
+            self.then(cast("T", result.value))
+        if self.told is not None:
+            self.told(cast("int | None", result.value), error)
         elif future.done():
             pass
         elif error is None:
-            future.set_result(cast("T", self.value))
+            future.set_result(cast("T", result.value))
         else:
             future.set_exception(error)
 
@@ -137,8 +138,8 @@ class AsyncStore:
             return
         self._closing = True
         # The thread has nothing to do after this job but to end.
-        last = _Job(self._close, None, writes=False)
-        done = cast("asyncio.Future[None]", last.future)
+        last = _Job(self._close, writes=False)
+        done = last.future
         self._queue.put(last)
         self._queue.put(None)
         try:
@@ -176,8 +177,11 @@ class AsyncStore:
 
     async def record(self, record: Record) -> int:
         """Write a decision down; returns its number, after the commit."""
-        self._opened()
-        return await self.append(decided(record))
+        if self._store is None or self._closing:
+            raise StoreError("The store is closed.")
+        job: _Job[int] = _Job(decided(record))
+        self._queue.put(job)
+        return await job.future
 
     async def act(self, act: Act, *, at: float) -> int:
         """Write down what is to be done, or was; returns its number, after the commit."""
@@ -190,11 +194,11 @@ class AsyncStore:
     async def append(self, draft: Draft) -> int:
         """Write a record down; returns its number, after the commit."""
         self._opened()
-        job: _Job[int] = _Job(draft, None, writes=True)
+        job: _Job[int] = _Job(draft)
         self._queue.put(job)
-        return await cast("asyncio.Future[int]", job.future)
+        return await job.future
 
-    def note(self, draft: Draft, told: Callable[[int | None, Exception | None], object]) -> None:
+    def note(self, draft: Draft, told: _Told) -> None:
         """Write a record down without waiting. `told` is called on the loop, with its number after the commit or with
         the error; at once where :data:`NOTES` of them wait already, and after closing."""
         if self._store is None or self._closing:
@@ -202,7 +206,7 @@ class AsyncStore:
         elif self._queue.qsize() >= NOTES:
             told(None, StoreError("The disk is too slow for what is to be written."))
         else:
-            self._queue.put(_Job(draft, None, writes=True, told=told))
+            self._queue.put(_Job(draft, None, told))
 
     async def decisions(
         self, device: Identity | None = None, correlation: str | None = None, *, limit: int = 100
@@ -283,7 +287,7 @@ class AsyncStore:
             raise StoreError("The store is closed.")
         job = _Job(work, then, writes=writes)
         self._queue.put(job)
-        return await cast("asyncio.Future[T]", job.future)
+        return await job.future
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
@@ -313,23 +317,21 @@ class AsyncStore:
         else:
             outcomes = [outcome(cast("Callable[[], object]", job.work)) for job in jobs]
         newest = None if self._store is None else self._store.log.end
-        done: list[_Job[Any]] = []
+        loop = jobs[0].loop
+        if all(job.loop is loop for job in jobs):
+            self._hand_over(jobs, outcomes, newest)
+            return
         for job, result in zip(jobs, outcomes, strict=True):
-            job.value, job.error = result
-            if done and job.loop is not done[0].loop:
-                self._hand_over(done, newest)
-                done = []
-            done.append(job)
-        self._hand_over(done, newest)
+            self._hand_over([job], [result], newest)
 
-    def _hand_over(self, jobs: Sequence[_Job[Any]], newest: int | None) -> None:
+    def _hand_over(self, jobs: Sequence[_Job[Any]], outcomes: Sequence[Outcome], newest: int | None) -> None:
         """One call for all that a loop waits for: waking it up costs more than finishing a job."""
         # A loop that is closed has nobody left who waits.
         with contextlib.suppress(RuntimeError):
-            jobs[0].loop.call_soon_threadsafe(self._finish, jobs, newest)
+            jobs[0].loop.call_soon_threadsafe(self._finish, jobs, outcomes, newest)
 
-    def _finish(self, jobs: Sequence[_Job[Any]], newest: int | None) -> None:
+    def _finish(self, jobs: Sequence[_Job[Any]], outcomes: Sequence[Outcome], newest: int | None) -> None:
         if newest is not None:
             self.newest = newest
-        for job in jobs:
-            job.finish()
+        for job, result in zip(jobs, outcomes, strict=True):
+            job.finish(result)

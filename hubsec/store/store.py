@@ -11,7 +11,9 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
+
+import msgspec
 
 from hubsec.audit.checkpoints import KEY_BYTES as SIGNING_BYTES
 from hubsec.audit.checkpoints import Checkpoint, Signer
@@ -517,7 +519,7 @@ def _place(network: Network, network_id: str) -> dict[str, str | float | bool | 
     return {"network": network, "network_id": network_id}
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True):
     """What a call returned, or the error that it raised."""
 
     value: object = None

@@ -76,8 +76,7 @@ CREATE TABLE audit (
 CREATE INDEX audit_by_device ON audit (device, seq) WHERE device IS NOT NULL;
 CREATE INDEX audit_by_correlation ON audit (correlation, seq) WHERE correlation <> '';
 -- These are few, and are looked for among many.
-CREATE INDEX audit_changes ON audit (seq) WHERE kind = 'change';
-CREATE INDEX audit_checkpoints ON audit (seq) WHERE kind = 'checkpoint';
+CREATE INDEX audit_rare ON audit (kind, seq) WHERE kind IN ('change', 'checkpoint');
 -- A record is never rewritten, and only the oldest may go.
 CREATE TRIGGER audit_stands BEFORE UPDATE ON audit BEGIN
     SELECT RAISE (ABORT, 'a record is not rewritten');

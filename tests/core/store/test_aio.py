@@ -181,7 +181,7 @@ async def test_when_the_disk_is_full_a_group_fails_whole_and_memory_learns_nothi
 def test_a_loop_that_ended_early_harms_nobody(folder: Path) -> None:
     async def leave() -> AsyncStore:
         store = await AsyncStore.open(folder)
-        job = aio._Job(lambda: time.sleep(0.1), None, writes=True)
+        job = aio._Job(lambda: time.sleep(0.1))
         store._queue.put(job)
         return store
 

@@ -1,0 +1,217 @@
+"""The audit log: durable records a second, and how long one takes, against SQLite alone and against the disk.
+
+Taken in turns, on the same disk and in the same run: `fdatasync` after each record's bytes, in a file that grows;
+SQLite in WAL mode with ``synchronous=FULL``, in groups from 64 coroutines, each of which waits for its own row; and
+the hub's store, which also makes the JSON, chains the hashes and signs. SQLite is given the same rows, ready-made,
+and the same two indexes, for a log in which nothing is found is not the same; what it does with a row of nothing but
+the text is shown beside it. What a virtual machine's `fdatasync` takes says nothing about an SD card's: the ratios
+do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import queue
+import sqlite3
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Self
+
+from benchmarks.harness import Row, ratio
+from hubsec.decisions import Deny
+from hubsec.identity import Network, zigbee_identity
+from hubsec.requests import JoinKind, JoinRequest
+from hubsec.store import AsyncStore, Record
+from hubsec.store.audited import decided
+
+PRODUCERS = 64
+RECORDS = 100
+"""Of each producer, in one round."""
+ROUNDS = 15
+LEAST_RATE = 0.8
+MOST_LATENCY = 4.0
+
+DEVICE = zigbee_identity("00124b0001020304")
+RECORD = Record(
+    at=1_700_000_000.5,
+    radio="bellows",
+    device=DEVICE,
+    request=JoinRequest(radio="bellows", network=Network.ZIGBEE, device=DEVICE, kind=JoinKind.JOIN),
+    decision=Deny(rule="closed", reason="No admission is open for it, and nobody listens."),
+    policy="00caa7beb23802e4d096ce32c267a2473853fe5e6f7dd192f9",
+    correlation="admission-01234567",
+    by="bellows",
+)
+MADE = decided(RECORD)
+NAMES = {"bare": "SQLite alone, the text only", "same": "SQLite alone", "ours": "audit log"}
+BARE = "CREATE TABLE record (seq INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT"
+SAME = """
+CREATE TABLE record (
+    seq INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL, device TEXT, correlation TEXT NOT NULL,
+    body TEXT NOT NULL, hash BLOB NOT NULL
+) STRICT;
+CREATE INDEX by_device ON record (device, seq);
+CREATE INDEX by_correlation ON record (correlation, seq);
+"""
+
+type Write = Callable[[], Awaitable[object]]
+
+
+class Alone:
+    """SQLite, one writer thread, and groups by one statement each: nothing but rows, and who waits for them."""
+
+    def __init__(self, folder: Path, schema: str, insert: str, row: tuple[object, ...]) -> None:
+        self._row, self._insert = row, insert
+        self._connection = sqlite3.connect(
+            folder / f"{len(row)}.db", isolation_level=None, check_same_thread=False
+        )
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.executescript(schema)
+        self._queue: queue.SimpleQueue[asyncio.Future[None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    async def write(self) -> None:
+        """One row, durable when this returns."""
+        future = asyncio.get_running_loop().create_future()
+        self._queue.put(future)
+        await future
+
+    def _work(self) -> None:
+        marks = f"({', '.join('?' * len(self._row))})"
+        while (future := self._queue.get()) is not None:
+            group = [future]
+            while len(group) < PRODUCERS and not self._queue.empty():
+                another = self._queue.get()
+                if another is None:
+                    self._queue.put(None)
+                    break
+                group.append(another)
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(
+                self._insert + ", ".join([marks] * len(group)), [*self._row] * len(group)
+            )
+            self._connection.execute("COMMIT")
+            future.get_loop().call_soon_threadsafe(_finish, group)
+
+
+def _finish(futures: list[asyncio.Future[None]]) -> None:
+    for future in futures:
+        future.set_result(None)
+
+
+async def produce(write: Write, producers: int, records: int, latencies: list[float] | None = None) -> float:
+    """Records a second, from so many who each wait for their own; how long each took goes into `latencies`."""
+
+    async def one() -> None:
+        for _ in range(records):
+            begun = time.perf_counter()
+            await write()
+            if latencies is not None:
+                latencies.append(time.perf_counter() - begun)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(producers)))
+    return producers * records / (time.perf_counter() - started)
+
+
+def synced(file: int, records: int) -> list[float]:
+    """Seconds of each write with `fdatasync`."""
+    body, taken = MADE.body.encode(), []
+    for _ in range(records):
+        begun = time.perf_counter()
+        os.write(file, body)
+        os.fdatasync(file)
+        taken.append(time.perf_counter() - begun)
+    return taken
+
+
+async def measured(folder: Path) -> dict[str, list[float]]:
+    """By case, a value a round: rates, and medians of latencies."""
+    values: dict[str, list[float]] = {}
+
+    def note(case: str, value: float) -> None:
+        values.setdefault(case, []).append(value)
+
+    row = (MADE.at, MADE.kind, MADE.device, MADE.correlation, MADE.body, bytes(32))
+    file = os.open(folder / "synced", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    with (
+        Alone(
+            folder, SAME, "INSERT INTO record (at, kind, device, correlation, body, hash) VALUES ", row
+        ) as same,
+        Alone(folder, BARE, "INSERT INTO record (body) VALUES ", (MADE.body,)) as bare,
+    ):
+        async with AsyncStore(folder / "store") as store:
+            ways: dict[str, Write] = {
+                "bare": bare.write,
+                "same": same.write,
+                "ours": functools.partial(store.record, RECORD),
+            }
+            for write in ways.values():
+                await produce(write, PRODUCERS, RECORDS)
+            for _ in range(ROUNDS):
+                note("fdatasync", statistics.median(synced(file, RECORDS)))
+                for case, write in ways.items():
+                    note(case, await produce(write, PRODUCERS, RECORDS))
+                    for producers in (1, PRODUCERS):
+                        latencies: list[float] = []
+                        await produce(write, producers, RECORDS, latencies)
+                        note(f"{case}, {producers}", statistics.median(latencies))
+    os.close(file)
+    return values
+
+
+def run() -> list[Row]:
+    """The lines of the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        values = asyncio.run(measured(Path(folder)))
+    median = {case: statistics.median(found) for case, found in values.items()}
+    lines = []
+    for case, name in NAMES.items():
+        ours = case == "ours"
+        share = ratio(values["ours"], values["same"]) if ours else None
+        lines.append(
+            Row(
+                name=f"{PRODUCERS} producers: {name}",
+                value=round(median[case], 1),
+                unit="/s",
+                peer=NAMES["same"] if ours else "",
+                ratio=share,
+                aim=f">= {LEAST_RATE:g}x" if ours else "",
+                met=None if share is None else share >= LEAST_RATE,
+            )
+        )
+    lines.append(
+        Row(name="durable: fdatasync of its bytes", value=round(median["fdatasync"] * 1e6, 1), unit="us")
+    )
+    for case, name in NAMES.items():
+        for producers in (1, PRODUCERS):
+            found = values[f"{case}, {producers}"]
+            times, aimed = ratio(found, values["fdatasync"]), case == "ours"
+            lines.append(
+                Row(
+                    name=f"durable, {producers} producer{'s' if producers > 1 else ''}: {name}",
+                    value=round(statistics.median(found) * 1e6, 1),
+                    unit="us",
+                    peer="fdatasync",
+                    ratio=times,
+                    aim=f"<= {MOST_LATENCY:g}x" if aimed else "",
+                    met=times <= MOST_LATENCY if aimed else None,
+                )
+            )
+    return lines
