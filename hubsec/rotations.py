@@ -564,7 +564,8 @@ def key_radio(authority: HubAuthority) -> KeyRadio:
     library = radio.capabilities.library
     if authority.radio.network is Network.ZWAVE:
         reason = (
-            "Z-Wave has no way to change a network's keys over the air: its devices have to be included anew."
+            "Z-Wave has no way to change a network's keys over the air: its devices have to be included anew, by "
+            "hub.reinclude()."
         )
     elif can.support is Support.NO:
         reason = f"A {library} radio can't change its network key{f': {can.note}' if can.note else ''}."

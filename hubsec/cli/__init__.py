@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 import hubsec
-from hubsec.cli import allowlist, audit, radios, rotate, status, sticker, vault
+from hubsec.cli import allowlist, audit, radios, reinclude, rotate, status, sticker, vault
 from hubsec.errors import HubsecError
 from hubsec.policy import command as policy
 
@@ -60,6 +60,7 @@ def application() -> typer.Typer:
     app.add_typer(audit.app, name="audit")
     app.add_typer(vault.app, name="vault")
     app.command("rotate")(rotate.rotate)
+    app.command("reinclude")(reinclude.reinclude)
     app.command("status")(status.show)
     for point in sorted(entry_points(group=COMMANDS), key=lambda point: point.name):
         try:

@@ -85,7 +85,7 @@ def rotate(
     """
     call = _Call(way=way, leave_out=leave_out or [], reason=reason, patience=hours * _HOUR, anyway=anyway)
     told = _Teller(as_json=as_json)
-    made = _radio(radio, url, database)
+    made = open_radio(radio, url, database)
     where = home if home is not None else default_home()
 
     async def run() -> None:
@@ -100,7 +100,9 @@ def rotate(
         ) from None
 
 
-def _radio(name: str, url: str, database: Path | None) -> Radio:
+def open_radio(name: str, url: str, database: Path | None) -> Radio:
+    """The radio of that name among those that are installed. Raises :class:`~hubsec.errors.HubsecError` for one that
+    is not, or is none."""
     found = {point.name: point for point in entry_points(group=RADIOS)}
     if name not in found:
         names = ", ".join(sorted(found)) or "none"

@@ -49,6 +49,7 @@ class Running:
         self._state = state
         self._radio = radio
         self._machine = machine
+        self._written = machine.journal
         self._admit = admit
         self._inputs: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -61,9 +62,9 @@ class Running:
 
     @property
     def progress(self) -> ReinclusionProgress:
-        """Where it stands."""
+        """Where it stands, as far as it is durable."""
         machine = self._machine
-        return machine.journal.progress(current=machine.current, standstill=machine.standstill)
+        return self._written.progress(current=machine.current, standstill=machine.standstill)
 
     @property
     def machine(self) -> Machine:
@@ -153,6 +154,7 @@ class Running:
                 _LOGGER.warning("%s waits for its journal: %s", state.reinclusion, error)
                 await asyncio.sleep(self._radio.pace.again)
         self._radio.hold(held(state))
+        self._written = state
 
     async def _restart(self) -> None:
         machine = self._machine

@@ -17,7 +17,10 @@ CAPABILITIES: Final = (
         deferred_approval=Capability(
             support=Support.NO, note="who presses its button while the network is open is on it already"
         ),
-        rotation=Capability(support=Support.NO, note="keys change by including each device again"),
+        rotation=Capability(
+            support=Support.NO,
+            note="no command gives a device other keys; hub.reinclude() has each one included anew",
+        ),
         forced_remove=Capability(
             support=Support.PARTLY, note="a living device leaves by its own button; a silent one is removed"
         ),
