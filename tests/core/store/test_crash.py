@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from hubsec.entries import Pinned
+from hubsec.entries import Entry, Pinned
 from hubsec.identity import Identity, Network, SecurityClass
 from hubsec.secret import Secret
 from hubsec.store import Store
@@ -92,6 +92,14 @@ def check(folder: Path, said: list[str]) -> None:
     """What was said is there; what is there is whole."""
     with Store(folder) as store:
         entries, decisions = store.entries(), {record.id for record in store.decisions(limit=10_000)}
+        # The log is whole, and what it says of the allowlist is what the allowlist is: one transaction, or none.
+        assert store.verify().last == store.tail()[0]
+        logged: dict[Identity, Entry] = {}
+        for change in reversed(store.changes(limit=10_000)):
+            logged[change.device] = change.entry
+            if change.change == "revoked":
+                del logged[change.device]
+        assert logged == entries
         standing: set[Identity] = set()
         moved: dict[Identity, str] = {}
         for line in said:
@@ -178,3 +186,4 @@ asyncio.run(main())
         assert acknowledged <= found
         assert len(acknowledged) > 16
         assert store.record(record()) > max(found)
+        assert store.verify().records == store.tail()[0]
