@@ -8,16 +8,16 @@ records hash the same bytes. The first record of a store follows the hash of ano
 
 from __future__ import annotations
 
-import math
 import struct
 from hashlib import sha256
+from math import isfinite
 from typing import Final
 
 DIGEST_BYTES: Final = 32
 _RECORD_TAG: Final = b"hubsec audit record 1\0"
 _STORE_TAG: Final = b"hubsec audit log 1\0"
-_NUMBER: Final = struct.Struct(">Q")
-_FIELDS: Final = struct.Struct(">d4I")
+_number: Final = struct.Struct(">Q").pack
+_pack: Final = struct.Struct(">d4I").pack
 _NO_DEVICE: Final = 0xFFFFFFFF
 
 
@@ -28,12 +28,13 @@ def genesis(store: str) -> bytes:
 
 def packed(at: float, kind: bytes, device: bytes | None, correlation: bytes, body: bytes) -> bytes:
     """A record's own part of what is hashed. Raises ValueError for a time that is not finite."""
-    if not math.isfinite(at):
+    if not isfinite(at):
         raise ValueError
-    lengths = (len(kind), _NO_DEVICE if device is None else len(device), len(correlation), len(body))
-    return b"".join((_FIELDS.pack(at, *lengths), kind, device or b"", correlation, body))
+    named = _NO_DEVICE if device is None else len(device)
+    fields = _pack(at, len(kind), named, len(correlation), len(body))
+    return b"".join((fields, kind, device or b"", correlation, body))
 
 
 def link(previous: bytes, seq: int, own: bytes) -> bytes:
     """The hash of record `seq`, whose own part is `own`, after the record whose hash is `previous`."""
-    return sha256(b"".join((_RECORD_TAG, previous, _NUMBER.pack(seq), own))).digest()
+    return sha256(b"".join((_RECORD_TAG, previous, _number(seq), own))).digest()

@@ -37,9 +37,6 @@ class Kind(enum.StrEnum):
     """A signature over all that is before it; it may say that the oldest were dropped."""
 
 
-_NAMES: Final = {kind: str(kind) for kind in Kind}
-
-
 class Channel(enum.StrEnum):
     """How somebody asked."""
 
@@ -108,10 +105,12 @@ def draft(at: float, kind: Kind, device: str | None, correlation: str, body: obj
         text = body if isinstance(body, bytes) else _encoder.encode(body)
         # What is added turns a negative zero, which SQLite does not keep, into the other one.
         at += 0.0
-        name = None if device is None else device.encode()
-        own = packed(at, kind.encode(), name, correlation.encode(), text)
-        # SQLite's module is several times slower for a subclass of str.
-        return Draft(at, _NAMES[kind], device, correlation, text.decode(), own)
+        # SQLite's module is several times slower for a subclass of str, such as an enumeration's member is.
+        name = kind._value_
+        own = packed(
+            at, name.encode(), None if device is None else device.encode(), correlation.encode(), text
+        )
+        return Draft(at, name, device, correlation, text.decode(), own)
     except (UnicodeError, ValueError, TypeError, OverflowError, msgspec.MsgspecError) as error:
         raise StoreError(f"The database can't hold such a value ({type(error).__name__}).") from None
 

@@ -73,6 +73,33 @@ class _Job[T]:
             future.set_exception(error)
 
 
+class _Entry:
+    """A record that somebody waits for: there are many of them, so it has as little as can be."""
+
+    __slots__ = ("future", "work")
+    writes = True
+
+    def __init__(self, work: Draft, future: asyncio.Future[int]) -> None:
+        self.work = work
+        self.future = future
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self.future.get_loop()
+
+    def finish(self, result: Outcome) -> None:
+        """As that of `_Job`."""
+        if self.future.done():
+            return
+        if result.error is None:
+            self.future.set_result(cast("int", result.value))
+        else:
+            self.future.set_exception(result.error)
+
+
+type _Asked = _Job[Any] | _Entry
+
+
 class AsyncStore:
     """A :class:`~hubsec.store.store.Store` with its writer thread, from :meth:`open` to :meth:`aclose`.
 
@@ -92,7 +119,7 @@ class AsyncStore:
             Store, directory, unlock=unlock, require_key=require_key, read_only=read_only
         )
         self._store: Store | None = None
-        self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closing = False
         self.newest = 0
@@ -179,9 +206,7 @@ class AsyncStore:
         """Write a decision down; returns its number, after the commit."""
         if self._store is None or self._closing:
             raise StoreError("The store is closed.")
-        job: _Job[int] = _Job(decided(record))
-        self._queue.put(job)
-        return await job.future
+        return await self._write(decided(record))
 
     async def act(self, act: Act, *, at: float) -> int:
         """Write down what is to be done, or was; returns its number, after the commit."""
@@ -194,9 +219,12 @@ class AsyncStore:
     async def append(self, draft: Draft) -> int:
         """Write a record down; returns its number, after the commit."""
         self._opened()
-        job: _Job[int] = _Job(draft)
-        self._queue.put(job)
-        return await job.future
+        return await self._write(draft)
+
+    def _write(self, draft: Draft) -> asyncio.Future[int]:
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Entry(draft, future))
+        return future
 
     def note(self, draft: Draft, told: _Told) -> None:
         """Write a record down without waiting. `told` is called on the loop, with its number after the commit or with
@@ -298,9 +326,9 @@ class AsyncStore:
                 self._run(group[:count])
                 del group[:count]
 
-    def _waiting(self) -> list[_Job[Any]]:
+    def _waiting(self) -> list[_Asked]:
         """What else has been asked by now, up to the end of the group."""
-        waiting: list[_Job[Any]] = []
+        waiting: list[_Asked] = []
         while len(waiting) < GROUP - 1 and not self._queue.empty():
             job = self._queue.get()
             if job is None:
@@ -310,7 +338,7 @@ class AsyncStore:
             waiting.append(job)
         return waiting
 
-    def _run(self, jobs: list[_Job[Any]]) -> None:
+    def _run(self, jobs: list[_Asked]) -> None:
         """Do jobs that write, in one transaction, or one job alone."""
         if self._store is not None and jobs[0].writes:
             outcomes = self._store.together([job.work for job in jobs])
@@ -324,13 +352,13 @@ class AsyncStore:
         for job, result in zip(jobs, outcomes, strict=True):
             self._hand_over([job], [result], newest)
 
-    def _hand_over(self, jobs: Sequence[_Job[Any]], outcomes: Sequence[Outcome], newest: int | None) -> None:
+    def _hand_over(self, jobs: Sequence[_Asked], outcomes: Sequence[Outcome], newest: int | None) -> None:
         """One call for all that a loop waits for: waking it up costs more than finishing a job."""
         # A loop that is closed has nobody left who waits.
         with contextlib.suppress(RuntimeError):
             jobs[0].loop.call_soon_threadsafe(self._finish, jobs, outcomes, newest)
 
-    def _finish(self, jobs: Sequence[_Job[Any]], outcomes: Sequence[Outcome], newest: int | None) -> None:
+    def _finish(self, jobs: Sequence[_Asked], outcomes: Sequence[Outcome], newest: int | None) -> None:
         if newest is not None:
             self.newest = newest
         for job, result in zip(jobs, outcomes, strict=True):
