@@ -103,33 +103,32 @@ class Verifier:
 
     def feed(self, rows: Iterable[Row], progress: Progress | None = None) -> None:
         """Verify what follows. Raises :class:`~hubsec.errors.AuditError` for the first record that is wrong."""
-        last, previous, known = self._last, self._previous, self._known
-        for seq, at, kind, device, correlation, body, digest in rows:
-            if seq != last + 1:
-                raise _jump(last, seq)
-            try:
-                found = link(previous, seq, packed(at, kind, device, correlation, body))
-            except (ValueError, TypeError):
-                found = b""
-            if found != digest:
-                raise AuditError(
-                    f"Record {seq} was changed, or is not the one that followed record {last}.",
-                    fault="changed",
-                    seq=seq,
-                )
-            if kind == _CHECKPOINT:
-                self._checkpoint(seq, body, previous)
-            elif kind == _ACT and not self._pinned and _forgets(body):
-                self._forgotten = True
-            last, previous = seq, digest
-            if self._first is None:
-                self._first = seq
-            self._records += 1
-            self._last, self._previous = last, previous
-            if seq in known:
-                self._compare(seq)
-            if progress is not None and not self._records % PROGRESS_EVERY:
-                progress(self._records)
+        # Half a million times: what is looked up once is not looked up for each.
+        last, previous, known, count = self._last, self._previous, self._known, self._records
+        try:
+            for seq, at, kind, device, correlation, body, digest in rows:
+                if seq != last + 1:
+                    raise _jump(last, seq)
+                try:
+                    found = link(previous, seq, packed(at, kind, device, correlation, body))
+                except (ValueError, TypeError):
+                    found = b""
+                if found != digest:
+                    raise _changed(seq)
+                if kind == _CHECKPOINT:
+                    self._checkpoint(seq, body, previous)
+                elif kind == _ACT and not self._pinned and _forgets(body):
+                    self._forgotten = True
+                last, previous, count = seq, digest, count + 1
+                if self._first is None:
+                    self._first = seq
+                if known and seq in known:
+                    self._last, self._previous = last, previous
+                    self._compare(seq)
+                if progress is not None and not count % PROGRESS_EVERY:
+                    progress(count)
+        finally:
+            self._last, self._previous, self._records = last, previous, count
 
     def done(self) -> Verified:
         """What was verified. Raises :class:`~hubsec.errors.AuditError` when a checkpoint from elsewhere knows more."""
@@ -221,6 +220,14 @@ def _forgets(body: bytes) -> bool:
         return msgspec.json.decode(body, type=_Acted).act == SECRETS_FORGOTTEN
     except msgspec.MsgspecError:
         return False
+
+
+def _changed(seq: int) -> AuditError:
+    return AuditError(
+        f"Record {seq} was changed, or is not the one that followed record {seq - 1}.",
+        fault="changed",
+        seq=seq,
+    )
 
 
 def _jump(last: int, seq: int) -> AuditError:

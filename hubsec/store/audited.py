@@ -24,7 +24,7 @@ from hubsec.store.records import Change, Record, StoredRecord
 # So many records pass between two signatures. Judgement: at 25 us each they cost nothing, and a crash leaves no more
 # than that unsigned.
 CHECKPOINT_EVERY: Final = 1_000
-# The oldest go beyond that. With some 400 bytes a record that is 160 MB; what a flood can write in a day fits (see
+# The oldest go beyond that. With some 580 bytes a decision that is 230 MB; what a flood can write in a day fits (see
 # hubsec.recorder).
 KEPT: Final = 400_000
 # The same for the size of the whole database.
