@@ -11,6 +11,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
+from .audit import keep_verifying
 from .const import DOMAIN, PLATFORMS
 from .issues import Issues, forget
 from .network import HubsecConfigEntry, ProtectedNetwork, home_of
@@ -36,7 +37,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HubsecConfigEntry) -> bo
     Issues(network)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_options_changed))
-    for follow in (notify, tell, watch):
+    for follow in (notify, tell, watch, keep_verifying):
         entry.async_on_unload(follow(network))
     await network.start()
     return True

@@ -24,6 +24,7 @@ from hubsec import Identity, Mode, Network
 from hubsec.device import device_of
 
 from .entity import NetworkEntity
+from .keys import overdue
 from .network import HubsecConfigEntry, ProtectedNetwork
 from .residents import Resident, residents
 from .telling import called, registered_device
@@ -64,6 +65,11 @@ def _exposed(network: ProtectedNetwork) -> bool | None:
     return None if network.posture is None else any(one.exposed for one in network.posture.networks)
 
 
+def _overdue(network: ProtectedNetwork) -> bool | None:
+    reasons = overdue(network)
+    return bool(reasons) if reasons is not None else None
+
+
 def _alarm(network: ProtectedNetwork) -> bool | None:
     return None if network.posture is None else network.posture.alarm is not None
 
@@ -100,6 +106,15 @@ _SENSORS: Final = (
         device_class=BinarySensorDeviceClass.PROBLEM,
         entity_category=EntityCategory.DIAGNOSTIC,
         is_on=_exposed,
+        networks=frozenset({Network.ZIGBEE}),
+    ),
+    _Description(
+        key="rotation_overdue",
+        translation_key="rotation_overdue",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        is_on=_overdue,
+        attributes=lambda network: {"reasons": list(overdue(network) or ())},
         networks=frozenset({Network.ZIGBEE}),
     ),
 )

@@ -6,12 +6,11 @@ ignored until its reason is gone.
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
-from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import Event as BusEvent
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
@@ -34,7 +33,9 @@ from hubsec.events import (
 from hubsec.policy import Rule
 
 from .choices import plain
-from .const import CONF_STACK, CONF_STACK_ENTRY, CONF_UNDERSTOOD, DOMAIN
+from .const import CONF_STACK, CONF_STACK_ENTRY, DOMAIN
+from .key_issues import KeyIssues
+from .kinds import SEVERITY, UNFIXABLE, Issue, Kind, understood
 from .network import ProtectedNetwork, Standing
 from .stacks.zha import Zha
 from .telling import device_at, name_there
@@ -51,42 +52,6 @@ DEVICE: Final = "device"
 _STRANGER: Final = frozenset({Rule.WITHOUT_ENTRY, Rule.NEVER_LET_IN})
 
 
-class Kind(enum.StrEnum):
-    """The issues, by translation key."""
-
-    UNAPPROVED_DEVICE = "unapproved_device"
-    UNAPPROVED_ZWAVE_DEVICE = "unapproved_zwave_device"
-    DEVICE_LEAVING = "device_leaving"
-    KNOCK = "knock"
-    NOT_ADOPTED = "not_adopted"
-    GUARD_DETACHED = "guard_detached"
-    SHUT = "shut"
-    STACK_REMOVED = "stack_removed"
-    OTHER_NETWORK = "other_network"
-    CANNOT_ENFORCE = "cannot_enforce"
-    STORE_ALARM = "store_alarm"
-    ZHA_DIAGNOSTICS = "zha_diagnostics"
-
-
-_SEVERITY: Final = {
-    Kind.GUARD_DETACHED: ir.IssueSeverity.ERROR,
-    Kind.SHUT: ir.IssueSeverity.ERROR,
-    Kind.STACK_REMOVED: ir.IssueSeverity.ERROR,
-    Kind.OTHER_NETWORK: ir.IssueSeverity.ERROR,
-    Kind.CANNOT_ENFORCE: ir.IssueSeverity.ERROR,
-    Kind.STORE_ALARM: ir.IssueSeverity.ERROR,
-}
-"""All others warn."""
-_UNFIXABLE: Final = frozenset({Kind.SHUT, Kind.STACK_REMOVED, Kind.OTHER_NETWORK, Kind.STORE_ALARM})
-"""Where to mend it is somewhere else, and the issue's text says where."""
-
-
-class _Issue(NamedTuple):
-    kind: Kind
-    device: str | None
-    placeholders: Mapping[str, str]
-
-
 class Issues:
     """One network's. They follow it from now on until the entry is unloaded."""
 
@@ -99,6 +64,7 @@ class Issues:
         self._confirmed = False
         self._strangers: dict[str, Quarantined] = {}
         self._told: set[str] = set()
+        self._keys = KeyIssues(network)
         for stop in (
             network.on_event(self._hear),
             network.on_change(self._follow),
@@ -186,14 +152,14 @@ class Issues:
         for issue_id, issue in wrong.items():
             self._tell(issue_id, issue)
 
-    def _tell(self, issue_id: str, issue: _Issue) -> None:
+    def _tell(self, issue_id: str, issue: Issue) -> None:
         ir.async_create_issue(
             self._hass,
             DOMAIN,
             issue_id,
             data={ENTRY: self._entry.entry_id, KIND: issue.kind.value, DEVICE: issue.device},
-            is_fixable=issue.kind not in _UNFIXABLE,
-            severity=_SEVERITY.get(issue.kind, ir.IssueSeverity.WARNING),
+            is_fixable=issue.kind not in UNFIXABLE,
+            severity=SEVERITY.get(issue.kind, ir.IssueSeverity.WARNING),
             translation_key=issue.kind.value,
             translation_placeholders={
                 "network": plain(self._entry.title),
@@ -202,44 +168,45 @@ class Issues:
             },
         )
 
-    def _wrong(self) -> Iterator[_Issue]:
+    def _wrong(self) -> Iterator[Issue]:
         yield from self._with_the_guard()
         yield from self._with_the_baseline()
         if self._alarm is not None:
-            yield _Issue(Kind.STORE_ALARM, None, {"problem": plain(self._alarm)})
+            yield Issue(Kind.STORE_ALARM, None, {"problem": plain(self._alarm)})
         yield from self._on_the_network()
         yield from self._at_the_door()
+        yield from self._keys.wrong()
         if self._entry.data[CONF_STACK] == Zha.domain and not understood(self._entry, Kind.ZHA_DIAGNOSTICS):
-            yield _Issue(Kind.ZHA_DIAGNOSTICS, None, {})
+            yield Issue(Kind.ZHA_DIAGNOSTICS, None, {})
 
-    def _with_the_guard(self) -> Iterator[_Issue]:
+    def _with_the_guard(self) -> Iterator[Issue]:
         network = self._network
         problem = {"problem": plain(network.problem)}
         match network.standing:
             case Standing.SILENT | Standing.FAILED:
-                yield _Issue(Kind.GUARD_DETACHED, None, problem)
+                yield Issue(Kind.GUARD_DETACHED, None, problem)
             case Standing.SHUT:
-                yield _Issue(Kind.SHUT, None, problem)
+                yield Issue(Kind.SHUT, None, problem)
             case Standing.OTHER_NETWORK:
                 ids = {"found": network.problem, "network_id": network.network_id}
-                yield _Issue(Kind.OTHER_NETWORK, None, ids)
+                yield Issue(Kind.OTHER_NETWORK, None, ids)
             case Standing.UNENFORCEABLE if network.mode is Mode.ENFORCE:
-                yield _Issue(Kind.CANNOT_ENFORCE, None, problem)
+                yield Issue(Kind.CANNOT_ENFORCE, None, problem)
             case Standing.WAITING if network.stack_entry is None:
-                yield _Issue(Kind.STACK_REMOVED, None, {})
+                yield Issue(Kind.STACK_REMOVED, None, {})
             case _:
                 pass
 
-    def _with_the_baseline(self) -> Iterator[_Issue]:
+    def _with_the_baseline(self) -> Iterator[Issue]:
         posture = self._network.posture
         if posture is None or self._confirmed:
             return
         waiting = [one for one in posture.networks if not one.adopted]
         if waiting:
             devices = sum(len(one.unconfirmed) for one in waiting)
-            yield _Issue(Kind.NOT_ADOPTED, None, {"devices": str(devices)})
+            yield Issue(Kind.NOT_ADOPTED, None, {"devices": str(devices)})
 
-    def _on_the_network(self) -> Iterator[_Issue]:
+    def _on_the_network(self) -> Iterator[Issue]:
         network = self._network
         zwave = network.stack.network is Network.ZWAVE
         leaving = (
@@ -250,19 +217,19 @@ class Issues:
         for stranger in self._strangers.values():
             if stranger.device not in leaving:
                 kind = Kind.UNAPPROVED_ZWAVE_DEVICE if zwave else Kind.UNAPPROVED_DEVICE
-                yield _Issue(kind, stranger.device, self._named(str(stranger.device)))
+                yield Issue(kind, stranger.device, self._named(str(stranger.device)))
         for device in leaving:
             entry = network.hub.allowlist.get(device) if network.hub is not None else None
             reason = entry.quarantined if entry is not None else None
-            yield _Issue(
+            yield Issue(
                 Kind.DEVICE_LEAVING, device, {**self._named(device), "reason": plain(reason or UNKNOWN)}
             )
 
-    def _at_the_door(self) -> Iterator[_Issue]:
+    def _at_the_door(self) -> Iterator[Issue]:
         oldest = dt_util.utcnow().timestamp() - KNOCK_KEPT.total_seconds()
         for knock in self._network.entrance.knocks.values():
             if knock.time >= oldest:
-                yield _Issue(Kind.KNOCK, knock.device, self._knocking(knock))
+                yield Issue(Kind.KNOCK, knock.device, self._knocking(knock))
 
     def _knocking(self, knock: Knocked) -> dict[str, str]:
         heard = dt_util.as_local(dt_util.utc_from_timestamp(knock.time))
@@ -279,12 +246,6 @@ class Issues:
     def _name(self, device: str) -> str:
         called = name_there(self._network, device)
         return plain(called) if called else device
-
-
-@callback
-def understood(entry: ConfigEntry, kind: Kind) -> bool:
-    """Whether a user has said so, of something that can't be mended."""
-    return kind in entry.data.get(CONF_UNDERSTOOD, ())
 
 
 @callback

@@ -143,7 +143,8 @@ class ProtectedNetwork:
     """One entry's network. `standing` and `problem` say how the guard stands, and why if it doesn't.
 
     `hub` is there while the guard is attached, `posture` and `seen` (the devices that the stack knows, the coordinator
-    left out) since it was last looked at, `recent` for good. Listeners are called after each change and each event.
+    left out) since it was last looked at, `recent` for good. `broken` says what is wrong with the audit log, nothing
+    while it is whole. Listeners are called after each change and each event.
     """
 
     def __init__(self, hass: HomeAssistant, entry: HubsecConfigEntry) -> None:
@@ -152,6 +153,7 @@ class ProtectedNetwork:
         self.stack: Stack = STACKS[entry.data[CONF_STACK]]
         self.standing = Standing.WAITING
         self.problem = ""
+        self.broken = ""
         self.hub: Hub | None = None
         self.posture: Posture | None = None
         self.seen: tuple[SeenDevice, ...] = ()
@@ -254,6 +256,12 @@ class ProtectedNetwork:
             listener(event)
         if isinstance(event, (Drifted, RadioLost)):
             _LOGGER.warning("%s: %s", self.entry.title, type(event).__name__)
+        self._tell()
+
+    @callback
+    def found_broken(self, problem: str) -> None:
+        """What is wrong with the audit log; nothing when it is whole."""
+        self.broken = problem
         self._tell()
 
     # Its life

@@ -1,21 +1,14 @@
-"""What mends an issue: one flow for each kind, as Home Assistant's repairs ask for it.
-
-A flow asks the network anew at each step: between two of them ZHA may have gone, or the device. What could not be done
-is a sentence, and the issue stays.
-"""
+"""What mends an issue: one flow for each kind, as Home Assistant's repairs ask for it. Those for the keys are in
+:mod:`.key_repairs`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import ClassVar, Final
 
-import voluptuous as vol
 from homeassistant.components.repairs import RepairsFlow
-from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import AbortFlow, FlowResult
-from homeassistant.helpers import issue_registry as ir
-from homeassistant.helpers.selector import TextSelector
+from homeassistant.data_entry_flow import FlowResult
 from homeassistant.util import dt as dt_util
 
 from hubsec import HubsecError, Mode
@@ -23,79 +16,21 @@ from hubsec import HubsecError, Mode
 from .adopting import adopt, unconfirmed
 from .asking import page_context, page_user
 from .choices import plain, which_devices
-from .const import CONF_ADOPT, CONF_MODE, CONF_UNDERSTOOD, DOMAIN
-from .issues import DEVICE, ENTRY, KIND, Kind
-from .naming import in_one_line
+from .const import CONF_ADOPT, CONF_MODE, CONF_UNDERSTOOD
+from .issues import DEVICE, ENTRY, KIND
+from .key_repairs import InterruptedFlow, OverdueFlow
+from .kinds import Kind
+from .mending import Flow, Input
 from .network import ProtectedNetwork, Standing
 from .telling import name_there, tell_choices
 
-CONF_NAME: Final = "name"
 _STILL: Final = "It is still so."
-_NOTHING_ASKED: Final = vol.Schema({})
-
-type _Input = dict[str, Any] | None
 
 
-class _Flow(RepairsFlow):
-    """One issue's. It ends by itself where the entry is gone or not loaded.
-
-    Its first step, `init`, is given the issue's id as its input: it only shows what comes next.
-    """
-
-    def __init__(self, entry_id: str, device: str) -> None:
-        self._entry_id = entry_id
-        self._device = device
-        self._said: Mapping[str, str] = {}
-
-    @property
-    def _entry(self) -> ConfigEntry:
-        entry = self.hass.config_entries.async_get_entry(self._entry_id)
-        if entry is None or entry.state is not ConfigEntryState.LOADED:
-            raise AbortFlow("not_loaded")
-        return entry
-
-    @property
-    def _network(self) -> ProtectedNetwork:
-        network: ProtectedNetwork = self._entry.runtime_data
-        return network
-
-    def _page(
-        self,
-        step: str,
-        schema: vol.Schema = _NOTHING_ASKED,
-        *,
-        failure: str = "",
-        **placeholders: str,
-    ) -> FlowResult:
-        """A page. `failure` is why the last try was for nothing, which is said on it."""
-        return self.async_show_form(
-            step_id=step,
-            data_schema=schema,
-            errors={"base": "failed"} if failure else None,
-            description_placeholders={**self._told(), "failure": plain(failure), **placeholders},
-        )
-
-    def _told(self) -> Mapping[str, str]:
-        """What the issue says; once it is mended, what it said."""
-        issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
-        self._said = (issue.translation_placeholders if issue is not None else None) or self._said
-        return self._said
-
-    def _mended(self) -> FlowResult:
-        return self.async_create_entry(data={})
-
-    def _naming(self, default: str) -> vol.Schema:
-        return vol.Schema({vol.Required(CONF_NAME, default=default): TextSelector()})
-
-    def _named(self, user_input: Mapping[str, Any]) -> str:
-        """What the user calls the device, fit for a list; its address where nothing is left of that."""
-        return in_one_line(user_input[CONF_NAME]) or self._device
-
-
-class StrangerFlow(_Flow):
+class StrangerFlow(Flow):
     """A device is on the network that nobody let in: it may stay, or it must leave."""
 
-    async def async_step_init(self, _: _Input = None) -> FlowResult:
+    async def async_step_init(self, _: Input = None) -> FlowResult:
         """Which of the two. Where hubsec only observes, it makes nobody leave."""
         enforcing = self._network.mode is Mode.ENFORCE
         return self.async_show_menu(
@@ -104,11 +39,11 @@ class StrangerFlow(_Flow):
             description_placeholders=self._told(),
         )
 
-    async def async_step_observing(self, _: _Input = None) -> FlowResult:
+    async def async_step_observing(self, _: Input = None) -> FlowResult:
         """The same, where there is nothing else to choose."""
         return await self.async_step_init()
 
-    async def async_step_allow(self, user_input: _Input = None) -> FlowResult:
+    async def async_step_allow(self, user_input: Input = None) -> FlowResult:
         """It may stay, under this name."""
         called = name_there(self._network, self._device) or self._device
         if user_input is None:
@@ -120,7 +55,7 @@ class StrangerFlow(_Flow):
             return self._page("allow", self._naming(name), failure=str(error))
         return self._mended()
 
-    async def async_step_evict(self, user_input: _Input = None) -> FlowResult:
+    async def async_step_evict(self, user_input: Input = None) -> FlowResult:
         """It must leave."""
         if user_input is None:
             return self._page("evict")
@@ -132,15 +67,15 @@ class StrangerFlow(_Flow):
         step = "awaited" if eviction.awaited else left
         return self._page(step, detail=plain(eviction.detail))
 
-    async def async_step_evicted(self, _: _Input = None) -> FlowResult:
+    async def async_step_evicted(self, _: Input = None) -> FlowResult:
         """It said that it left."""
         return self._mended()
 
-    async def async_step_unconfirmed(self, _: _Input = None) -> FlowResult:
+    async def async_step_unconfirmed(self, _: Input = None) -> FlowResult:
         """It was told to leave, and did not say that it did."""
         return self._mended()
 
-    async def async_step_awaited(self, _: _Input = None) -> FlowResult:
+    async def async_step_awaited(self, _: Input = None) -> FlowResult:
         """Somebody is to press its button. Whether it has left is told by the issue's being gone."""
         return self.async_abort(reason="awaited", description_placeholders=self._told())
 
@@ -148,21 +83,21 @@ class StrangerFlow(_Flow):
 class LeavingFlow(StrangerFlow):
     """A Z-Wave device is to leave, and nothing can make it: somebody helps, or it may stay."""
 
-    async def async_step_init(self, _: _Input = None) -> FlowResult:
+    async def async_step_init(self, _: Input = None) -> FlowResult:
         """Which of the two."""
         return self.async_show_menu(
             step_id="init", menu_options=["evict", "allow"], description_placeholders=self._told()
         )
 
 
-class KnockFlow(_Flow):
+class KnockFlow(Flow):
     """A device knocked: it gets in at its next try, if its name is given here."""
 
-    async def async_step_init(self, _: _Input = None) -> FlowResult:
+    async def async_step_init(self, _: Input = None) -> FlowResult:
         """Begin."""
         return await self.async_step_approve()
 
-    async def async_step_approve(self, user_input: _Input = None) -> FlowResult:
+    async def async_step_approve(self, user_input: Input = None) -> FlowResult:
         """What that costs, and what it is to be called."""
         maker = getattr(self._network.entrance.knocks.get(self._device), "maker", None)
         if user_input is None:
@@ -175,19 +110,19 @@ class KnockFlow(_Flow):
         closes = dt_util.as_local(dt_util.utc_from_timestamp(closes_at))
         return self._page("approved", name=plain(name), device=self._device, until=f"{closes:%H:%M:%S}")
 
-    async def async_step_approved(self, _: _Input = None) -> FlowResult:
+    async def async_step_approved(self, _: Input = None) -> FlowResult:
         """What is to be done at the device."""
         return self._mended()
 
 
-class BaselineFlow(_Flow):
+class BaselineFlow(Flow):
     """The devices that the network has wait to be confirmed."""
 
-    async def async_step_init(self, _: _Input = None) -> FlowResult:
+    async def async_step_init(self, _: Input = None) -> FlowResult:
         """Begin."""
         return await self.async_step_adopt()
 
-    async def async_step_adopt(self, user_input: _Input = None) -> FlowResult:
+    async def async_step_adopt(self, user_input: Input = None) -> FlowResult:
         """Which of them belong here."""
         network = self._network
         try:
@@ -203,25 +138,25 @@ class BaselineFlow(_Flow):
             return self._mended()  # Somebody was quicker.
         return self._page("adopt", which_devices(waiting)) if waiting else self._page("nobody")
 
-    async def async_step_nobody(self, _: _Input = None) -> FlowResult:
+    async def async_step_nobody(self, _: Input = None) -> FlowResult:
         """There is none, and that is what is confirmed."""
         return await self.async_step_adopt({CONF_ADOPT: []})
 
 
-class GuardFlow(_Flow):
+class GuardFlow(Flow):
     """The guard does not stand: attach it anew, and try it."""
 
-    async def async_step_init(self, _: _Input = None) -> FlowResult:
+    async def async_step_init(self, _: Input = None) -> FlowResult:
         """What was found."""
         return self._found(self._network)
 
-    async def async_step_failed(self, _: _Input = None) -> FlowResult:
+    async def async_step_failed(self, _: Input = None) -> FlowResult:
         """Try again."""
         network = self._network
         await network.attach_anew()
         return self._found(network, again=True)
 
-    async def async_step_silent(self, _: _Input = None) -> FlowResult:
+    async def async_step_silent(self, _: Input = None) -> FlowResult:
         """Try again."""
         return await self.async_step_failed()
 
@@ -237,16 +172,16 @@ class GuardFlow(_Flow):
                 return self.async_abort(reason="changed", description_placeholders=self._told())
 
 
-class UnenforceableFlow(_Flow):
+class UnenforceableFlow(Flow):
     """hubsec can't enforce on this stick, and was told to: it only observes, or it goes."""
 
-    async def async_step_init(self, _: _Input = None) -> FlowResult:
+    async def async_step_init(self, _: Input = None) -> FlowResult:
         """Which of the two."""
         return self.async_show_menu(
             step_id="init", menu_options=["observe", "remove"], description_placeholders=self._told()
         )
 
-    async def async_step_observe(self, _: _Input = None) -> FlowResult:
+    async def async_step_observe(self, _: Input = None) -> FlowResult:
         """Only observe from now on."""
         entry = self._entry
         options = {**entry.options, CONF_MODE: Mode.OBSERVE.value}
@@ -254,7 +189,7 @@ class UnenforceableFlow(_Flow):
         self.hass.config_entries.async_update_entry(entry, options=options)
         return self._mended()
 
-    async def async_step_remove(self, user_input: _Input = None) -> FlowResult:
+    async def async_step_remove(self, user_input: Input = None) -> FlowResult:
         """Protect this network no more."""
         if user_input is None:
             return self._page("remove")
@@ -262,22 +197,30 @@ class UnenforceableFlow(_Flow):
         return self._mended()
 
 
-class NoticeFlow(_Flow):
+class NoticeFlow(Flow):
     """Something that hubsec can't mend, and that a user should know."""
 
-    async def async_step_init(self, _: _Input = None) -> FlowResult:
+    kind: ClassVar[Kind] = Kind.ZHA_DIAGNOSTICS
+
+    async def async_step_init(self, _: Input = None) -> FlowResult:
         """What it is."""
         return self._page("understood")
 
-    async def async_step_understood(self, _: _Input = None) -> FlowResult:
+    async def async_step_understood(self, _: Input = None) -> FlowResult:
         """It is not said again."""
         entry = self._entry
-        told = sorted({*entry.data.get(CONF_UNDERSTOOD, ()), Kind.ZHA_DIAGNOSTICS.value})
+        told = sorted({*entry.data.get(CONF_UNDERSTOOD, ()), self.kind.value})
         self.hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_UNDERSTOOD: told})
         return self._mended()
 
 
-_FLOWS: Mapping[Kind, type[_Flow]] = {
+class BackupsFlow(NoticeFlow):
+    """The stack keeps backups in clear text."""
+
+    kind = Kind.PLAINTEXT_BACKUPS
+
+
+_FLOWS: Mapping[Kind, type[Flow]] = {
     Kind.UNAPPROVED_DEVICE: StrangerFlow,
     Kind.UNAPPROVED_ZWAVE_DEVICE: StrangerFlow,
     Kind.DEVICE_LEAVING: LeavingFlow,
@@ -286,6 +229,9 @@ _FLOWS: Mapping[Kind, type[_Flow]] = {
     Kind.GUARD_DETACHED: GuardFlow,
     Kind.CANNOT_ENFORCE: UnenforceableFlow,
     Kind.ZHA_DIAGNOSTICS: NoticeFlow,
+    Kind.PLAINTEXT_BACKUPS: BackupsFlow,
+    Kind.ROTATION_OVERDUE: OverdueFlow,
+    Kind.ROTATION_INTERRUPTED: InterruptedFlow,
 }
 
 

@@ -1,17 +1,26 @@
-"""How many are on a protected network, and how many may be."""
+"""How many are on a protected network, and how many may be; how old its key is, and how far a change of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
-from homeassistant.components.sensor import SensorEntity, SensorEntityDescription, SensorStateClass
-from homeassistant.const import EntityCategory
+from homeassistant.components.sensor import (
+    SensorDeviceClass,
+    SensorEntity,
+    SensorEntityDescription,
+    SensorStateClass,
+)
+from homeassistant.const import PERCENTAGE, EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from hubsec import Network
+
 from .entity import NetworkEntity
+from .keys import details, in_use_since, last_changed, percent, stragglers, under_way
 from .network import HubsecConfigEntry, ProtectedNetwork
 from .residents import Resident, residents
 from .telling import called
@@ -19,12 +28,24 @@ from .telling import called
 PARALLEL_UPDATES = 0
 
 _ATTR_DEVICES: Final = "devices"
+_ATTR_WAITING: Final = "waiting_for"
+_ZIGBEE: Final = frozenset({Network.ZIGBEE})
+"""On Z-Wave the keys can't be changed over the air."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Description(SensorEntityDescription):
-    value: Callable[[ProtectedNetwork], int | None]
+    value: Callable[[ProtectedNetwork], int | datetime | None]
     attributes: Callable[[ProtectedNetwork], dict[str, Any]] = lambda _: {}
+    there: Callable[[ProtectedNetwork], bool] = lambda _: True
+    """Whether there is anything to say."""
+    networks: frozenset[Network] = frozenset(Network)
+    """The kinds of networks that it makes sense of."""
+
+
+def _stragglers(network: ProtectedNetwork) -> int | None:
+    devices = stragglers(network)
+    return len(devices) if devices is not None else None
 
 
 def _unapproved(network: ProtectedNetwork) -> list[Resident]:
@@ -49,6 +70,41 @@ _SENSORS: Final = (
         state_class=SensorStateClass.MEASUREMENT,
         value=lambda network: len(network.hub.allowlist) if network.hub is not None else None,
     ),
+    _Description(
+        key="key_since",
+        translation_key="key_since",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value=in_use_since,
+        networks=_ZIGBEE,
+    ),
+    _Description(
+        key="last_rotation",
+        translation_key="last_rotation",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value=last_changed,
+        networks=_ZIGBEE,
+    ),
+    _Description(
+        key="stragglers",
+        translation_key="stragglers",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        state_class=SensorStateClass.MEASUREMENT,
+        value=_stragglers,
+        attributes=lambda network: {_ATTR_DEVICES: stragglers(network) or []},
+        networks=_ZIGBEE,
+    ),
+    _Description(
+        key="rotation",
+        translation_key="rotation",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        native_unit_of_measurement=PERCENTAGE,
+        value=percent,
+        attributes=details,
+        there=lambda network: under_way(network) is not None,
+        networks=_ZIGBEE,
+    ),
 )
 
 
@@ -56,21 +112,31 @@ async def async_setup_entry(
     hass: HomeAssistant, entry: HubsecConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """One of each."""
-    async_add_entities(NetworkSensor(entry.runtime_data, description) for description in _SENSORS)
+    network = entry.runtime_data
+    async_add_entities(
+        NetworkSensor(network, description)
+        for description in _SENSORS
+        if network.stack.network in description.networks
+    )
 
 
 class NetworkSensor(NetworkEntity, SensorEntity):
-    """One count."""
+    """One count, or one moment."""
 
     entity_description: _Description
-    _unrecorded_attributes = frozenset({_ATTR_DEVICES})
+    _unrecorded_attributes = frozenset({_ATTR_DEVICES, _ATTR_WAITING})
 
     @property
-    def native_value(self) -> int | None:
-        """The count; None when it is not known."""
+    def available(self) -> bool:
+        """Whether it can be said."""
+        return super().available and self.entity_description.there(self.network)
+
+    @property
+    def native_value(self) -> int | datetime | None:
+        """The count, or the moment; None when it is not known."""
         return self.entity_description.value(self.network)
 
     @property
     def extra_state_attributes(self) -> dict[str, Any]:
-        """Who is counted."""
+        """Who is counted, or what belongs to it."""
         return self.entity_description.attributes(self.network)

@@ -45,6 +45,7 @@ from hubsec.stickers import read_sticker
 
 from .asking import administrators_only, asker
 from .const import DOMAIN
+from .key_actions import KEY_ACTIONS
 from .network import HubsecConfigEntry, ProtectedNetwork
 from .notices import what_to_do
 from .residents import residents
@@ -227,6 +228,7 @@ async def _list(_call: ServiceCall, network: ProtectedNetwork, _by: str) -> dict
                 "network_id": one.state.network_id,
                 "adopted": one.adopted,
                 "exposed": one.exposed,
+                "keys": msgspec.to_builtins(one.keys),
                 "closed": one.state.closed,
                 "listening": one.state.listening,
                 "open_to": list(one.state.open_to),
@@ -296,6 +298,10 @@ _ACTIONS: Final[dict[str, tuple[_Handler, vol.Schema | vol.All, SupportsResponse
     ),
     "release": (_release, _one_device({}), SupportsResponse.OPTIONAL),
     "list": (_list, vol.Schema(_NETWORK), SupportsResponse.ONLY),
+    **{
+        name: (handler, vol.Schema({**_NETWORK, **fields}), response)
+        for name, (handler, fields, response) in KEY_ACTIONS.items()
+    },
 }
 """Each with its schema, and whether it answers."""
 

@@ -126,7 +126,7 @@ def test_every_entity_has_a_name_and_an_icon_or_a_class_that_brings_one() -> Non
                 r"(?<!^)([A-Z])", r"_\1", ast.unparse(call.func).removesuffix("EntityDescription")
             )
             made[ast.unparse(words["translation_key"])] = (domain, "device_class" in words)
-    assert len(made) == 10
+    assert len(made) == 15
     by_platform = {
         (platform, key): entity
         for platform, keys in STRINGS["entity"].items()
@@ -175,7 +175,24 @@ def test_a_text_of_an_error_is_raised_somewhere_with_the_words_it_has(key: str) 
     assert set(STRINGS["exceptions"][key]) == {"message"}
     assert key in ALL_TEXTS
     placeholders = set(re.findall(r"{(\w+)}", STRINGS["exceptions"][key]["message"]))
-    assert placeholders <= {"network", "reason", "radio", "stack"}
+    assert placeholders <= {"network", "reason", "radio", "stack", "devices", "path"}
+
+
+def test_the_gap_of_backups_in_clear_is_the_one_that_the_guard_names() -> None:
+    from custom_components.hubsec.key_issues import BACKUPS_IN_CLEAR
+    from hubsec_zigbee.backups import GAP_IN_CLEAR
+
+    assert BACKUPS_IN_CLEAR == GAP_IN_CLEAR
+
+
+def test_every_kind_of_issue_has_texts_and_a_way_to_mend_it_where_it_says_so() -> None:
+    from custom_components.hubsec.kinds import UNFIXABLE, Kind
+    from custom_components.hubsec.repairs import _FLOWS
+
+    issues = STRINGS["issues"]
+    assert set(issues) == set(Kind)
+    assert set(_FLOWS) == set(Kind) - UNFIXABLE
+    assert {kind for kind in Kind if "fix_flow" not in issues[kind]} == UNFIXABLE
 
 
 def test_every_error_that_is_named_has_a_text() -> None:

@@ -26,6 +26,10 @@ from hubsec_emulated.wire.crypto import WELL_KNOWN_KEY, hashed_tclk
 pytestmark = pytest.mark.usefixtures("enable_custom_integrations")
 
 
+NOTICES = {"zha_diagnostics", "plaintext_backups"}
+"""What is said once of every network that ZHA runs."""
+
+
 async def shown(frontend: Frontend, kind: str) -> None:
     """Wait until a repair of that kind is shown, and read it."""
     await until(lambda: kind in kinds(frontend), f"The repair {kind}")
@@ -261,7 +265,7 @@ async def test_an_empty_network_is_confirmed_as_empty_and_not_by_mistake(
 
 async def test_a_confirmed_network_asks_for_nothing(frontend: Frontend) -> None:
     await frontend.set_up(mode="enforce")
-    assert kinds(frontend) == {"zha_diagnostics"}
+    assert kinds(frontend) == NOTICES
 
 
 # The guard
@@ -406,7 +410,7 @@ async def test_zhas_own_diagnostics_give_every_link_key_away(frontend: Frontend,
     assert bytes(found["tc_link_key"]["key"]) == WELL_KNOWN_KEY
 
 
-async def test_the_notice_is_given_once(frontend: Frontend, zha: Zha) -> None:
+async def test_each_notice_is_given_once(frontend: Frontend, zha: Zha) -> None:
     entry = await frontend.set_up()
     page = await frontend.mend("zha_diagnostics")
     assert page.type == FORM
@@ -414,8 +418,12 @@ async def test_the_notice_is_given_once(frontend: Frontend, zha: Zha) -> None:
         assert leaked in page.text
     assert (await page.submit()).type == CREATED
     assert "zha_diagnostics" not in await frontend.repairs()
+    page = await frontend.mend("plaintext_backups")
+    assert "zigbee.db" in page.text
+    assert (await page.submit()).type == CREATED
     assert await zha.hass.config_entries.async_reload(entry.entry_id)
-    assert "zha_diagnostics" not in await frontend.repairs()
+    await until(lambda: entry.runtime_data.posture is not None, "The guard's return")
+    assert NOTICES.isdisjoint(await frontend.repairs())
 
 
 # Their end
@@ -433,7 +441,7 @@ async def test_what_is_ignored_stays_ignored_through_a_reload(frontend: Frontend
 
 async def test_repairs_go_with_the_entry(frontend: Frontend, zha: Zha) -> None:
     entry, _ = await with_stranger(frontend, zha, "enforce")
-    assert kinds(frontend) == {"zha_diagnostics", "unapproved_device"}
+    assert kinds(frontend) == {*NOTICES, "unapproved_device"}
     assert await zha.hass.config_entries.async_unload(entry.entry_id)
     assert kinds(frontend) == set()
     assert entry.state is ConfigEntryState.NOT_LOADED

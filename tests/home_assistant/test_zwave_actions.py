@@ -56,6 +56,18 @@ async def test_a_dsk_lets_in_its_device_once_its_button_is_pressed(zwave: Zwave,
     assert lamp.pin not in str(sentences)
     assert zwave.device_entry(stranger) is None
 
+    # New keys: there is the plan, and nobody here who could carry it out.
+    plan = await home.call("plan_reinclusion", context=admin)
+    (planned,) = [one for one in plan["devices"] if one["device"] == home.identity(lamp)]
+    assert (planned["name"], planned["fate"]) == ("Hall lamp", "re-included")
+    assert planned["seconds"] > 0
+    assert plan["refusal"]
+    with pytest.raises(ServiceValidationError, match="Z-Wave JS runs that server") as refused:
+        await home.call("rotate_network_key", context=admin)
+    assert refused.value.translation_key == "reinclusion_attached"
+    with pytest.raises(ServiceValidationError):
+        await home.call("plan_rotation", context=admin)
+
 
 async def test_a_device_that_comes_by_itself_is_not_waited_for(zwave: Zwave, admin: Context) -> None:
     home = await guarded_zwave(zwave)

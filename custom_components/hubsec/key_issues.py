@@ -1,0 +1,86 @@
+"""What is wrong with a network's key, with its change, and with the records of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from homeassistant.core import callback
+from homeassistant.util import dt as dt_util
+
+from hubsec.rotation.shapes import RotationProgress
+
+from .choices import plain
+from .keys import keys
+from .kinds import Issue, Kind, understood
+from .network import ProtectedNetwork
+
+BACKUPS_IN_CLEAR: Final = "backups-in-clear"
+"""The gap of a guard whose stack writes every key into its own backups, as `hubsec_zigbee` names it."""
+PATIENCE: Final = timedelta(minutes=5)
+"""What comes back by itself within that, such as a stack that is reloaded, is nobody's business."""
+_NOT_RUNNING: Final = "{stack} is not running."
+
+
+class KeyIssues:
+    """One network's. What is known of a change that is under way is kept while the stack is gone."""
+
+    def __init__(self, network: ProtectedNetwork) -> None:
+        self._network = network
+        self._under_way: RotationProgress | None = None
+        self._halted_since: float | None = None
+
+    @callback
+    def wrong(self) -> Iterator[Issue]:
+        """What is wrong now."""
+        network = self._network
+        known = keys(network)
+        if known is not None:
+            self._under_way = known.under_way
+            if known.trouble:
+                yield Issue(Kind.KEYS_DISAGREE, None, {"problem": plain(known.trouble)})
+            elif known.overdue and known.under_way is None:
+                reasons = "\n".join(f"- {plain(reason)}" for reason in known.overdue)
+                yield Issue(Kind.ROTATION_OVERDUE, None, {"reasons": reasons})
+        if (known is None or not known.trouble) and self._halted:
+            yield Issue(Kind.ROTATION_INTERRUPTED, None, self._where_it_stands())
+        if self._in_clear and not understood(network.entry, Kind.PLAINTEXT_BACKUPS):
+            yield Issue(Kind.PLAINTEXT_BACKUPS, None, {})
+        if network.broken:
+            yield Issue(Kind.AUDIT_BROKEN, None, {"problem": plain(network.broken)})
+
+    @property
+    def _in_clear(self) -> bool:
+        posture = self._network.posture
+        return posture is not None and any(BACKUPS_IN_CLEAR in one.state.gaps for one in posture.networks)
+
+    @property
+    def _trouble(self) -> str:
+        if self._under_way is None:
+            return ""
+        if self._network.hub is None:
+            return self._network.problem or _NOT_RUNNING.format(stack=self._network.stack.name)
+        return self._under_way.trouble
+
+    @property
+    def _halted(self) -> bool:
+        """Whether a change has not gone on for so long that somebody may have to help."""
+        now = dt_util.utcnow().timestamp()
+        if not self._trouble:
+            self._halted_since = None
+            return False
+        if self._halted_since is None:
+            self._halted_since = now
+        return now - self._halted_since >= PATIENCE.total_seconds()
+
+    def _where_it_stands(self) -> dict[str, str]:
+        progress = self._under_way
+        if progress is None:
+            return {}
+        return {
+            "step": progress.step.value,
+            "done": str(progress.done),
+            "all": str(len(progress.deliveries)),
+            "trouble": plain(self._trouble),
+        }

@@ -1,0 +1,109 @@
+"""A network's key and its change, as they were last looked at. No key is among what is here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from homeassistant.core import callback
+from homeassistant.util import dt as dt_util
+
+from hubsec.posture import KeyPosture
+from hubsec.rotation.shapes import Delivery, RotationProgress, Step
+
+from .network import ProtectedNetwork
+from .telling import called
+
+_WHOLE: Final = 100
+_SENT: Final = frozenset(Delivery) - {Delivery.PENDING}
+_DELIVERED: Final = frozenset({Step.SWITCHING, Step.SWITCHED})
+"""The steps of a round whose key is out."""
+
+
+@callback
+def keys(network: ProtectedNetwork) -> KeyPosture | None:
+    """How the network stands with its key; None while that is not known."""
+    posture = network.posture
+    return posture.networks[0].keys if posture is not None and posture.networks else None
+
+
+@callback
+def under_way(network: ProtectedNetwork) -> RotationProgress | None:
+    """The change of the key that goes on, or has stopped; None when there is none."""
+    known = keys(network)
+    return known.under_way if known is not None else None
+
+
+@callback
+def in_use_since(network: ProtectedNetwork) -> datetime | None:
+    """Since when the network has its key, as far as hubsec has seen."""
+    known = keys(network)
+    return _moment(known.since) if known is not None else None
+
+
+@callback
+def last_changed(network: ProtectedNetwork) -> datetime | None:
+    """When hubsec last changed it."""
+    known = keys(network)
+    return _moment(known.last.ended_at) if known is not None and known.last is not None else None
+
+
+@callback
+def stragglers(network: ProtectedNetwork) -> list[str] | None:
+    """What those are called that did not come along."""
+    known = keys(network)
+    return [called(network, device) for device in known.stragglers] if known is not None else None
+
+
+@callback
+def overdue(network: ProtectedNetwork) -> tuple[str, ...] | None:
+    """Why somebody has to decide; nothing when nobody has."""
+    known = keys(network)
+    return known.overdue if known is not None else None
+
+
+@callback
+def percent(network: ProtectedNetwork) -> int | None:
+    """How far the change is: each key's going out is as long as asking everybody at the end."""
+    progress = under_way(network)
+    if progress is None:
+        return None
+    if progress.step is Step.ENDED:
+        return _WHOLE
+    devices = len(progress.deliveries) or 1
+    if progress.step is Step.CONFIRMING:
+        done = progress.rounds + progress.done / devices
+    elif progress.step in _DELIVERED:
+        done = float(progress.round)
+    else:
+        done = progress.round - 1 + sum(one in _SENT for one in progress.deliveries.values()) / devices
+    return int(_WHOLE * done / (progress.rounds + 1))
+
+
+@callback
+def details(network: ProtectedNetwork) -> dict[str, Any]:
+    """What else is to be said of a change that is under way."""
+    progress = under_way(network)
+    if progress is None:
+        return {}
+    waiting = [device for device, how in progress.deliveries.items() if how in _awaited(progress.step)]
+    deadline = _moment(progress.deadline)
+    return {
+        "step": progress.step.value,
+        "way": progress.way.value,
+        "key": progress.round,
+        "keys": progress.rounds,
+        "waiting_for": [called(network, device) for device in waiting],
+        "deadline": deadline.isoformat() if deadline is not None else None,
+        "trouble": progress.trouble or None,
+    }
+
+
+def _awaited(step: Step) -> frozenset[Delivery]:
+    if step is Step.CONFIRMING:
+        return frozenset({Delivery.PENDING, Delivery.SENT})
+    return frozenset({Delivery.PENDING})
+
+
+def _moment(timestamp: float | None) -> datetime | None:
+    return dt_util.utc_from_timestamp(timestamp) if timestamp is not None else None
