@@ -167,6 +167,10 @@ class SealedBackups:
             raise
         self._clear()
 
+    async def forget_dead(self, live: zigpy.backups.NetworkBackup) -> None:
+        """Forget those of the network of `live` that have another key."""
+        await self.keep([], only=live)
+
     async def follow(self, fresh: zigpy.backups.NetworkBackup) -> None:
         """The network has the key of `fresh` now: seal it, and forget those of this network with another key."""
         self._fresh.clear()  # It is the newest of those.

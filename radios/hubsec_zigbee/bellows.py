@@ -25,6 +25,7 @@ from hubsec_zigbee.limits import LAST_COMMANDS, Limits
 from hubsec_zigbee.link_keys import LinkKeys
 from hubsec_zigbee.own import guarded_application
 from hubsec_zigbee.quiet import Quiet
+from hubsec_zigbee.restoring import Restoring
 
 if TYPE_CHECKING:
     import zigpy.device
@@ -45,6 +46,8 @@ class Bellows:
     form a network where the stick has none. `limits` bounds what takes time. `link_keys`: "hashed", one secret for
     all, or "unique", a key in the stick's small table for each device, for a network that is formed so
     (:mod:`hubsec_zigbee.link_keys`); raises :class:`~hubsec.errors.RadioError` for anything else.
+    `bring_back`: should the stick have a network key that the network has left since, because an old backup was
+    restored to it, write the newest one to it; else it does not start.
     """
 
     def __init__(
@@ -57,9 +60,11 @@ class Bellows:
         auto_form: bool = True,
         limits: Limits | None = None,
         link_keys: LinkKeys | str = LinkKeys.HASHED,
+        bring_back: bool = False,
     ) -> None:
         self._set_up(name, limits)
         self._guard.link_keys.kind = _link_keys(link_keys)
+        self._restoring = Restoring(self._guard.desk, self._backups, bring_back=bring_back)
         self._auto_form = auto_form
         self._config: dict[str, Any] = {
             "device": {"path": url},
@@ -181,7 +186,7 @@ class Bellows:
 
     async def _start(self) -> None:
         check_pinned()
-        kind = guarded_application(self._guard, self._backups)
+        kind = guarded_application(self._guard, self._backups, self._restoring)
         await self._seal_backups()
         try:
             self._app = await kind.new(self._config, auto_form=self._auto_form)

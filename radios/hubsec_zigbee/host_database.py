@@ -34,10 +34,13 @@ _DONE: Final = 0
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+def _opened(path: Path, *, alone: bool = False) -> Iterator[sqlite3.Connection]:
+    """`alone`: fail where anybody else has it open, even if he does nothing with it just now."""
     connection = None
     try:
         connection = sqlite3.connect(path, timeout=BUSY_WAIT, isolation_level=None)
+        if alone:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA secure_delete = ON")
         yield connection
@@ -85,7 +88,7 @@ def replace_backups(path: Path, kept: Sequence[str]) -> None:
     that is read back."""
     if not path.exists() or not (backups_in(path) or has_traces(path)):
         return
-    with _opened(path) as connection:
+    with _opened(path, alone=True) as connection:
         # A rollback journal would take a copy of each page before it is overwritten.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")

@@ -9,18 +9,40 @@ import bellows.zigbee.application
 from hubsec_zigbee.backups import SealedBackups
 from hubsec_zigbee.guard import Guard
 from hubsec_zigbee.hostcalls import HostCalls
+from hubsec_zigbee.restoring import Restoring
 
 
-def guarded_application(guard: Guard, backups: SealedBackups) -> type[Any]:
+class _Application(bellows.zigbee.application.ControllerApplication):  # type: ignore[misc]  # bellows is untyped
+    """bellows' application: its backups in the vault, where there is one, and its keys looked at before it starts."""
+
+    sealed: SealedBackups
+    before: Restoring
+
+    async def _load_db(self) -> None:
+        await super()._load_db()
+        if self.sealed.stands:
+            await self.sealed.give_back(self)
+
+    async def initialize(self, *, auto_form: bool = False) -> None:
+        if self.sealed.stands:
+            await self.before.before_start(self)
+            # Without a look at the backups nobody can say that a blank stick has no network to be given back.
+            auto_form = auto_form and self.sealed.readable
+        await super().initialize(auto_form=auto_form)
+
+
+def guarded_application(guard: Guard, backups: SealedBackups, restoring: Restoring) -> type[Any]:
     """A `ControllerApplication` class whose `EZSP` gets the guard's gate the moment it is made, before it connects, and
-    whose backups are `backups`, where there is a vault for them.
+    whose backups are `backups`, where there is a vault for them; `restoring` has its say before it starts.
 
     The one instance that is made of it is kept as the class's `instance`, so that a failed start can be cleaned up.
     """
 
-    class GuardedApplication(bellows.zigbee.application.ControllerApplication):  # type: ignore[misc]  # bellows is untyped
+    class GuardedApplication(_Application):
         """bellows' application, behind the gate."""
 
+        sealed = backups
+        before = restoring
         instance: Any = None
 
         def __init__(self, config: Any) -> None:
@@ -42,11 +64,6 @@ def guarded_application(guard: Guard, backups: SealedBackups) -> type[Any]:
             self._guarded_ezsp = ezsp
             if ezsp is not None:
                 guard.gate.put_on(ezsp, network_up=False)
-
-        async def _load_db(self) -> None:
-            await super()._load_db()
-            if backups.stands:
-                await backups.give_back(self)
 
         async def form_network(self, *args: Any, **kwargs: Any) -> Any:
             formed = await super().form_network(*args, **kwargs)

@@ -1,0 +1,82 @@
+"""zigpy's database, put right after a rotation that its host did not live to see the end of; while no host has it open.
+
+A host that hubsec is attached to starts without hubsec: zigpy compares its newest backup with the stick, and refuses to
+start where the keys differ, or restores the old key to a blank stick. So whoever loads such a host calls
+:func:`repair_database` first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import zigpy.backups
+
+from hubsec.secret import Secret
+from hubsec.store.sealed import SecretKind
+from hubsec.vault import Vault
+from hubsec_zigbee.backups import decoded, encoded, sealed_name
+from hubsec_zigbee.host_database import backups_in, replace_backups
+from hubsec_zigbee.known_keys import KnownKeys, has_key, known_keys, network_id_of, renewed
+
+LEFT_BEHIND: Final = "zigpy's newest backup has a network key that the network has left."
+DEAD: Final = "zigpy keeps backups with a network key that the network has left."
+UNDECIDED: Final = "A rotation was cut off while it switched: which key the stick uses, only the stick knows."
+RENEWED: Final = "The newest network key was put into the newest backup; the others are gone."
+REMOVED: Final = "They are gone; those with the newest key are there."
+SEALED: Final = (
+    "zigpy's backups were sealed in hubsec's vault, so that zigpy starts with either key. A stick that comes up blank "
+    "now has no network to be given back: do not form one on it, put back the stick that it ran on."
+)
+
+
+class Repair(msgspec.Struct, frozen=True, kw_only=True):
+    """What was wrong with a network's backups, and what was done."""
+
+    network_id: str
+    reason: str
+    repair: str
+
+
+async def repair_database(database: Path, vault: Vault) -> tuple[Repair, ...]:
+    """Bring the backups in zigpy's `database` to the hub's records; what was done, nothing where all is well.
+
+    Raises :class:`~hubsec.errors.RadioError` where the database can't be worked on, because a host has it open among
+    others, and :class:`~hubsec.errors.StoreError`. Nothing is changed then.
+    """
+    backups = [decoded(text) for text in await asyncio.to_thread(backups_in, database)]
+    backups.sort(key=lambda one: one.backup_time)
+    kept: list[zigpy.backups.NetworkBackup] = []
+    repairs: list[Repair] = []
+    for network_id in dict.fromkeys(network_id_of(one.network_info) for one in backups):
+        mine = [one for one in backups if network_id_of(one.network_info) == network_id]
+        known = await known_keys(vault, network_id)
+        remaining, reason, repair = _repaired(mine, known)
+        if known.undecided and reason:
+            texts = json.dumps([encoded(one) for one in mine])
+            await vault.put(SecretKind.BACKUP, sealed_name(network_id), Secret(texts.encode()))
+        kept += remaining
+        if reason:
+            repairs.append(Repair(network_id=network_id, reason=reason, repair=repair))
+    if repairs:
+        kept.sort(key=lambda one: one.backup_time)
+        await asyncio.to_thread(replace_backups, database, [encoded(one) for one in kept])
+    return tuple(repairs)
+
+
+def _repaired(
+    mine: list[zigpy.backups.NetworkBackup], known: KnownKeys
+) -> tuple[list[zigpy.backups.NetworkBackup], str, str]:
+    """The backups that one network is to have, and why, and how; no reason where they are well."""
+    key = known.newest
+    if key is None or all(has_key(one, key) for one in mine):
+        return mine, "", ""
+    if known.undecided:
+        return [], UNDECIDED, SEALED
+    with_key = [one for one in mine if has_key(one, key)]
+    if mine[-1] in with_key:
+        return with_key, DEAD, REMOVED
+    return [renewed(mine[-1], key)], LEFT_BEHIND, RENEWED

@@ -1,0 +1,99 @@
+"""A radio of hubsec's own starts: its stick, zigpy's backups and the hub's records are brought together before zigpy
+compares the first two.
+
+1. The stick has a network. Backups of it with another key are dead, and go: zigpy would refuse to start, or restore
+   them one day. If the stick's own key is retired (:mod:`.known_keys`), an old backup was restored to it: whoever was
+   left out of a rotation since holds that key. The radio does not start, and says how to go on; told to
+   (`bring_back`), it writes the newest backup with the newest key to the stick.
+2. The stick is blank. zigpy is about to restore its newest backup. If that has another key than the newest, it gets
+   that one first, which is said: the old key never comes back.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from zigpy.exceptions import NetworkNotFormed
+
+from hubsec.errors import RadioError
+from hubsec.events import KeysDisagree
+from hubsec.secret import Secret
+from hubsec_zigbee.backups import SealedBackups, dead
+from hubsec_zigbee.desk import Desk
+from hubsec_zigbee.known_keys import KnownKeys, has_key, known_keys, network_id_of, renewed
+
+OLD_BACKUP: Final = (
+    "The stick is blank, and zigpy's newest backup has a network key from before the last rotation."
+)
+OLD_BACKUP_RENEWED: Final = (
+    "The newest network key was put into the backup before zigpy restored it. Devices that do not answer are to be "
+    "re-joined with their install codes."
+)
+OLD_STICK: Final = (
+    "The stick has a network key that this network has left: an old backup was restored to it. Whoever was left out of "
+    "a rotation since holds that key, and the devices do not."
+)
+BRING_BACK: Final = (
+    "Open it once with bring_back=True: the newest backup is written to the stick, with the newest key."
+)
+BROUGHT_BACK: Final = "The newest backup was written to the stick, with the newest key."
+NO_BACKUP: Final = "There is no backup of this network to restore: put back the stick that it ran on."
+
+
+class Restoring:
+    """See the module. `bring_back`: write the newest key to a stick that has a retired one."""
+
+    def __init__(self, desk: Desk, backups: SealedBackups, *, bring_back: bool) -> None:
+        self._desk = desk
+        self._backups = backups
+        self._bring_back = bring_back
+
+    async def before_start(self, app: Any) -> None:
+        """`app` is connected, and about to start. Raises :class:`~hubsec.errors.HubsecError` where it must not."""
+        try:
+            await app.load_network_info(load_devices=False)
+        except NetworkNotFormed:
+            await self._blank(app.backups)
+            return
+        await self._formed(app)
+
+    async def _known(self, network_info: Any) -> KnownKeys:
+        vault = self._desk.authority.vault
+        return KnownKeys() if vault is None else await known_keys(vault, network_id_of(network_info))
+
+    async def _blank(self, manager: Any) -> None:
+        newest = manager.most_recent_backup()
+        if newest is None:
+            return
+        key = (await self._known(newest.network_info)).newest
+        if key is None or has_key(newest, key):
+            return
+        manager.backups[-1] = renewed(newest, key)
+        self._say(OLD_BACKUP, OLD_BACKUP_RENEWED, repaired=True)
+
+    async def _formed(self, app: Any) -> None:
+        manager = app.backups
+        fresh = manager.from_network_state()
+        known = await self._known(fresh.network_info)
+        if known.retired(Secret(bytes(fresh.network_info.network_key.key))):
+            await self._retired(manager, fresh, known)
+            return
+        if any(dead(one, fresh) for one in manager.backups):
+            await self._backups.forget_dead(fresh)
+            manager.backups[:] = [one for one in manager.backups if not dead(one, fresh)]
+
+    async def _retired(self, manager: Any, fresh: Any, known: KnownKeys) -> None:
+        here = network_id_of(fresh.network_info)
+        mine = [one for one in manager.backups if network_id_of(one.network_info) == here]
+        key = known.newest
+        if not self._bring_back or not mine or key is None:
+            repair = BRING_BACK if mine else NO_BACKUP
+            self._say(OLD_STICK, repair, repaired=False)
+            raise RadioError(f"{OLD_STICK} {repair}")
+        newest = mine[-1] if has_key(mine[-1], key) else renewed(mine[-1], key)
+        await manager.restore_backup(newest, create_new=False)
+        manager.backups[:] = [one for one in manager.backups if not dead(one, newest)]
+        self._say(OLD_STICK, BROUGHT_BACK, repaired=True)
+
+    def _say(self, reason: str, repair: str, *, repaired: bool) -> None:
+        self._desk.publish(KeysDisagree, reason=reason, repair=repair, repaired=repaired)
