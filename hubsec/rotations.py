@@ -524,7 +524,9 @@ class Rotations:
 
     async def _back(self, authority: HubAuthority, device: Identity) -> None:
         """A device has come back by itself, or was let in anew: it is no straggler any more."""
-        network_id = _network_id(authority)
+        network_id = authority.network_id
+        if network_id is None:
+            return  # Heard before the radio has come up: the dry run, or the next rotation, asks it anyway.
         with suppress(StoreError):
             past = await self._state.store.run(
                 lambda store: store.rotations(network_id, limit=1), writes=False

@@ -14,6 +14,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+import aiosqlite
+import pytest
+from bellows.exception import EzspError
 from bellows.zigbee.application import ControllerApplication
 
 from hubsec import Hub
@@ -32,8 +35,6 @@ from hubsec_zigbee import Bellows
 from hubsec_zigbee.repairing import repair_database
 from tests.zigbee.guarded import identity
 
-THREADS: Final = 0.002
-"""Real seconds that the threads of zigpy's database and of the store are waited for before time jumps."""
 EPOCH: Final = 1_800_000_000.0
 PATIENCE: Final = 300.0
 """Simulated seconds that a phase of a rotation waits: many polls of a sleeper."""
@@ -165,6 +166,7 @@ class World:
         if server._host is not None:
             server._host.drop()
         server.lose_host()
+        await asyncio.sleep(0.01)  # It hears of it.
         await self._bury()
         shutil.rmtree(before)
 
@@ -299,6 +301,35 @@ async def a_world(folder: Path, *, seed: int, attached: bool) -> AsyncGenerator[
 
 
 def simulated(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run `main` in a loop whose time jumps."""
-    with asyncio.Runner(loop_factory=lambda: SimulatedTimeLoop(patience=THREADS)) as runner:
+    """Run `main` in a loop whose time jumps, and stands while a database of the store's or zigpy's is at work."""
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        asyncio.Runner(loop_factory=SimulatedTimeLoop) as runner,
+    ):
+        patched.setattr(AsyncStore, "_ask", _holding_time(AsyncStore._ask))
+        patched.setattr(aiosqlite.Connection, "_execute", _holding_time(aiosqlite.Connection._execute))
+        patched.setattr(aiosqlite.Connection, "_connect", _holding_time(aiosqlite.Connection._connect))
+        runner.get_loop().set_exception_handler(_checked)
         runner.run(main())
+
+
+def _holding_time(work: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
+    async def held(*args: Any, **more: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimulatedTimeLoop)
+        loop._outside += 1
+        try:
+            return await work(*args, **more)
+        finally:
+            loop._outside -= 1
+
+    return held
+
+
+def _checked(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Tell of what nobody fetched as always; but bellows' own futures for answers whose commands failed to go out, when
+    an answer comes after all from a stick that has reset itself, are nobody's to fetch."""
+    future = context.get("future")
+    lost = isinstance(future, asyncio.Future) and not isinstance(future, asyncio.Task)
+    if not (lost and isinstance(context.get("exception"), EzspError)):
+        loop.default_exception_handler(context)

@@ -6,13 +6,15 @@ from __future__ import annotations
 import asyncio
 import copy
 import random
+from collections import Counter
 from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hubsec.errors import RadioError
+from hubsec.errors import HubsecError, RadioError
 from hubsec.events import RotationStepped
 from hubsec.rotation.shapes import Delivery, Outcome, Step, Way
 from hubsec_emulated.ncp.tokens import Tokens
@@ -23,8 +25,11 @@ pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 SHARDS, MOMENTS = 8, 25
 """Two hundred seeded moments in all."""
-STEPS = 30
+STEPS = 60
 """Steps of a host until it is cut off, at the most; a whole rotation takes about 150."""
+STARTS = 0.15
+"""The share of hosts that are cut off in their start already, or before the rotation has begun."""
+WAYS = (Way.UNICAST, Way.UNICAST, Way.BROADCAST)
 JOURNAL = (
     (Step.STAGED, 1),
     (Step.DELIVERING, 1),
@@ -131,33 +136,45 @@ def test_at_every_step_of_the_journal(tmp_path: Path, attached: bool) -> None:
 def test_at_two_hundred_moments(tmp_path: Path, shard: int) -> None:
     async def main() -> None:
         chance = random.Random(f"crash {shard}")
+        hits: Counter[str] = Counter()
         async with a_world(tmp_path, seed=shard, attached=shard % 4 == 3) as world:
-            moments = 0
-            while moments < MOMENTS:
+            while hits.total() < MOMENTS:
                 before, begun = world.keys(), asyncio.get_running_loop().time()
-                way = chance.choice((Way.UNICAST, Way.UNICAST, Way.BROADCAST))
-                world.killer.left = chance.randrange(STEPS)
-                work = world.rotate(way)
-                while await cut_off(world, work) or (moments < MOMENTS and await _again(world, chance)):
-                    moments += 1
+                world.killer.left = chance.randrange(STEPS) if chance.random() < STARTS else None
+                died = await cut_off(world, world.rotate(chance.choice(WAYS)))
+                while died or (hits.total() < MOMENTS and await goes_on(world, chance.randrange(STEPS))):
+                    hits[where(world)] += 1
                     await world.die()
                     await world.house.sleep(chance.choice((0, 0, 3, 40)))
-                    world.killer.left = chance.randrange(STEPS) if moments < MOMENTS else None
-                    work = world.open()
+                    in_start = hits.total() < MOMENTS and chance.random() < STARTS
+                    world.killer.left = chance.randrange(STEPS) if in_start else None
+                    died = await cut_off(world, world.open())
                 world.killer.left = None
                 await world.check_if_begun(before, begun)
-            assert moments == MOMENTS
             assert not world.said
+        # Most of them in a rotation, and not all in one place.
+        assert hits.total() == MOMENTS
+        assert sum(hits[place] for place in hits if place) > MOMENTS / 2
+        assert len(hits) > 3
 
     simulated(main)
 
 
-async def _again(world: World, chance: random.Random) -> bool:
-    """Let the rotation go on for a while. Whether the host was cut off again."""
+def where(world: World) -> str:
+    """The step of the rotation that is under way, nothing where none is."""
+    with suppress(HubsecError):
+        rotation = world.hub.rotation() if world.hub is not None else None
+        if rotation is not None:
+            return f"{rotation.progress.step} {rotation.progress.round}"
+    return ""
+
+
+async def goes_on(world: World, steps: int) -> bool:
+    """Let the rotation go on for so many steps. Whether the host was cut off then."""
     rotation = world.hub.rotation() if world.hub is not None else None
     if rotation is None:
         return False
-    world.killer.left = chance.randrange(STEPS)
+    world.killer.left = steps
     return await cut_off(world, rotation.ended())
 
 
