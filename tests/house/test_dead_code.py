@@ -18,6 +18,7 @@ FROM_OUTSIDE = {
     "device_joined": "zigpy, of an application's listener",
     "general_command": "zigpy, of a cluster's listener",
     "handle_message": "zigpy, of an application's listener",
+    "network_backup_created": "zigpy, of a backup manager's listener",
     "request_callback_rsp": "zigpy-znp, of its stick",
     "teardown": "hypothesis, of a state machine",
     "write_network_info": "zigpy, when it restores a backup",

@@ -82,6 +82,7 @@ class World:
         self.thief: Device | None = None
         self._folder = folder
         self._life = 0
+        self._frozen = False
         self._app: Any = None
         self.home.mkdir(parents=True)
         self.hub: Hub | None = None
@@ -157,18 +158,27 @@ class World:
             app, self._app = self._app, None
             await app.shutdown()
 
-    async def die(self) -> None:
-        """The host is gone, as if its process had been killed now. What it has on disk is all that is left."""
-        before = self.home.parent
-        self._life += 1
-        shutil.copytree(before, self.home.parent)
+    def freeze(self) -> None:
+        """The host's process is gone now. What it has on disk at this moment is all that is left, and the line to the
+        stick is cut. What still runs of it in this process reaches neither."""
+        if self._frozen:
+            return
+        self._frozen = True
+        shutil.copytree(self.home.parent, self._folder / f"life {self._life + 1}")
         server = self.house.server
         if server._host is not None:
             server._host.drop()
         server.lose_host()
-        await asyncio.sleep(0.01)  # It hears of it.
+        self.killer.left = None
+
+    async def die(self) -> None:
+        """The same, and nothing of it runs any more."""
+        self.freeze()
+        await asyncio.sleep(0.01)  # It hears that its line was cut.
         await self._bury()
-        shutil.rmtree(before)
+        shutil.rmtree(self.home.parent)
+        self._life += 1
+        self._frozen = False
 
     async def _bury(self) -> None:
         """Take a dead host's remains out of this process. Its files are nobody's any more, and its line is cut."""

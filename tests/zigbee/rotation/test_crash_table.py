@@ -51,6 +51,7 @@ async def cut_off(world: World, work: Coroutine[Any, Any, Any]) -> bool:
     try:
         await asyncio.wait({doing, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if world.killer.stopped.is_set():
+            world.freeze()
             return True
         await doing
         return False
