@@ -276,6 +276,13 @@ class HubAuthority:
                 rule="adoption",
             )
 
+    def entered(self, device: Identity) -> bool:
+        """Whether `device` may have been given the network key: it was let in, or is there."""
+        entry = self.entry(device)
+        return (entry is not None and entry.joined_at is not None) or device in {
+            seen.device for seen in self.devices()
+        }
+
     def has_met(self, device: Identity) -> bool:
         """Whether `device` was judged as being there, and is not forgotten."""
         return device in self._judged

@@ -48,7 +48,8 @@ from hubsec.radio import Eviction, Radio, answering
 from hubsec.reinclusion.keeper import Reinclusions
 from hubsec.reinclusion.offered import Reincluding
 from hubsec.replay import Replay
-from hubsec.rotation.shapes import RotationPlan, RotationProgress, Way
+from hubsec.rotation.due import note_eviction
+from hubsec.rotation.shapes import RotationPlan, RotationProgress, Way, way_of
 from hubsec.rotation.triggers import Rotating
 from hubsec.rotations import Rotation, Rotations
 from hubsec.secret import Secret
@@ -421,6 +422,9 @@ class Hub(Reincluding):
         authority = self._authority_of(identity, radio)
         if not state.enforcing:
             raise Refused("This hub only observes: it makes nobody leave.", rule="mode")
+        if authority.entered(identity):
+            # Before it is told, so that no crash makes anybody forget who has the key.
+            await note_eviction(state, authority, identity)
         return await put_out(
             state, self._admissions, authority, identity, by=by, why=reason or f"{by} asked for it."
         )
@@ -506,7 +510,7 @@ class Hub(Reincluding):
         """
         authority = self._authority_for_keys(radio)
         out = frozenset(self._identity(device) for device in leave_out)
-        return await self._rotations.plan(authority, way=_way(way), leave_out=out, progress=progress)
+        return await self._rotations.plan(authority, way=way_of(way), leave_out=out, progress=progress)
 
     async def rotate(
         self,
@@ -672,14 +676,6 @@ class Hub(Reincluding):
             return self._authority_of(device).radio.name
         except HubsecError:
             return ""
-
-
-def _way(way: Way | str | None) -> Way | None:
-    """That way. Raises :class:`~hubsec.errors.HubsecError` for a word that is none."""
-    try:
-        return None if way is None else Way(way)
-    except ValueError:
-        raise HubsecError(f"A network key goes out by one of: {', '.join(Way)}.") from None
 
 
 def _is_event(value: object) -> bool:

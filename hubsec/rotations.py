@@ -21,11 +21,8 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-import msgspec
-
 from hubsec.admissions import Admissions
 from hubsec.authority import HubAuthority
-from hubsec.entries import Entry
 from hubsec.errors import HubsecError, NotEnforceable, Refused, StoreError
 from hubsec.events import (
     Event,
@@ -43,6 +40,7 @@ from hubsec.identity import Identity, Network
 from hubsec.posture import KeyPosture
 from hubsec.radio import Support, answering
 from hubsec.rotation.books import HubBooks
+from hubsec.rotation.due import note_eviction, note_return, standing_needs, stragglers
 from hubsec.rotation.journal import (
     KEY_BYTES,
     MAX_DEVICES,
@@ -58,13 +56,12 @@ from hubsec.rotation.planning import Scene, plan_rotation
 from hubsec.rotation.radio import KeyRadio, KeyRoute, KeyState
 from hubsec.rotation.runner import Runner
 from hubsec.rotation.shapes import Delivery, Outcome, Outlook, RotationPlan, RotationProgress, Step, Way
-from hubsec.rotation.triggers import Need, Rotating, Trigger, age_need, objections, way_for
+from hubsec.rotation.triggers import Rotating, objections, way_for
 from hubsec.secret import Secret
 from hubsec.state import HubState
 from hubsec.store.sealed import SecretKind
 
 _LOGGER = logging.getLogger(__name__)
-_OBSERVING: Final = "This hub only observes: the rotation goes on where it was, once it enforces."
 PROBE_SECONDS: Final = 15.0
 """Seconds that one device may take to answer the dry run; the radio gives up before that. Judgement."""
 _RULE: Final = "rotation"
@@ -140,7 +137,7 @@ class Rotations:
         unknown = sorted(set(leave_out) - {route.device for route in routes})
         if unknown:
             raise Refused(f"{authority.radio.name} has no device {', '.join(unknown)}.", rule=_RULE)
-        needs = await self._needs(authority)
+        needs = await standing_needs(self._state, authority, self._rotating)
         if way is None:
             known = leave_out or authority.exposed
             way = Way.UNICAST if known else way_for(needs)
@@ -295,6 +292,8 @@ class Rotations:
 
         async def run() -> None:
             await runner.run()
+            if runner.progress.outcome is Outcome.ROTATED:
+                self._troubles.pop(authority.radio.name, None)
             await self.look(authority)
 
         self._spawn(run())
@@ -325,6 +324,8 @@ class Rotations:
             if journal is not None and self._state.enforcing:
                 self._run(authority, radio, journal)
                 self._tell_resumed(journal)
+            elif journal is not None:
+                self._troubles[name] = _NOT_ENDED
             ring = await self._read(authority.network_id, SecretKind.NETWORK_KEY, KeyRing)
             if journal is None and ring is not None:
                 with answering(name):
@@ -405,35 +406,19 @@ class Rotations:
         return KeyPosture(
             since=(record.rotated_at or record.first_seen) if record is not None else None,
             rotated=record is not None and record.rotated_at is not None,
-            under_way=runner.progress if runner is not None else self._left_behind(past),
+            under_way=runner.progress if runner is not None else None,
             last=last,
             stragglers=stragglers(last, self._state.allowlist) if last is not None else (),
             # What a rotation has just dealt with stands no more, though nobody has looked yet.
-            overdue=self._overdue.get(name, ()) if await self._needs(authority) else (),
-            trouble=self._troubles.get(name, ""),
+            overdue=self._overdue.get(name, ())
+            if await standing_needs(self._state, authority, self._rotating)
+            else (),
+            trouble=str(runner.stopped)
+            if runner is not None and runner.stopped is not None
+            else self._troubles.get(name, ""),
         )
-
-    def _left_behind(self, past: Sequence[RotationProgress]) -> RotationProgress | None:
-        """The rotation that an enforcing hub began, and that this one, which observes, does not go on with."""
-        if self._state.enforcing or not past or past[0].outcome is not None:
-            return None
-        return msgspec.structs.replace(past[0], trouble=_OBSERVING)
 
     # What makes it due
-
-    async def _needs(self, authority: HubAuthority) -> tuple[Need, ...]:
-        network_id, state = _network_id(authority), self._state
-        stored = await state.store.run(lambda store: store.needs(network_id), writes=False)
-        record = await state.store.network(authority.radio.network, network_id)
-        if record is None:
-            return stored
-        aged = age_need(
-            network_id,
-            since=record.rotated_at or record.first_seen,
-            now=state.now(),
-            after=self._rotating.after_age,
-        )
-        return stored if aged is None else (*stored, aged)
 
     async def _keep_looking(self, authority: HubAuthority) -> None:
         while True:
@@ -453,7 +438,7 @@ class Rotations:
         name = authority.radio.name
         if not self._state.enforcing or not authority.adopted or self._under_way(name) is not None:
             return
-        needs = await self._needs(authority)
+        needs = await standing_needs(self._state, authority, self._rotating)
         if not needs:
             self._overdue.pop(name, None)
             return
@@ -487,55 +472,26 @@ class Rotations:
             case Joined(device=str(device), name=name):
                 if runner is not None:
                     runner.joined(device, name)
-                self._spawn(self._back(authority, device))
+                self._spawn(note_return(self._state, authority, device))
             case Rejoined(device=str(device)):
-                self._spawn(self._back(authority, device))
+                self._spawn(note_return(self._state, authority, device))
             case Evicted(device=str(device), enforced=True):
                 if runner is not None:
                     runner.put_out(device)
                 if event.still_holds_network_key:
-                    why = f"{device} was put out, and holds the network key."
-                    self._note(authority, Trigger.EVICTION, device, why)
+                    self._spawn(self._note_and_look(authority, device))
             case Quarantined(device=str(device), enforced=True):
                 if runner is not None:
                     runner.put_out(device)
-            case Exposed(reason=reason):
-                self._note(authority, Trigger.EXPOSURE, None, reason)
+            case Exposed():
+                self._spawn(self.look(authority))
             case _:
                 pass
 
-    def _note(self, authority: HubAuthority, trigger: Trigger, device: Identity | None, reason: str) -> None:
-        if authority.network_id is None or not self._state.enforcing:
-            return
-        need = Need(
-            network_id=authority.network_id,
-            trigger=trigger,
-            device=device,
-            since=self._state.now(),
-            reason=reason,
-        )
-
-        async def note() -> None:
-            with suppress(StoreError):  # told as the alarm
-                await self._state.recorded(self._state.store.run(lambda store: store.need(need)))
-            await self.look(authority)
-
-        self._spawn(note())
-
-    async def _back(self, authority: HubAuthority, device: Identity) -> None:
-        """A device has come back by itself, or was let in anew: it is no straggler any more."""
-        network_id = authority.network_id
-        if network_id is None:
-            return  # Heard before the radio has come up: the dry run, or the next rotation, asks it anyway.
-        with suppress(StoreError):
-            past = await self._state.store.run(
-                lambda store: store.rotations(network_id, limit=1), writes=False
-            )
-            if not past or past[0].outcome is None or device not in past[0].stragglers:
-                return
-            deliveries = {**past[0].deliveries, device: Delivery.CONFIRMED}
-            known = msgspec.structs.replace(past[0], deliveries=deliveries)
-            await self._state.store.run(lambda store: store.note_rotation(known))
+    async def _note_and_look(self, authority: HubAuthority, device: Identity) -> None:
+        with suppress(StoreError):  # told as the alarm
+            await note_eviction(self._state, authority, device)
+        await self.look(authority)
 
     async def settle(self) -> None:
         """The hub closes: whatever runs ends where it is."""
@@ -561,6 +517,9 @@ _FOREIGN_KEY: Final = (
     "Look who did: another program that drives this stick, or another stick in its place. A rotation brings the "
     "network to a key of hubsec's again."
 )
+_NOT_ENDED: Final = (
+    "A rotation has not ended, and this hub only observes: it goes on under one that enforces."
+)
 _UNREADABLE: Final = "Until it can be read no rotation goes on, and none is started."
 
 
@@ -582,16 +541,6 @@ def key_radio(authority: HubAuthority) -> KeyRadio:
     else:
         reason = f"hubsec does not change the network key on a {library} radio yet."
     raise NotEnforceable(reason, capability="rotation")
-
-
-def stragglers(ended: RotationProgress, entries: Mapping[Identity, Entry]) -> tuple[Identity, ...]:
-    """Who missed that rotation and has not joined since: who is not on the list any more is nobody's concern."""
-    return tuple(
-        device
-        for device in ended.stragglers
-        if (entry := entries.get(device)) is not None
-        and (entry.joined_at is None or ended.ended_at is None or entry.joined_at <= ended.ended_at)
-    )
 
 
 def _network_id(authority: HubAuthority) -> str:

@@ -17,9 +17,9 @@ from rich.text import Text
 from hubsec.allowlist import Allowlist
 from hubsec.hub import default_home
 from hubsec.identity import Identity, Network
+from hubsec.rotation.due import stragglers
 from hubsec.rotation.shapes import Outcome, RotationProgress
 from hubsec.rotation.triggers import Need
-from hubsec.rotations import stragglers
 from hubsec.store import AsyncStore, NetworkRecord
 
 DAY: Final = 24 * 3600.0

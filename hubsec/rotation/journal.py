@@ -164,19 +164,16 @@ class KeyRing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def following(self, journal: Journal, *, at: float) -> KeyRing:
         """The ring as a rotation's journal leaves it: the keys up to the one that is settled have been live, what was
         not switched to is kept as such."""
-        ring = self
+        ring, live = self, journal.chain[journal.settled]
         for place, one in enumerate(journal.chain):
-            since = None if place > journal.settled else at if place else journal.started_at
             ring = ring._with(
-                KnownKey(
-                    key=one.key,
-                    sequence=one.sequence,
-                    rotation=journal.rotation if place else "",
-                    since=since,
-                )
+                KnownKey(key=one.key, sequence=one.sequence, rotation=journal.rotation if place else "")
             )
-        live = journal.chain[journal.settled]
-        return ring.holding(live.key, live.sequence, at=at)
+            known = ring.find(one.key)
+            if place < journal.settled and known is not None and known.since is None:
+                # It was live for a while, and is not any more.
+                ring = ring.holding(one.key, one.sequence, at=at if place else journal.started_at)
+        return ring.holding(live.key, live.sequence, at=at if journal.settled else journal.started_at)
 
     def holding(self, key: Secret, sequence: int, *, at: float) -> KeyRing:
         """The same ring with that key as the live one, whatever was live before."""

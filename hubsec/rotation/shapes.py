@@ -6,6 +6,7 @@ import enum
 
 import msgspec
 
+from hubsec.errors import HubsecError
 from hubsec.identity import Identity
 
 
@@ -17,6 +18,14 @@ class Way(enum.StrEnum):
     UNICAST = "unicast"
     """To each device under its own link key: whoever is left out is out. A further key follows by broadcast, under the
     first one, so that the old key's slot is overwritten on every device."""
+
+
+def way_of(way: Way | str | None) -> Way | None:
+    """That way. Raises :class:`~hubsec.errors.HubsecError` for a word that is none."""
+    try:
+        return None if way is None else Way(way)
+    except ValueError:
+        raise HubsecError(f"A network key goes out by one of: {', '.join(Way)}.") from None
 
 
 class Outlook(enum.StrEnum):

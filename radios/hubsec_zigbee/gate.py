@@ -54,6 +54,8 @@ _SWITCH: Final = "_switch_protocol_version"
 _DIRECT: Final = 0x00
 """EmberOutgoingMessageType OUTGOING_DIRECT: the message names its destination."""
 _FIRST_BROADCAST: Final = 0xFFF8
+_LOOK: Final = 0.01
+"""Seconds between two looks for what is not acknowledged; an acknowledgement takes some milliseconds."""
 
 Send = Callable[..., Awaitable[Any]]
 Deliver = Callable[[str, Any], None]
@@ -204,14 +206,24 @@ class Gate:
     async def drain(self, seconds: float) -> None:
         """Take no more commands from the host, and wait that long for those that are under way.
 
-        bellows leaves a task behind for each command that waits for its acknowledgement when the port is closed.
+        bellows leaves a task behind for each frame that waits for its acknowledgement when the port is closed, also
+        where whoever sent its command was cancelled and waits no more.
         """
         self._over = True
-        if self._under_way:
-            self._idle.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                if self._under_way:
+                    self._idle.clear()
                     await self._idle.wait()
+                while self._unacknowledged():  # noqa: ASYNC110 - nothing tells
+                    await asyncio.sleep(_LOOK)
+
+    def _unacknowledged(self) -> bool:
+        """Whether a frame waits for its acknowledgement, as far as this bellows shows that."""
+        proxy = getattr(self._ezsp, "_gw", None)
+        gateway = None if proxy is None else vars(proxy).get("_obj")  # The proxy hands out methods only.
+        ash = getattr(gateway, "_transport", None)
+        return bool(getattr(ash, "_pending_data_frames", None))
 
     def intact(self) -> bool:
         """Whether the gate is where it was put; it puts itself back where it is not."""

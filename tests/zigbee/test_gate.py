@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import bellows.ash
 import bellows.ezsp
+import bellows.thread
 import bellows.types as t
+import bellows.uart
 import pytest
 from bellows.ezsp.v13 import EZSPv13
 from bellows.ezsp.v14 import EZSPv14
@@ -351,3 +354,27 @@ async def test_a_flood_of_nonsense_is_told_ever_more_rarely(wired: Wired) -> Non
     assert wired.guard.desk.malformed_count() == 1000
     assert [event.count for event in wired.authority.of(Malformed)] == [2**n for n in range(10)]
     assert "trustCenterJoinHandler" not in wired.heard
+
+
+async def test_draining_waits_for_a_frame_whose_sender_waits_no_more(wired: Wired) -> None:
+    """bellows would leave its task behind, with an exception that nobody fetches, when the port is closed."""
+    gateway = bellows.uart.Gateway(wired.ezsp)
+    ash = gateway._transport = bellows.ash.AshProtocol(gateway)
+    wired.ezsp._gw = bellows.thread.ThreadsafeProxy(gateway, asyncio.get_running_loop())
+    acknowledgement = ash._pending_data_frames[3] = asyncio.get_running_loop().create_future()
+    draining = asyncio.create_task(wired.guard.gate.drain(5))
+    await asyncio.sleep(0.05)
+    assert not draining.done()
+    acknowledgement.set_result(True)
+    del ash._pending_data_frames[3]
+    await draining
+    assert not wired.guard.gate._unacknowledged()
+
+
+async def test_draining_waits_no_longer_than_it_is_told(wired: Wired) -> None:
+    gateway = bellows.uart.Gateway(wired.ezsp)
+    ash = gateway._transport = bellows.ash.AshProtocol(gateway)
+    wired.ezsp._gw = bellows.thread.ThreadsafeProxy(gateway, asyncio.get_running_loop())
+    ash._pending_data_frames[3] = asyncio.get_running_loop().create_future()
+    await asyncio.wait_for(wired.guard.gate.drain(0.05), 5)
+    assert wired.guard.gate._unacknowledged()

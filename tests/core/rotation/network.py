@@ -259,6 +259,10 @@ class Notes:
         """The one that it began with."""
         return unpack(self.pages[0], Journal)
 
+    def begin_with(self, journal: Journal) -> None:
+        """It begins with that one instead."""
+        self.pages = [pack(journal)]
+
     def forget_from(self, page: int) -> None:
         """Only the first `page` of them are left."""
         del self.pages[page:]

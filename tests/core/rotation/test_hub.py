@@ -14,6 +14,7 @@ from hubsec.events import (
     KeyDelivered,
     KeyRotated,
     KeysDisagree,
+    Rejoined,
     RotationAbandoned,
     RotationOverdue,
     RotationResumed,
@@ -22,6 +23,7 @@ from hubsec.events import (
 )
 from hubsec.identity import CredentialKind, Mode
 from hubsec.radio import Support
+from hubsec.requests import JoinKind
 from hubsec.rotation.journal import KeyRing, secret_name, unpack
 from hubsec.rotation.shapes import Delivery, Outcome, Outlook, Step, Way
 from hubsec.rotation.triggers import Rotating
@@ -214,22 +216,6 @@ async def test_another_hub_goes_on_with_the_same_keys(keyed: KeyedRadio, tmp_pat
         assert (await ring_of(hub, keyed)).live is not None
 
 
-async def test_a_hub_that_observes_says_that_one_waits_and_leaves_it(
-    keyed: KeyedRadio, tmp_path: Path
-) -> None:
-    async with Hub(keyed, home=tmp_path / "hub", rotating=ROTATING) as hub:
-        await list_all(hub, keyed)
-        rotation = await hub.rotate(way="unicast", anyway=True)
-    sent = list(keyed.air.sent)
-    async with Hub(keyed, home=tmp_path / "hub", mode=Mode.OBSERVE, rotating=ROTATING) as hub:
-        keys = (await hub.posture()).networks[0].keys
-        assert keys is not None
-        assert keys.under_way is not None
-        assert keys.under_way.rotation == rotation.id
-        assert "only observes" in keys.under_way.trouble
-        assert keyed.air.sent == sent
-
-
 async def test_a_journal_that_can_not_be_read_stops_it(keyed: KeyedRadio, tmp_path: Path) -> None:
     async with Hub(keyed, home=tmp_path / "hub", rotating=ROTATING) as hub:
         await list_all(hub, keyed)
@@ -391,3 +377,45 @@ async def test_age_starts_a_broadcast_where_it_was_asked_for(
         else:
             await asyncio.sleep(0.1)
             assert await hub.rotations() == ()
+
+
+# Stragglers
+
+
+@pytest.mark.parametrize("comes", [False, True])
+async def test_who_comes_back_is_no_straggler_any_more(hub: Hub, keyed: KeyedRadio, *, comes: bool) -> None:
+    ended = await (await hub.rotate(way="broadcast")).ended()
+    assert ended.stragglers == (SLEEPER,)
+    await (await hub.rotate(way="broadcast", anyway=True)).abandon()
+    if comes:
+        keyed.tell(Rejoined(time=0, radio="fake", device=SLEEPER, kind=JoinKind.SECURED_REJOIN))
+        await asyncio.sleep(0.1)
+    keys = (await hub.posture()).networks[0].keys
+    assert keys is not None
+    assert keys.stragglers == (() if comes else (SLEEPER,))
+
+
+async def test_an_eviction_is_written_down_before_the_device_is_told(
+    hub: Hub, keyed: KeyedRadio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr("hubsec.store.store.Store.need", full)
+    with pytest.raises(StoreError):
+        await hub.evict(ONE)
+    assert "evict" not in keyed.calls
+    assert ONE in hub.allowlist
+
+
+async def test_who_observes_leaves_a_rotation_to_one_that_enforces(keyed: KeyedRadio, tmp_path: Path) -> None:
+    async with Hub(keyed, home=tmp_path / "hub", rotating=ROTATING) as hub:
+        await list_all(hub, keyed)
+        await hub.rotate(way="broadcast")
+    sent = len(keyed.air.sent)
+    async with Hub(keyed, home=tmp_path / "hub", rotating=ROTATING, mode=Mode.OBSERVE) as hub:
+        keys = (await hub.posture()).networks[0].keys
+        assert keys is not None
+        assert "only observes" in keys.trouble
+        assert hub.rotation() is None
+    assert len(keyed.air.sent) == sent
