@@ -3,9 +3,10 @@ disk that fails.
 
 The rules
 1. Every event that the bus tells is written down, and nobody waits for it.
-2. A decision is durable before anybody acts on it, except a refusal in a flood: once :data:`AT_ONCE` of them have
-   come, and more than :data:`PER_SECOND` each second, a durable record says that they are counted from here on, and
-   each :data:`COUNT_SECONDS` another one says how many they were. Nothing leaves by a refusal.
+2. A decision is durable before anybody acts on it, except in a flood of those by which nothing can leave: refusals,
+   and what is said of devices that are there without having joined. Once :data:`AT_ONCE` of them have come, and more
+   than :data:`PER_SECOND` each second, a durable record says that they are counted from here on, and each
+   :data:`COUNT_SECONDS` another one says how many they were.
 3. Each type of event has an allowance like that of its own. What is beyond it is counted as well, and told.
 4. Nothing is decided before it is written down which hub is open, in which mode and under which policy.
 5. When the disk fails that is told once, as a standing alarm, and tried again each :data:`PROBE_SECONDS`. When it
@@ -27,7 +28,7 @@ from hubsec.errors import SealError, StoreError
 from hubsec.events import Event, StoreAlarm, StoreRecovered
 from hubsec.events_json import EventFormatError, to_json
 from hubsec.identity import Identity, Network
-from hubsec.requests import OpenRequest, Request
+from hubsec.requests import OpenRequest, PresenceRequest, Request
 from hubsec.store import Record
 
 if TYPE_CHECKING:
@@ -50,15 +51,15 @@ _HOST: Final = "host"
 
 @dataclass(slots=True)
 class _Counted:
-    """A flood of refusals, since the record that spoke of it last."""
+    """A flood of decisions, since the record that spoke of it last."""
 
     begun: asyncio.Task[int]
-    refusals: int = 0
+    decisions: int = 0
     devices: set[Identity | None] = field(default_factory=set)
     rules: set[str] = field(default_factory=set)
 
     def add(self, record: Record) -> None:
-        self.refusals += 1
+        self.decisions += 1
         if len(self.devices) < TOLD_APART:
             self.devices.add(record.device)
         if len(self.rules) < TOLD_APART:
@@ -67,12 +68,12 @@ class _Counted:
     def taken(self) -> dict[str, str | float | bool | None]:
         """What there is to say, which is forgotten with that."""
         details: dict[str, str | float | bool | None] = {
-            "refusals": self.refusals,
+            "decisions": self.decisions,
             "devices": len(self.devices),
             "more_devices": len(self.devices) >= TOLD_APART,
             "rules": ", ".join(sorted(self.rules)),
         }
-        self.refusals = 0
+        self.decisions = 0
         self.devices.clear()
         self.rules.clear()
         return details
@@ -86,7 +87,7 @@ class Recorder:
         self._state = state
         self._opening = opening
         self._introduced = False
-        self._refusals = Bucket(AT_ONCE, PER_SECOND)
+        self._harmless = Bucket(AT_ONCE, PER_SECOND)
         self._counted: _Counted | None = None
         self._allowances: dict[type[Event], Bucket] = {}
         self._passed_over: dict[type[Event], int] = {}
@@ -102,7 +103,9 @@ class Recorder:
     async def introduce(self) -> None:
         """Write down which hub this is, once (rule 4). Raises :class:`~hubsec.errors.StoreError`."""
         if not self._introduced:
-            await self._state.acted(Act(act="hub-opened", by="program", details=self._opening))
+            # After which record it goes on: what a crash has cost shows against what was told elsewhere.
+            details = {**self._opening, "after": self._state.store.newest}
+            await self._state.acted(Act(act="hub-opened", by="program", details=details))
             self._introduced = True
 
     async def decided(self, record: Record) -> None:
@@ -111,14 +114,15 @@ class Recorder:
         Raises :class:`~hubsec.errors.StoreError`.
         """
         await self.introduce()
-        if isinstance(record.decision, Deny | Knock) and not self._refusals.take(_now()):
+        harmless = isinstance(record.decision, Deny | Knock) or isinstance(record.request, PresenceRequest)
+        if harmless and not self._harmless.take(_now()):
             await self._count(record)
         else:
             await self._state.recorded(self._state.store.record(record))
 
     async def _count(self, record: Record) -> None:
         if self._counted is None:
-            act = Act(act="refusals-are-counted", by=_US, reason=f"More than {AT_ONCE} came at once.")
+            act = Act(act="decisions-are-counted", by=_US, reason=f"More than {AT_ONCE} came at once.")
             self._counted = _Counted(asyncio.ensure_future(self._state.acted(act)))
             self._later("count", COUNT_SECONDS, self._tell_count)
         counted = self._counted
@@ -132,10 +136,10 @@ class Recorder:
 
     def _tell_count(self) -> None:
         """Say how many there were; where there were none, the flood is over."""
-        if self._counted is None or not self._counted.refusals:
+        if self._counted is None or not self._counted.decisions:
             self._counted = None
             return
-        self.note(Act(act="refusals-counted", by=_US, details=self._counted.taken()))
+        self.note(Act(act="decisions-counted", by=_US, details=self._counted.taken()))
         self._later("count", COUNT_SECONDS, self._tell_count)
 
     # Events

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from hubsec import Hub, recorder
+from hubsec import Hub, __version__, recorder
 from hubsec.audit import Act, Channel, Kind
 from hubsec.buckets import Bucket
-from hubsec.decisions import Allow, Deny
+from hubsec.decisions import Allow, Deny, Quarantine
 from hubsec.errors import HubsecError, StoreError
 from hubsec.events import (
     AdmissionClosed,
@@ -24,7 +24,7 @@ from hubsec.events import (
 )
 from hubsec.identity import Identity, Mode, Network, Standing
 from hubsec.replay import Replay
-from hubsec.requests import JoinKind, JoinRequest, OpenKind, OpenRequest
+from hubsec.requests import JoinKind, JoinRequest, OpenKind, OpenRequest, PresenceRequest
 from hubsec.store import Store
 from hubsec.streams import SubscriptionError
 from tests.core.hub.conftest import CODE, LAMP, STICKER, STRANGER, FakeRadio, collect, let_in
@@ -63,7 +63,8 @@ async def test_a_life_in_records(hub: Hub, radio: FakeRadio) -> None:
     assert acts[0]["details"] == {
         "mode": "enforce",
         "policy_name": "home",
-        "version": acts[0]["details"]["version"],
+        "version": __version__,
+        "after": 0,
     }
     assert acts[-1]["reason"] == "Sold."
     changes = await logged(hub, Kind.CHANGE)
@@ -186,7 +187,7 @@ async def flooded(few: int, radio: FakeRadio, tmp_path: Path) -> AsyncIterator[H
 
 async def test_a_flood_of_refusals_is_counted(flooded: Hub, radio: FakeRadio, few: int) -> None:
     assert len(await flooded.store.decisions()) == few
-    assert [one["act"] for one in await logged(flooded, Kind.ACT)][-1] == "refusals-are-counted"
+    assert [one["act"] for one in await logged(flooded, Kind.ACT)][-1] == "decisions-are-counted"
     events = [one for one in await logged(flooded, Kind.EVENT) if one["event"] == "denied"]
     assert len(events) == few
     # Who is let in meanwhile is written down, each time.
@@ -195,8 +196,8 @@ async def test_a_flood_of_refusals_is_counted(flooded: Hub, radio: FakeRadio, fe
     counted = flooded._state.recorder
     counted._tell_count()
     last = (await logged(flooded, Kind.ACT))[-1]
-    assert (last["act"], last["details"]["refusals"], last["details"]["devices"]) == (
-        "refusals-counted",
+    assert (last["act"], last["details"]["decisions"], last["details"]["devices"]) == (
+        "decisions-counted",
         15,
         7,
     )
@@ -205,7 +206,17 @@ async def test_a_flood_of_refusals_is_counted(flooded: Hub, radio: FakeRadio, fe
     counted._tell_count()
     assert counted._counted is None
     await radio.join(STRANGER)
-    assert [one["act"] for one in await logged(flooded, Kind.ACT)][-1] == "refusals-are-counted"
+    assert [one["act"] for one in await logged(flooded, Kind.ACT)][-1] == "decisions-are-counted"
+
+
+async def test_who_makes_up_addresses_is_counted_and_shut_off_all_the_same(
+    flooded: Hub, radio: FakeRadio, few: int
+) -> None:
+    device = Identity("00:12:4b:00:00:00:02:00")
+    request = PresenceRequest(radio="fake", network=Network.ZIGBEE, device=device)
+    assert isinstance(await radio.asked.judge(request), Quarantine)
+    assert radio.asked.standing(device) is Standing.QUARANTINED
+    assert len(await flooded.store.decisions()) == few
 
 
 async def test_what_was_counted_is_told_at_the_end(few: int, radio: FakeRadio, tmp_path: Path) -> None:
@@ -215,7 +226,7 @@ async def test_what_was_counted_is_told_at_the_end(few: int, radio: FakeRadio, t
     with Store(tmp_path / "hub", read_only=True) as store:
         acts = [one.fields() for one in store.newest_records(kinds=[Kind.ACT], limit=3)]
     told = {act["act"]: act["details"] for act in acts}
-    assert told["refusals-counted"]["refusals"] == 9 - few
+    assert told["decisions-counted"]["decisions"] == 9 - few
     assert told["events-counted"] == {"event": "denied", "count": 9 - few}
     assert acts[-1]["act"] == "hub-closed"
 
