@@ -104,7 +104,10 @@ class Recorder:
         """Write down which hub this is, once (rule 4). Raises :class:`~hubsec.errors.StoreError`."""
         if not self._introduced:
             # After which record it goes on: what a crash has cost shows against what was told elsewhere.
-            details = {**self._opening, "after": self._state.store.newest}
+            details: dict[str, str | float | bool | None] = {
+                **self._opening,
+                "after": self._state.store.newest,
+            }
             await self._state.acted(Act(act="hub-opened", by="program", details=details))
             self._introduced = True
 
