@@ -1,7 +1,8 @@
 """The dry run: what a rotation would do to each device, said before anything is done. Pure.
 
 Who is left out
-- whoever has no entry in force, is quarantined, or is named. A broadcast can't leave anybody out: it says so.
+- whoever has no entry in force, is quarantined, or is named. A broadcast can't leave anybody out: it says so. Who has
+  no entry, and was neither named nor evicted, may be a device that nobody has heard yet: that is an objection.
 
 Who is lost
 - who listens all the time and did not answer; whom the radio can't place; and, by unicast, who has never proved a link
@@ -72,6 +73,18 @@ def plan_rotation(
     why_not = list(unhealed)
     if lost:
         why_not.append(f"{_names(lost)} would be lost: {_advice_for(lost)}")
+    strangers = [
+        one
+        for one in devices
+        if one.outlook is Outlook.LEFT_OUT
+        and standing(one.device) is Standing.UNKNOWN
+        and one.device not in leave_out
+        and not any(need.device == one.device for need in scene.needs)
+    ]
+    if strangers:
+        why_not.append(
+            f"{_names(strangers)} would be put out for want of an entry: let it stay, or name it to be left out."
+        )
     if way is Way.UNICAST and not reached:
         why_not.append("Nobody would get the next key: a unicast needs a device that can be reached.")
     listening = sum(not device.sleepy for device in reached)

@@ -163,6 +163,22 @@ def test_a_straggler_that_joined_under_a_public_key_can_not_come_back() -> None:
     assert any("reset" in why for why in plan.why_not)
 
 
+@pytest.mark.parametrize(
+    ("standing", "how", "objected"),
+    [
+        (Standing.UNKNOWN, {}, True),
+        (Standing.UNKNOWN, {"leave_out": (ONE,)}, False),
+        (Standing.UNKNOWN, {"needs": (need(Trigger.EVICTION, ONE),)}, False),
+        (Standing.QUARANTINED, {}, False),
+        (Standing.APPROVED, {}, False),
+    ],
+    ids=["nobody said so", "named", "evicted", "quarantined", "may stay"],
+)
+def test_nobody_is_put_out_unsaid(standing: Standing, how: dict[str, Any], *, objected: bool) -> None:
+    plan = planned(entries=(entry(TWO),), standing=standing, **how)
+    assert any("for want of an entry" in why for why in plan.why_not) is objected
+
+
 def test_a_unicast_that_nobody_would_hear() -> None:
     plan = planned(route(ONE), standing=Standing.UNKNOWN)
     assert any("Nobody would get" in why for why in plan.why_not)
