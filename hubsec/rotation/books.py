@@ -113,6 +113,17 @@ class HubBooks:
         standing = self._authority.standing(device)
         return standing is Standing.APPROVED or standing is Standing.ADOPTED
 
+    def is_out(self, device: Identity) -> bool:
+        """Whether it is quarantined, or has no entry that lasts. One that has may only not have been heard yet."""
+        if self.belongs(device):
+            return False
+        entry = self._state.allowlist.get(device)
+        return (
+            entry is None
+            or entry.quarantined is not None
+            or (entry.expires_at is not None and entry.expires_at <= self.utc())
+        )
+
     async def hold(self) -> None:
         """Return when no admission is open on that radio, and let none begin."""
         await self._admissions.quiet(self._authority.radio.name)

@@ -16,7 +16,7 @@ The rules, with their sections of the Zigbee specification (R23):
     them: :class:`Stop`. Nothing is guessed.
 4.  Broadcast (4.6.3.4.1): once, under the present key, then nothing until it has faded (:data:`FADE`).
 5.  Unicast (4.6.3.4.2): to each device under its own link key, a few at once, again where it did not answer; to whoever
-    sleeps when it is heard. Who was left out is sent nothing, in any round.
+    sleeps when it is heard. Who was left out is sent nothing, in any round, nor is whoever was put out since.
 6.  What is broadcast does not reach who sleeps or has joined since: they are given that key by themselves as well.
 7.  The switch comes when all who are awaited have the key, or the deadline has passed; not while anything is on its
     way, nor while a device is being admitted (:class:`Hold`); and not before the radio has said that it has the next
@@ -27,12 +27,14 @@ The rules, with their sections of the Zigbee specification (R23):
     overwritten. Who missed the first can't hear of the second, and is not awaited.
 10. In the end each device is asked something under the new key. Who has not answered when its tries or the time are
     over is a straggler. Who was left out is not asked.
-11. Until the order to switch is in the journal, in the first round, it can be abandoned.
+11. Until the order to switch is in the journal, in the first round, it can be abandoned. From then on nobody is
+    admitted until the radio's key is known.
 """
 
 from __future__ import annotations
 
 import enum
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -197,6 +199,7 @@ class Machine:
         self._offset = utc - now
         self._phase = _Phase.READING
         self._tries: dict[Identity, _Tries] = {}
+        self._out: set[Identity] = set()
         least = min(pace.grace, journal.patience)
         self._deadline = now + min(max(journal.deadline - utc, least), journal.patience)
         self._faded_at = math.inf
@@ -282,7 +285,8 @@ class Machine:
         """No admission is open, and none begins (rule 7)."""
         if self._phase is not _Phase.HOLDING:
             return (Release(),)
-        if now < self._deadline and any(self._awaited()):
+        # Once the order may be out, whoever is admitted is given a key that others have left already.
+        if not self._ordered and now < self._deadline and any(self._awaited()):
             self._phase = _Phase.DELIVERING
             return (Release(), *self._pump(now))
         self._phase = _Phase.CLEARED
@@ -300,7 +304,9 @@ class Machine:
         self._renew_deadline(now)
         if self.journal.round < len(self.journal.keys):
             targets = {
-                device: msgspec.structs.replace(target, delivery=Delivery.PENDING)
+                device: msgspec.structs.replace(
+                    target, delivery=Delivery.MISSED if device in self._out else Delivery.PENDING
+                )
                 if target.delivery is Delivery.SENT
                 else target
                 for device, target in self.journal.targets.items()
@@ -325,12 +331,17 @@ class Machine:
         newcomer = Target(name=name, delivery=Delivery.PENDING, sleepy=True, alone=True)
         self._change(targets={**journal.targets, device: newcomer})
         self._tries[device] = _Tries()
+        self._out.discard(device)
         return (Write(journal=self.journal), *self._pump(now))
 
     def put_out(self, device: Identity, now: float) -> Acts:
-        """A device is no longer to be on the network: it is sent nothing from here on. It counts as left out only where
-        nothing can have reached it, and no broadcast is to come that it could read."""
+        """A device is no longer to be on the network: it is sent nothing from here on, by this machine; to be said
+        again to the next one. It counts as left out only where nothing can have reached it, and no broadcast is to come
+        that it could read."""
+        self._out.add(device)
         target, tries = self.journal.targets.get(device), self._tries.get(device)
+        if target is not None and target.delivery is Delivery.SENT and self._phase is _Phase.CONFIRMING:
+            return self._set([device], Delivery.MISSED) + self._pump(now)
         if target is None or target.delivery is not Delivery.PENDING:
             return ()
         untried = self._whole and (tries is None or not (tries.count or tries.busy))
@@ -385,24 +396,27 @@ class Machine:
                 yield who
 
     def _order_switch(self, state: KeyState, now: float) -> Acts:
-        if not self.journal.by_broadcast and not any(self._targets(Delivery.SENT)):
+        if not self.journal.by_broadcast and not self._ordered and not any(self._staying(Delivery.SENT)):
             return self._finish(Outcome.ABANDONED, "No device has taken the next key.")
         if state.next_sequence != self.journal.next.sequence:
             return self._stage_again(now)
         self._phase = _Phase.SWITCHING
-        if self.journal.step is Step.SWITCHING:
+        if self._ordered:
             return (Switch(),)
         self._change(step=Step.SWITCHING)
         return (Write(journal=self.journal), Switch())
 
     def _stage_again(self, now: float) -> Acts:
         """The radio does not hold the next key, or no longer: it is sent again, to one device at least."""
-        if self._staged_again:
-            return (Release(), Pause(reason="The radio does not keep the next key that it was given."))
+        acts: Acts = () if self._ordered else (Release(),)
+        likely = (self._staying(one) for one in (Delivery.SENT, Delivery.MISSED, Delivery.PENDING))
+        anybody = next(itertools.chain.from_iterable(likely), None)
+        if self._staged_again or (anybody is None and not self.journal.by_broadcast):
+            return (*acts, Pause(reason="The radio does not keep the next key that it was given."))
         self._staged_again = True
-        acts: Acts = (Release(),)
-        if not self.journal.by_broadcast:
-            anybody = next(who for who, _ in self._targets(Delivery.SENT))
+        # What was sent before is no longer told by the tries.
+        self._whole = False
+        if anybody is not None and not self.journal.by_broadcast:
             acts += self._set([anybody], Delivery.PENDING)
         return acts + self._deliver(now)
 
@@ -435,9 +449,10 @@ class Machine:
 
     def _confirm(self, now: float) -> Acts:
         self._phase = _Phase.CONFIRMING
-        asked = (Delivery.PENDING, Delivery.SENT, Delivery.MISSED)
-        self._tries = {who: _Tries() for who, _ in self._targets(*asked)}
-        return self._pump(now)
+        unheard = (Delivery.PENDING, Delivery.SENT)
+        out = self._set([who for who, _ in self._targets(*unheard) if who in self._out], Delivery.MISSED)
+        self._tries = {who: _Tries() for who in self._staying(*unheard, Delivery.MISSED)}
+        return out + self._pump(now)
 
     def _finish(self, outcome: Outcome, reason: str = "") -> Acts:
         self._phase = _Phase.OVER
@@ -480,7 +495,7 @@ class Machine:
         # Who was given up may have the key all the same: it is asked once, and whenever it is heard.
         waiting += [
             who
-            for who, _ in self._targets(Delivery.MISSED)
+            for who in self._staying(Delivery.MISSED)
             if not self._tries[who].count or self._tries[who].heard
         ]
         busy = any(tries.busy for tries in self._tries.values())
@@ -519,6 +534,15 @@ class Machine:
 
     def _targets(self, *which: Delivery) -> Iterator[tuple[Identity, Target]]:
         return ((who, one) for who, one in self.journal.targets.items() if one.delivery in which)
+
+    def _staying(self, *which: Delivery) -> Iterator[Identity]:
+        """Those of them that are to be on the network."""
+        return (who for who, _ in self._targets(*which) if who not in self._out)
+
+    @property
+    def _ordered(self) -> bool:
+        """Whether the order to switch may be out, and nobody knows yet whether it was followed."""
+        return self.journal.step is Step.SWITCHING
 
     def _set(self, devices: list[Identity], delivery: Delivery) -> Acts:
         """Write down how far it is with these devices."""

@@ -54,6 +54,9 @@ class Books(Protocol):
     def belongs(self, device: Identity) -> bool:
         """Whether a device that the radio has, and the journal has not, is to have the key: it joined meanwhile."""
 
+    def is_out(self, device: Identity) -> bool:
+        """Whether a device that the journal has is to be sent nothing any more."""
+
     async def hold(self) -> None:
         """Return when no admission is open on that radio, and let none begin until :meth:`release`."""
 
@@ -170,7 +173,8 @@ class Runner:
             with answering(self._journal.radio):
                 stop_hearing = self._radio.heard(self._heard)
             await self._look_for_newcomers()
-            acts = self._hear_news(machine, loop.time()) + machine.begin()
+            acts = self._shut_out(machine, loop.time()) + self._hear_news(machine, loop.time())
+            acts += machine.begin()
             if self._reason_to_abandon is not None and machine.abandonable:
                 acts = machine.abandon(self._reason_to_abandon)
             while True:
@@ -191,6 +195,14 @@ class Runner:
         for route in await self._answer(self._radio.key_routes()):
             if route.device not in known and self._books.belongs(route.device):
                 self._news.append((route.device, route.name))
+
+    def _shut_out(self, machine: Machine, now: float) -> Acts:
+        """Whoever was put out and may not be written down as such, since the plan was made or everything ended."""
+        acts: Acts = ()
+        for device in self._journal.targets:
+            if self._books.is_out(device):
+                acts += machine.put_out(device, now)
+        return acts
 
     def _heard(self, device: Identity) -> None:
         self._queue.put_nowait(lambda machine, now: machine.heard(device, now))

@@ -294,6 +294,9 @@ class Notes:
     def belongs(self, device: Identity) -> bool:
         return device not in self.strangers
 
+    def is_out(self, device: Identity) -> bool:
+        return device in self.strangers
+
     async def hold(self) -> None:
         if self.admitting:
             await self.admitted.wait()

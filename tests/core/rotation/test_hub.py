@@ -316,6 +316,17 @@ async def test_nobody_is_admitted_while_it_switches(hub: Hub, keyed: KeyedRadio)
         pass
 
 
+@pytest.mark.usefixtures("awake")
+async def test_who_is_quarantined_after_the_plan_is_sent_nothing(hub: Hub, keyed: KeyedRadio) -> None:
+    plan = await hub.plan_rotation(way="unicast")
+    await hub.quarantine(SLEEPER, "It lies.")
+    keyed.air.sent.clear()
+    ended = await (await hub.rotate(plan)).ended()
+    assert ended.deliveries[SLEEPER] is Delivery.LEFT_OUT
+    assert SLEEPER not in {under for _, under in keyed.air.sent}
+    assert not keyed.lamps[SLEEPER].holds(keyed.key)
+
+
 # What makes it due
 
 

@@ -218,6 +218,80 @@ def test_who_is_put_out_meanwhile_is_sent_no_more(after: float, delivery: Delive
     assert SLEEPER not in scene.reachable()
 
 
+@pytest.mark.parametrize("way", list(Way))
+def test_who_was_put_out_while_nothing_could_be_written_is_sent_nothing_after_that(way: Way) -> None:
+    scene = Scene(way)
+    scene.notes.strangers.add(SLEEPER)
+    ended = soon(scene.run(lambda: scene.wake(every=5.0)))
+    assert ended.deliveries[SLEEPER] is (Delivery.LEFT_OUT if way is Way.UNICAST else Delivery.MISSED)
+    assert SLEEPER not in {under for _, under in scene.radio.air.sent}
+    assert ended.outcome is Outcome.ROTATED
+    assert {ONE, TWO, THREE} <= scene.reachable()
+
+
+def test_who_is_put_out_with_the_first_key_is_not_sent_the_second_by_itself() -> None:
+    scene = Scene(Way.UNICAST)
+
+    async def put_out() -> None:
+        await scene.notes.reached(Step.SWITCHING)
+        assert scene.notes.journal.targets[SLEEPER].delivery is Delivery.SENT
+        assert scene.runner is not None
+        scene.runner.put_out(SLEEPER)
+
+    ended = soon(scene.run(lambda: scene.wake(every=5.0), put_out))
+    assert ended.deliveries[SLEEPER] is Delivery.MISSED
+    assert {key for key, under in scene.radio.air.sent if under == SLEEPER} == {scene.keys[0]}
+
+
+def test_nobody_is_admitted_from_the_order_to_switch_until_the_key_is_known() -> None:
+    """The order is out, and the program dies before the stick has followed it; somebody who sleeps has no key yet."""
+    scene = Scene(Way.UNICAST, patience=30.0)
+    released: list[Step] = []
+    release = scene.notes.release
+
+    def note() -> None:
+        released.append(scene.notes.journal.step)
+        release()
+
+    scene.notes.release = note  # type: ignore[method-assign]
+
+    async def crash() -> None:
+        task = asyncio.ensure_future(scene.run())
+        await scene.notes.reached(Step.SWITCHING)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    soon(crash())
+    assert scene.notes.journal.step is Step.SWITCHING
+    assert scene.notes.journal.targets[SLEEPER].delivery is Delivery.PENDING
+    assert scene.radio.key == scene.old
+    released.clear()
+    ended = soon(scene.run())
+    assert ended.outcome is Outcome.ROTATED
+    assert released
+    assert Step.SWITCHING not in released
+
+
+def test_what_may_have_been_switched_is_not_given_up() -> None:
+    """One device alone has the key, the order is out, and the stick has lost what it had staged."""
+    scene = Scene(Way.UNICAST, patience=30.0, left_out=[TWO, THREE, SLEEPER])
+
+    async def crash() -> None:
+        task = asyncio.ensure_future(scene.run())
+        await scene.notes.reached(Step.SWITCHING)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    soon(crash())
+    scene.radio.lamps[ONE].hears(scene.keys[0])
+    scene.radio.lamps[ONE].power = False
+    scene.radio.reset(forgets=True)
+    ended = soon(scene.run())
+    assert ended.outcome is Outcome.ROTATED
+    assert scene.radio.key == scene.keys[1]
+    assert ONE in ended.stragglers
+
+
 # Giving up, and stopping
 
 
