@@ -30,6 +30,7 @@ from hubsec.events import (
     Exposed,
     Joined,
     KeysDisagree,
+    KeySent,
     Quarantined,
     Rejoined,
     RotationOverdue,
@@ -56,7 +57,7 @@ from hubsec.rotation.planning import Scene, plan_rotation
 from hubsec.rotation.radio import KeyRadio, KeyRoute, KeyState
 from hubsec.rotation.runner import Runner
 from hubsec.rotation.shapes import Delivery, Outcome, Outlook, RotationPlan, RotationProgress, Step, Way
-from hubsec.rotation.triggers import Rotating, objections, way_for
+from hubsec.rotation.triggers import Rotating, Trigger, acting, objections, way_for
 from hubsec.secret import Secret
 from hubsec.state import HubState
 from hubsec.store.sealed import SecretKind
@@ -116,6 +117,8 @@ class Rotations:
         self._overdue: dict[str, tuple[str, ...]] = {}
         self._troubles: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        # What is being written, and must be before the store is closed.
+        self._notes: set[asyncio.Task[None]] = set()
         self._looking: dict[str, asyncio.Lock] = {}
 
     # Planning
@@ -262,6 +265,11 @@ class Rotations:
             by=by,
             reason=reason,
             heals=plan.heals,
+            evicted=tuple(
+                need.device
+                for need in await standing_needs(self._state, authority, self._rotating)
+                if need.trigger is Trigger.EVICTION and need.device is not None
+            ),
         )
         books = self._books(authority)
         await books.write(journal)
@@ -442,11 +450,11 @@ class Rotations:
         if not needs:
             self._overdue.pop(name, None)
             return
-        plan = None
-        if any(self._rotating.acts_on(need.trigger) for need in needs):
+        plan, given_up_at = None, await self._given_up_at(authority)
+        if acting(needs, self._rotating, given_up_at=given_up_at):
             with suppress(HubsecError):
                 plan = await self.plan(authority, way=way_for(needs))
-        against = objections(needs, plan, self._rotating)
+        against = objections(needs, plan, self._rotating, given_up_at=given_up_at)
         if not against and plan is not None:
             self._overdue.pop(name, None)
             reason = " ".join(need.reason for need in needs)
@@ -460,6 +468,12 @@ class Rotations:
                 )
             )
 
+    async def _given_up_at(self, authority: HubAuthority) -> float | None:
+        """When the last rotation of that network was abandoned; None where it was not."""
+        network_id = _network_id(authority)
+        past = await self._state.store.run(lambda store: store.rotations(network_id, limit=1), writes=False)
+        return past[0].ended_at if past and past[0].outcome is Outcome.ABANDONED else None
+
     # What happens meanwhile
 
     def on_event(self, event: Event) -> None:
@@ -472,18 +486,22 @@ class Rotations:
             case Joined(device=str(device), name=name):
                 if runner is not None:
                     runner.joined(device, name)
-                self._spawn(note_return(self._state, authority, device))
+                self._write_down(note_return(self._state, authority, device))
             case Rejoined(device=str(device)):
-                self._spawn(note_return(self._state, authority, device))
+                self._write_down(note_return(self._state, authority, device))
             case Evicted(device=str(device), enforced=True):
                 if runner is not None:
                     runner.put_out(device)
                 if event.still_holds_network_key:
-                    self._spawn(self._note_and_look(authority, device))
+                    self._write_down(self._note_and_look(authority, device))
             case Quarantined(device=str(device), enforced=True):
                 if runner is not None:
                     runner.put_out(device)
+            case KeySent(exposed=True) if runner is not None:
+                runner.exposed()
             case Exposed():
+                if runner is not None:
+                    runner.exposed()
                 self._spawn(self.look(authority))
             case _:
                 pass
@@ -491,16 +509,23 @@ class Rotations:
     async def _note_and_look(self, authority: HubAuthority, device: Identity) -> None:
         with suppress(StoreError):  # told as the alarm
             await note_eviction(self._state, authority, device)
-        await self.look(authority)
+        self._spawn(self.look(authority))
 
     async def settle(self) -> None:
-        """The hub closes: whatever runs ends where it is."""
+        """The hub closes: whatever runs ends where it is, when all that others count on is written."""
+        while self._notes:
+            await asyncio.wait(tuple(self._notes))
         for runner in self._runners.values():
             runner.close()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _write_down(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -81,7 +81,7 @@ class HubBooks:
         rotated = ended.outcome is Outcome.ROTATED
         healed = rotated and journal.heals and not self._overheard(ended, state.allowlist)
         needs = await state.store.run(lambda store: store.needs(journal.network_id), writes=False)
-        settled = [need for need in needs if healed and _is_settled(need, ended)]
+        settled = [need for need in needs if healed and self._is_settled(need, journal)]
         name = secret_name(journal.network_id)
         await state.recorded(
             state.store.run(
@@ -107,6 +107,18 @@ class HubBooks:
             for device, delivery in ended.deliveries.items()
             if delivery is not Delivery.LEFT_OUT
         )
+
+    def _is_settled(self, need: Need, journal: Journal) -> bool:
+        """Whether that rotation, which heals, has dealt with it: whoever was put out does not have the new key.
+
+        No clock is asked: one that was set back would say of a later need that it stood before.
+        """
+        if need.trigger is not Trigger.EVICTION or need.device is None:
+            return True
+        target = journal.targets.get(need.device)
+        if target is None:
+            return need.device in journal.evicted
+        return target.delivery is Delivery.LEFT_OUT or self.belongs(need.device)
 
     def belongs(self, device: Identity) -> bool:
         """Whether it may be on the network."""
@@ -170,13 +182,6 @@ class HubBooks:
         self, kind: type[E], **fields: object
     ) -> None:
         self._state.publish(kind(time=self.utc(), radio=self._authority.radio.name, **fields))  # type: ignore[arg-type]
-
-
-def _is_settled(need: Need, ended: RotationProgress) -> bool:
-    """Whether that rotation, which heals, has dealt with it: it stood before, or its device did not get the new key."""
-    if need.since <= ended.started_at:
-        return True
-    return need.trigger is Trigger.EVICTION and need.device in _of(ended, Delivery.LEFT_OUT)
 
 
 def _of(ended: RotationProgress, delivery: Delivery) -> tuple[Identity, ...]:

@@ -49,7 +49,8 @@ class LiveKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Journal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where one rotation stands. `keys` are the next ones, one for each round, drawn before the first is sent; `old` is
     the one from before. `deadline` is that of the present phase, `patience` the seconds that each phase has. `heals`
-    is what the dry run said."""
+    is what the dry run said, until a key went out meanwhile that a listener could open. `evicted`: who had been put out
+    when this began, and holds no newer key than the old one."""
 
     what: ClassVar[str] = "journal of a rotation"
     version: int = VERSION
@@ -68,6 +69,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     by: str
     reason: str
     heals: bool = False
+    evicted: tuple[Identity, ...] = ()
 
     @property
     def fits(self) -> bool:

@@ -342,11 +342,22 @@ class Machine:
         target, tries = self.journal.targets.get(device), self._tries.get(device)
         if target is not None and target.delivery is Delivery.SENT and self._phase is _Phase.CONFIRMING:
             return self._set([device], Delivery.MISSED) + self._pump(now)
+        if target is None and device in self.journal.evicted:
+            # It came back to be put out once more, and nobody knows with which key.
+            self._change(evicted=tuple(one for one in self.journal.evicted if one != device))
+            return (Write(journal=self.journal),)
         if target is None or target.delivery is not Delivery.PENDING:
             return ()
         untried = self._whole and (tries is None or not (tries.count or tries.busy))
         out = Delivery.LEFT_OUT if untried and not self.journal.by_broadcast else Delivery.MISSED
         return self._set([device], out) + self._pump(now)
+
+    def exposed(self) -> Acts:
+        """A network key was sent where a listener could open it: what this rotation was to heal it no longer does."""
+        if self._phase is _Phase.OVER or not self.journal.heals:
+            return ()
+        self._change(heals=False)
+        return (Write(journal=self.journal),)
 
     def abandon(self, reason: str) -> Acts:
         """Give it up. Raises :class:`~hubsec.errors.Refused` when it is too late (rule 11)."""

@@ -88,6 +88,7 @@ class Runner:
         self._news: list[tuple[Identity, str | None]] = []
         self._noted: list[tuple[Identity, str | None]] = []
         self._reason_to_abandon: str | None = None
+        self._exposed = False
         self._over: asyncio.Future[RotationProgress] = asyncio.get_running_loop().create_future()
         # Whether somebody asks how it ended is up to them.
         self._over.add_done_callback(lambda over: over.cancelled() or over.exception())
@@ -111,6 +112,11 @@ class Runner:
     def put_out(self, device: Identity) -> None:
         """A device is no longer to be on the network."""
         self._tell_of(device, None)
+
+    def exposed(self) -> None:
+        """A network key was sent meanwhile where a listener could open it."""
+        self._exposed = True
+        self._queue.put_nowait(lambda machine, _now: machine.exposed())
 
     def _tell_of(self, device: Identity, name: str | None) -> None:
         self._news.append((device, name))
@@ -174,7 +180,7 @@ class Runner:
                 stop_hearing = self._radio.heard(self._heard)
             await self._look_for_newcomers()
             acts = self._shut_out(machine, loop.time()) + self._hear_news(machine, loop.time())
-            acts += machine.begin()
+            acts += (machine.exposed() if self._exposed else ()) + machine.begin()
             if self._reason_to_abandon is not None and machine.abandonable:
                 acts = machine.abandon(self._reason_to_abandon)
             while True:

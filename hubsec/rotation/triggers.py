@@ -97,10 +97,28 @@ def way_for(needs: Iterable[Need]) -> Way:
     return Way.BROADCAST if all(need.trigger is Trigger.AGE for need in needs) else Way.UNICAST
 
 
-def objections(needs: Iterable[Need], plan: RotationPlan | None, rotating: Rotating) -> tuple[str, ...]:
+def acting(
+    needs: Iterable[Need], rotating: Rotating, *, given_up_at: float | None = None
+) -> tuple[Need, ...]:
+    """Those of these needs that may start a rotation; see :func:`objections`."""
+    return tuple(
+        need
+        for need in needs
+        if rotating.acts_on(need.trigger) and (given_up_at is None or need.since > given_up_at)
+    )
+
+
+def objections(
+    needs: Iterable[Need], plan: RotationPlan | None, rotating: Rotating, *, given_up_at: float | None = None
+) -> tuple[str, ...]:
     """Why these needs may not start a rotation by themselves; nothing when they may. `plan` is the dry run, None where
-    none was made."""
+    none was made. `given_up_at`: when the last rotation was abandoned, None where it was not; what stood then does
+    not begin it once more."""
     needs = tuple(needs)
+    if any(map(rotating.acts_on, (need.trigger for need in needs))) and not acting(
+        needs, rotating, given_up_at=given_up_at
+    ):
+        return (*(need.reason for need in needs), "A rotation for that was given up: call hub.rotate().")
     if not any(rotating.acts_on(need.trigger) for need in needs):
         return (*(need.reason for need in needs), "This hub changes no key by itself: call hub.rotate().")
     if plan is None:

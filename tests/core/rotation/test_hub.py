@@ -10,10 +10,12 @@ import pytest
 from hubsec import Hub
 from hubsec.errors import HubsecError, NotEnforceable, Refused, RotationStopped, StoreError
 from hubsec.events import (
+    Evicted,
     Joined,
     KeyDelivered,
     KeyRotated,
     KeysDisagree,
+    KeySent,
     Rejoined,
     RotationAbandoned,
     RotationOverdue,
@@ -26,7 +28,7 @@ from hubsec.radio import Support
 from hubsec.requests import JoinKind
 from hubsec.rotation.journal import KeyRing, secret_name, unpack
 from hubsec.rotation.shapes import Delivery, Outcome, Outlook, Step, Way
-from hubsec.rotation.triggers import Rotating
+from hubsec.rotation.triggers import Need, Rotating, Trigger
 from hubsec.secret import Secret
 from hubsec.store.sealed import SecretKind
 from tests.core.hub.conftest import FakeRadio, collect, let_in
@@ -430,3 +432,113 @@ async def test_who_observes_leaves_a_rotation_to_one_that_enforces(keyed: KeyedR
         assert "only observes" in keys.trouble
         assert hub.rotation() is None
     assert len(keyed.air.sent) == sent
+
+
+async def test_a_need_is_written_down_however_soon_the_hub_closes(keyed: KeyedRadio, tmp_path: Path) -> None:
+    home = tmp_path / "hub"
+    async with Hub(keyed, home=home, rotating=ROTATING) as hub:
+        await list_all(hub, keyed)
+        hub._state.publish(
+            Evicted(
+                time=0,
+                radio="fake",
+                device=THREE,
+                reason="It lies.",
+                confirmed=True,
+                still_holds_network_key=True,
+            )
+        )
+    async with Hub(keyed, home=home, rotating=ROTATING) as hub:
+        assert [need.device for need in await needs_of(hub)] == [THREE]
+
+
+async def needs_of(hub: Hub) -> tuple[Need, ...]:
+    return await hub.store.run(lambda store: store.needs(), writes=False)
+
+
+async def test_who_is_put_out_again_with_the_new_key_is_still_to_be_rotated_out(
+    keyed: KeyedRadio, tmp_path: Path
+) -> None:
+    async with Hub(keyed, home=tmp_path / "hub", rotating=Rotating(pace=FAST, patience=1.0)) as hub:
+        await list_all(hub, keyed)
+        await hub.evict(THREE)
+        await overdue_of(hub, some=True)
+        await list_all(hub, keyed)  # It is let in anew.
+        sent = asyncio.Event()
+        hub.on(KeyDelivered, lambda e: sent.set() if e.device == THREE else None)
+        rotation = await hub.rotate(way="unicast")
+        await asyncio.wait_for(sent.wait(), 10)
+        await hub.evict(THREE)
+        await rotation.ended()
+        assert keyed.lamps[THREE].holds(keyed.key)
+        assert [need.device for need in await needs_of(hub)] == [THREE]
+
+
+@pytest.mark.usefixtures("awake")
+@pytest.mark.parametrize("again", [False, True])
+async def test_what_is_exposed_meanwhile_stays_exposed(hub: Hub, keyed: KeyedRadio, *, again: bool) -> None:
+    await hub._authorities["fake"]._expose("Somebody listened.")
+    await overdue_of(hub, some=True)
+    rotation = await hub.rotate()
+    assert rotation.progress.way is Way.UNICAST
+    if again:
+        hub._state.publish(
+            KeySent(
+                time=0,
+                radio="fake",
+                device=name_of(7),
+                rule="approval",
+                reason="By approval.",
+                credential=CredentialKind.APPROVAL,
+                exposed=True,
+            )
+        )
+    assert (await rotation.ended()).outcome is Outcome.ROTATED
+    assert (await hub.posture()).networks[0].exposed is again
+    assert bool(await overdue_of(hub, some=again)) is again
+
+
+async def test_a_clock_that_is_set_back_rotates_nobody_twice(keyed: KeyedRadio, tmp_path: Path) -> None:
+    del keyed.lamps[SLEEPER]
+    now = 1_700_000_000.0
+    rotating = Rotating(pace=FAST, patience=0.5, after_eviction=True)
+    async with Hub(keyed, home=tmp_path / "hub", rotating=rotating, clock=lambda: now) as hub:
+        await list_all(hub, keyed)
+        ended = asyncio.Event()
+        hub.on(RotationStarted, lambda _: ended.set())
+        await hub.store.run(
+            lambda store: store.need(
+                Need(
+                    network_id=keyed.network_id,
+                    trigger=Trigger.EVICTION,
+                    device=name_of(8),
+                    since=now + 86_400,
+                    reason="It was put out, by a clock that was ahead.",
+                )
+            )
+        )
+        await hub._rotations.look(hub._authorities["fake"])
+        rotation = hub.rotation()
+        assert rotation is not None
+        await rotation.ended()
+        assert await needs_of(hub) == ()
+        await asyncio.sleep(0.05)
+        assert len(await hub.rotations()) == 1
+
+
+async def test_what_was_given_up_does_not_begin_by_itself_once_more(
+    keyed: KeyedRadio, tmp_path: Path
+) -> None:
+    rotating = Rotating(pace=FAST, patience=60.0, after_eviction=True)
+    async with Hub(keyed, home=tmp_path / "hub", rotating=rotating) as hub:
+        await list_all(hub, keyed)
+        started = asyncio.Event()
+        hub.on(RotationStarted, lambda _: started.set())
+        await hub.evict(THREE)
+        await asyncio.wait_for(started.wait(), 10)
+        rotation = hub.rotation()
+        assert rotation is not None
+        await rotation.abandon(by="anna")
+        assert "given up" in (await overdue_of(hub, some=True))[-1]
+        assert hub.rotation() is None
+        assert [one.outcome for one in await hub.rotations()] == [Outcome.ABANDONED]
