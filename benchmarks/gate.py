@@ -244,6 +244,11 @@ def run() -> list[Row]:
 class _Nobody:
     """A guard of a network that nobody is shut out of."""
 
+    def rule(self, node_id: int) -> str:
+        """By none."""
+        del node_id
+        return ""
+
     def silenced(self, node_id: int) -> None:
         """Nobody is."""
 
