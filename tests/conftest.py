@@ -1,5 +1,5 @@
-"""What every test is held to: it leaves nothing running, warns of nothing, and logs nothing that can't be
-formatted.
+"""What every test is held to: it leaves nothing running, warns of nothing, logs nothing that can't be formatted, and
+leaves no secret where it can be read (:mod:`tests.leaks.watching`).
 
 A test that breaks one of these fails in its teardown. `tests/house/test_guards.py` shows that each guard
 fires. Warnings and exceptions that nobody could catch are errors by `filterwarnings` in pyproject.toml.
@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.leaks import watching
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -92,7 +94,10 @@ _log_guard = _LogGuard()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    del config
+    config.addinivalue_line(
+        "markers", f"{watching.MARKER}(*places, reason): what the test itself writes a secret into, and why"
+    )
+    watching.start()
     asyncio.Runner.close = _checked_close  # type: ignore[method-assign]
     asyncio.BaseEventLoop.call_exception_handler = _checked_exception  # type: ignore[method-assign]
     logging.getLogger().addHandler(_log_guard)
@@ -104,6 +109,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     del config
+    watching.stop()
     asyncio.Runner.close = _close_runner  # type: ignore[method-assign]
     asyncio.BaseEventLoop.call_exception_handler = _handle_exception  # type: ignore[method-assign]
     logging.getLogger().removeHandler(_log_guard)
@@ -112,12 +118,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     _trouble.clear()
+    watching.begin()
     item.stash[_THREADS] = frozenset(threading.enumerate())
     return (yield)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+    with watching.wide(fixturedef):
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    folder = watching.folder_of(item)
     result = yield
     gc.collect(1)  # exceptions that nobody fetched are told when their task is collected
     deadline = time.monotonic() + THREAD_GRACE
@@ -125,6 +139,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
         thread.join(max(0.0, deadline - time.monotonic()))
         if thread.is_alive():
             _trouble.append(f"stray thread: {thread!r}")
+    _trouble.extend(watching.verdict(item, folder))
     if _trouble:
         text = "\n".join(_trouble)
         _trouble.clear()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from hubsec.errors import StoreError
+from hubsec.secret import Secret
 
 DATABASE: Final = "hubsec.db"
 KEY: Final = "hubsec.key"
@@ -78,7 +79,7 @@ def read_owned(path: Path, limit: int) -> bytes | None:
             raise StoreError(f"{path} can't be read: {error.strerror}.") from error
 
 
-def write_new(path: Path, content: bytes) -> None:
+def write_new(path: Path, content: Secret) -> None:
     """Put `content` into `path`, which appears whole or not at all, and is on disk when this returns.
 
     Raises :class:`~hubsec.errors.StoreError`; a `path` that is there already is one reason.
@@ -88,7 +89,7 @@ def write_new(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            file.write(content.reveal())
             file.flush()
             os.fsync(file.fileno())
         # A link, unlike a rename, does not replace what is there.

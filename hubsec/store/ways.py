@@ -105,14 +105,13 @@ class KeyFile(Unlock):
     def make(self, folder: Path, store: str, before: Way | None) -> Made:
         found = None if before is not None else _read_key(folder / KEY)
         if found is None:
-            key = os.urandom(KEY_BYTES)
+            found = Secret(os.urandom(KEY_BYTES))
             if before is None:
-                write_new(folder / KEY, key)
+                write_new(folder / KEY, found)
             else:
                 # One that is there already was never in force, or is by now the key file itself.
                 erase(folder / NEXT_KEY)
-                write_new(folder / NEXT_KEY, key)
-            found = Secret(key)
+                write_new(folder / NEXT_KEY, found)
         return Made(found, ByFile())
 
     @override
@@ -130,13 +129,16 @@ class KeyFile(Unlock):
 
 def _read_key(path: Path) -> Secret | None:
     """The key in that file; None when there is none. Raises SealError when it is no key file."""
+    key = _content(path)
+    if key is not None and len(key) != KEY_BYTES:
+        raise SealError(f"{path} is no key file of hubsec: restore it from a backup. {WHAT_ELSE}")
+    return key
+
+
+def _content(path: Path) -> Secret | None:
     # One byte more than a key shows that it is none.
     content = read_owned(path, KEY_BYTES + 1)
-    if content is None:
-        return None
-    if len(content) != KEY_BYTES:
-        raise SealError(f"{path} is no key file of hubsec: restore it from a backup. {WHAT_ELSE}")
-    return Secret(content)
+    return None if content is None else Secret(content)
 
 
 class Passphrase(Unlock):
@@ -227,7 +229,7 @@ class OsKeyring(Unlock):
         # The other one of two names: the key in force stays until the database has the new wrap.
         way = ByKeyring(SERVICE, next(name for name in (f"{store}/1", f"{store}/2") if name != taken))
         key = Secret(os.urandom(KEY_BYTES))
-        _keyring("set_password", way, base64.b64encode(key.reveal()).decode())
+        _keyring("set_password", way, key)
         if self.find(folder, way) != (key,):
             raise SealError(
                 "The keyring did not keep the key that it was given: look at its settings, or take a passphrase or "
@@ -258,7 +260,7 @@ class OsKeyring(Unlock):
 _PLAIN: Final = "PlaintextKeyring"
 
 
-def _keyring(call: str, way: ByKeyring, *given: str) -> Any:  # noqa: ANN401 - a backend returns what it likes
+def _keyring(call: str, way: ByKeyring, *given: Secret) -> Any:  # noqa: ANN401 - a backend returns what it likes
     """Call the keyring; whatever comes of that is an error of ours."""
     try:
         import keyring  # noqa: PLC0415 - an extra
@@ -266,15 +268,21 @@ def _keyring(call: str, way: ByKeyring, *given: str) -> Any:  # noqa: ANN401 - a
         raise SealError('The keyring needs the library keyring: pip install "hubsec[keyring]".') from None
     try:
         backend = keyring.get_keyring()
-        if type(backend).__name__ != _PLAIN:
-            return getattr(keyring, call)(way.service, way.account, *given)
+        if type(backend).__name__ == _PLAIN:
+            problem = "keeps secrets in a plain file: take a passphrase, or hubsec's own file"
+        else:
+            # Text is made of it only now, for nobody's local variable to hold it.
+            return getattr(keyring, call)(
+                way.service, way.account, *(base64.b64encode(one.reveal()).decode() for one in given)
+            )
     except Exception as error:  # noqa: BLE001 - a backend speaks to a desktop, and raises whatever that makes it
-        # Its text is left out: nobody knows what a backend quotes.
-        raise SealError(
-            f"The keyring does not answer ({type(error).__name__}): unlock it and try again, or where there is no "
-            "desktop to unlock it, take a passphrase or the file."
-        ) from None
-    raise SealError("This keyring keeps secrets in a plain file: take a passphrase, or hubsec's own file.")
+        # Its text is left out, and so is the error itself: nobody knows what a backend quotes.
+        problem = (
+            f"does not answer ({type(error).__name__}): unlock it and try again, or where there is no desktop to "
+            "unlock it, "
+            "take a passphrase or the file"
+        )
+    raise SealError(f"The keyring {problem}.")
 
 
 def remove(folder: Path, way: Way) -> None:

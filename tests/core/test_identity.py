@@ -65,6 +65,9 @@ NODE = "c0ffee01:12"
         (b"c0ffee01:12", None),
     ],
 )
+@pytest.mark.leaves_secrets(
+    "tracebacks", reason="a DSK is given where a device is named: it is in the caller's own arguments"
+)
 def test_a_zwave_device_is_its_dsk_or_its_place(text: Any, identity: str | None) -> None:
     if identity is None:
         with pytest.raises(StickerError, match="c0ffee01:12"):
@@ -93,6 +96,9 @@ def test_an_identity_says_its_network(text: str, network: Network) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 5, b"x", [], object(), "", "nonsense", "\0", "\ud800", PRINTED[:-1]])
+@pytest.mark.leaves_secrets(
+    "tracebacks", reason="a DSK is given where a device is named: it is in the caller's own arguments"
+)
 def test_nonsense_is_nobody_and_is_not_told_again(value: Any) -> None:
     for read in (any_identity, zigbee_identity, zwave_identity):
         with pytest.raises(StickerError) as caught:

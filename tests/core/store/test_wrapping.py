@@ -30,6 +30,12 @@ from hubsec.store.sealed import SecretKind
 from hubsec.store.ways import ByFile, ByKeyring, ByPassphrase, Unlock
 from tests.core.store.made import KEY, LAMP, entry
 
+pytestmark = pytest.mark.leaves_secrets(
+    "words",
+    "*.keyring",
+    reason="a file with a passphrase, and a keyring that outlives a program that is killed",
+)
+
 WORDS = "correct horse battery staple"
 OTHER = "five other words by chance"
 
@@ -376,7 +382,7 @@ async def test_the_loop_does_not_derive_keys(folder: Path, monkeypatch: pytest.M
     [
         (NoKeyring, r"does not answer \(NoKeyringError\): .*take a passphrase or the file"),
         (Forgetful, "did not keep the key"),
-        (PlaintextKeyring, "in a plain file"),
+        (PlaintextKeyring, "keeps secrets in a plain file"),
         (Broken, r"does not answer \(OSError\)"),
     ],
 )
