@@ -153,10 +153,10 @@ class Hub(Reincluding):
         """Whether decisions are carried out or only said."""
         return self._mode
 
-    async def rewrap(self, unlock: Unlock) -> None:
+    async def rewrap(self, unlock: Unlock, *, by: str = OPERATOR) -> None:
         """Let `unlock` open the hub's store from now on, and nothing else any more. No secret is sealed anew; the
         next hub over this home is to be given `unlock`. Raises :class:`~hubsec.errors.StoreError`."""
-        await self.store.rewrap(unlock, at=self.now())
+        await self.store.rewrap(unlock, by=by, at=self.now())
 
     def now(self) -> float:
         """Seconds since the epoch, UTC."""

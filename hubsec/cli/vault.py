@@ -20,8 +20,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hubsec.audit.records import Channel
 from hubsec.errors import SealError
-from hubsec.hub import default_home
+from hubsec.hub import OPERATOR, default_home
 from hubsec.store import AsyncStore
 from hubsec.store.sealed import SecretKind
 from hubsec.store.ways import (
@@ -34,6 +35,7 @@ from hubsec.store.ways import (
     Passphrase,
     Unlock,
     Way,
+    name_of,
 )
 from hubsec.store.wrapping import Wrapping
 
@@ -110,9 +112,9 @@ def _told(found: _Found) -> dict[str, object]:
     wrapping = found.wrapping
     told: dict[str, object] = {"way": None, "since": None, "left": None, "sealed": found.sealed}
     if wrapping is not None:
-        told["way"] = wrapping.way.__struct_config__.tag
+        told["way"] = name_of(wrapping.way)
         told["since"] = wrapping.wrapped_at
-        told["left"] = None if wrapping.left is None else wrapping.left.__struct_config__.tag
+        told["left"] = None if wrapping.left is None else name_of(wrapping.left)
         if isinstance(wrapping.way, ByPassphrase):
             told["scrypt"] = {"log_n": wrapping.way.log_n, "r": wrapping.way.r, "p": wrapping.way.p}
     return told
@@ -150,7 +152,8 @@ def rewrap(
 
 async def _rewrap(home: Path, now: Unlock, then: Unlock) -> Wrapping:
     async with AsyncStore(home, unlock=now) as store:
-        return await store.rewrap(then, at=time.time())
+        store.stands_under("", Channel.CLI)
+        return await store.rewrap(then, by=OPERATOR, at=time.time())
 
 
 def _present(way: Way, file: Path | None) -> Unlock:

@@ -301,10 +301,10 @@ class AsyncStore:
         """How the key is opened; None while there is none. Needs no key."""
         return await self.run(lambda store: store.wrapping, writes=False)
 
-    async def rewrap(self, unlock: Unlock, *, at: float) -> Wrapping:
+    async def rewrap(self, unlock: Unlock, *, at: float, by: str = "operator") -> Wrapping:
         """Let `unlock` open the store from now on, and nothing else any more; see `Store`."""
         # Alone, for it has more than one transaction, and cuts the log between them.
-        return await self.run(lambda store: store.rewrap(unlock, at=at), writes=False)
+        return await self.run(lambda store: store.rewrap(unlock, by=by, at=at), writes=False)
 
     # The writer thread
 

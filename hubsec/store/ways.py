@@ -63,6 +63,11 @@ class ByKeyring(msgspec.Struct, frozen=True, tag="keyring", tag_field="way"):
 type Way = ByFile | ByPassphrase | ByKeyring
 
 
+def name_of(way: Way) -> str:
+    """What a way is called: ``file``, ``passphrase``, ``keyring``."""
+    return str(way.__struct_config__.tag)
+
+
 class Made(NamedTuple):
     """A new key-encryption key, and how it is found again."""
 

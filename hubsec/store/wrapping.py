@@ -35,6 +35,7 @@ from hubsec.store.ways import (
     Unlock,
     Way,
     as_stored,
+    name_of,
     remove,
     settle,
     way_from,
@@ -113,7 +114,7 @@ class DataKey:
         return seal
 
     def _unlock_for(self, way: Way) -> Unlock:
-        stored = way.__struct_config__.tag
+        stored = name_of(way)
         if self._unlock is None:
             return as_stored(way)
         if self._unlock.name != stored:

@@ -49,7 +49,7 @@ EXPECTED: Final = {
 PUBLIC: Final = frozenset(
     {
         b"ZigBeeAlliance09",  # R23, 4.4.3: the default trust center link key
-        bytes.fromhex("9F5595F10257C8A469CBF42BC93FEE31"),  # the ZLL master key, published
+        bytes.fromhex("814286865DC1C8B2C8CBC52E5D65D1B8"),  # the touchlink preconfigured link key, published
     }
 )
 """Keys that everybody has."""

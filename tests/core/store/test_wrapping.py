@@ -23,6 +23,7 @@ from keyring.backends.fail import Keyring as NoKeyring
 from keyring.backends.null import Keyring as Forgetful
 
 from hubsec import Hub, KeyFile, OsKeyring, Passphrase
+from hubsec.audit.records import Kind
 from hubsec.errors import SealError, StoreError
 from hubsec.secret import Secret
 from hubsec.store import AsyncStore, Store, ways
@@ -370,7 +371,7 @@ async def test_the_loop_does_not_derive_keys(folder: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(Passphrase, "_derive", watched)
     async with AsyncStore(folder, unlock=Passphrase(WORDS)) as store:
-        await store.rewrap(Passphrase(OTHER), at=2.0)
+        await store.rewrap(Passphrase(OTHER), by="Ada", at=2.0)
     assert threads == ["hubsec store"] * 2
 
 
@@ -395,7 +396,7 @@ def test_a_keyring_that_is_none_is_told(
     fill(folder, None)
     with Store(folder) as store:
         with pytest.raises(SealError, match=says):
-            store.rewrap(OsKeyring(), at=2.0)
+            store.rewrap(OsKeyring(), by="Ada", at=2.0)
         assert store.wrapping is not None
         assert store.wrapping.way == ByFile()
     with Store(folder) as store:
@@ -431,13 +432,13 @@ AGAIN: dict[str, Callable[[], Unlock]] = WAYS | {"passphrase": lambda: Passphras
 def test_from_one_way_to_the_other(filled: tuple[Path, list[Any]], old: str, new: str, backend: Kept) -> None:
     folder, _ = filled
     with Store(folder) as store:
-        store.rewrap(WAYS[old](), at=2.0)
+        store.rewrap(WAYS[old](), by="Ada", at=2.0)
     (wrap,) = raw(folder, "SELECT way, wrapped, key_check FROM data_key")
     old_key = (folder / "hubsec.key").read_bytes() if old == "file" else None
     old_entries = dict(backend.held)
     with Store(folder, unlock=WAYS[old]()) as store:
         data_key = store._key().key
-        done = store.rewrap(AGAIN[new](), at=3.0)
+        done = store.rewrap(AGAIN[new](), by="Ada", at=3.0)
         assert (done.way.__struct_config__.tag, done.wrapped_at, done.left) == (new, 3.0, None)
         # Gone while it is still open, from each file that there is.
         left = contents(folder)
@@ -463,7 +464,7 @@ def test_from_one_way_to_the_other(filled: tuple[Path, list[Any]], old: str, new
 
 def test_an_open_store_seals_on_under_the_new_wrap(folder: Path) -> None:
     with Store(folder) as store:
-        store.rewrap(Passphrase(WORDS), at=2.0)
+        store.rewrap(Passphrase(WORDS), by="Ada", at=2.0)
         store.put(entry(), KEY, by="Ada", at=3.0)
     with Store(folder, unlock=Passphrase(WORDS)) as store:
         assert store.credential(LAMP) == KEY
@@ -475,6 +476,8 @@ async def test_a_hub_wraps_anew_and_opens_so(folder: Path) -> None:
         found = await hub.store.wrapping()
         assert found is not None
         assert isinstance(found.way, ByPassphrase)
+        told = await hub.store.run(lambda store: store.audit(kinds=[Kind.ACT]), writes=False)
+        assert [record.seq for record in told if '"vault-rewrap"' in str(record.body)]
     with pytest.raises(SealError, match="passphrase"):
         await Hub(home=folder).__aenter__()
     async with Hub(home=folder, unlock=Passphrase(WORDS)):
@@ -492,7 +495,7 @@ def test_what_a_reader_keeps_in_the_log_is_named_and_goes_later(
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM data_key").fetchall()
         with caplog.at_level(logging.WARNING):
-            done = store.rewrap(KeyFile(), at=2.0)
+            done = store.rewrap(KeyFile(), by="Ada", at=2.0)
         assert isinstance(done.left, ByKeyring)
         assert "not all gone yet" in caplog.text
         assert len(backend.held) == 1
@@ -510,7 +513,7 @@ def test_a_keyring_that_can_t_be_asked_to_forget_is_asked_later(
     fill(folder, OsKeyring())
     with Store(folder, unlock=OsKeyring()) as store:
         use(monkeypatch, NoKeyring())  # type: ignore[no-untyped-call]
-        assert isinstance(store.rewrap(Passphrase(WORDS), at=2.0).left, ByKeyring)
+        assert isinstance(store.rewrap(Passphrase(WORDS), by="Ada", at=2.0).left, ByKeyring)
     use(monkeypatch, backend)
     with Store(folder, unlock=Passphrase(WORDS)) as store:
         assert store.wrapping is not None
@@ -531,7 +534,7 @@ def test_a_re_wrapping_that_fails_leaves_all_as_it_was(
         store._database._connection.execute(statement.get(harm, "PRAGMA query_only = ON"))
         for unlock in (KeyFile(), Passphrase(WORDS), OsKeyring()):
             with pytest.raises(StoreError):
-                store.rewrap(unlock, at=2.0)
+                store.rewrap(unlock, by="Ada", at=2.0)
             assert store.wrapping == before
         assert store.credential(LAMP) == KEY
     raw(folder, "DROP TRIGGER IF EXISTS no")
@@ -543,7 +546,7 @@ def test_a_re_wrapping_that_fails_leaves_all_as_it_was(
 
 def test_there_is_nothing_to_wrap_where_there_is_no_key(folder: Path) -> None:
     with Store(folder, require_key=False) as store, pytest.raises(SealError, match="no key"):
-        store.rewrap(KeyFile(), at=2.0)
+        store.rewrap(KeyFile(), by="Ada", at=2.0)
 
 
 # Killed
@@ -608,7 +611,7 @@ def run(folder, old, new, at):
         setattr(os, name, counted(getattr(os, name)))
     with Store(folder, unlock=WAYS[old]()) as store:
         last = at
-        store.rewrap(WAYS[new](), at=3.0)
+        store.rewrap(WAYS[new](), by="Ada", at=3.0)
         os.kill(os.getpid(), signal.SIGTERM)
 
 for at in map(int, sys.argv[4:]):
@@ -696,7 +699,7 @@ def test_killed_at_each_step_the_old_way_opens_it_or_the_new_one(
 
 async def test_a_cancelled_re_wrapping_is_done_all_the_same(folder: Path) -> None:
     async with AsyncStore(folder) as store:
-        asking = asyncio.ensure_future(store.rewrap(Passphrase(WORDS), at=2.0))
+        asking = asyncio.ensure_future(store.rewrap(Passphrase(WORDS), by="Ada", at=2.0))
         await asyncio.sleep(0)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
