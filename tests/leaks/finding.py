@@ -2,7 +2,7 @@
 
 Each form of a secret is looked for in one of two views of a text: as it is, and *squeezed*, which is in lower case and
 without what separates digits, so that hex is one pattern with whatever stands between. A set of numbers says first
-whether it is worth looking: every 8 bytes of a pattern's first 15 are in it, so that one of them meets a multiple of
+whether it is worth looking: every 8 of 15 bytes in a row of a pattern are in it, so that one of them meets a multiple of
 8 in whatever holds the pattern. A text is cut into eights and held against that set, which takes as long for a thousand
 secrets as for one. Only what passes is searched for the patterns themselves.
 """
@@ -10,9 +10,11 @@ secrets as for one. Only what passes is searched for the patterns themselves.
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import re
 import struct
+import sys
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -21,6 +23,7 @@ LEAST = 8
 VARIETY = 6
 """Different bytes that a secret has at least. A key of zeros is in every file, and nobody's secret."""
 _WINDOW = 8
+_MONOTONE = 2
 _SEPARATORS = b" \t\r\n:-_.,;'\"\\/()[]{}|<>"
 _LOWER = bytes(range(256)).lower()
 
@@ -70,15 +73,29 @@ def forms(value: bytes) -> tuple[Form, ...]:
     return tuple({(form.pattern, form.squeezed): form for form in reversed(found)}.values())
 
 
+class _Marks(NamedTuple):
+    """The eights of a secret's forms, for the text as it is and squeezed, and the forms that have none of use."""
+
+    plain: frozenset[int]
+    squeezed: frozenset[int]
+    others: tuple[Form, ...]
+
+
 @functools.lru_cache(maxsize=4096)
-def _windows(value: bytes) -> tuple[frozenset[int], frozenset[int]]:
-    """The eights of each form of `value`, for the text as it is and squeezed."""
+def _marks(value: bytes) -> _Marks:
     views: tuple[set[int], set[int]] = set(), set()
+    others = []
     for form in forms(value):
-        if len(form.pattern) >= 2 * _WINDOW - 1:
-            for start in range(_WINDOW):
-                views[form.squeezed].update(struct.unpack_from("=Q", form.pattern, start))
-    return frozenset(views[0]), frozenset(views[1])
+        last = len(form.pattern) - (2 * _WINDOW - 1)
+        for first in {0, last // 2, last} if last >= 0 else ():
+            parts = [form.pattern[start : start + _WINDOW] for start in range(first, first + _WINDOW)]
+            # Eight zeros are met everywhere.
+            if min(len(set(part)) for part in parts) > _MONOTONE:
+                views[form.squeezed].update(int.from_bytes(part, sys.byteorder) for part in parts)
+                break
+        else:
+            others.append(form)
+    return _Marks(frozenset(views[0]), frozenset(views[1]), tuple(others))
 
 
 def is_worth_looking_for(value: bytes) -> bool:
@@ -92,32 +109,54 @@ def squeezed(text: bytes) -> bytes:
 
 
 class Finder:
-    """Looks for some secrets."""
+    """Looks for some secrets, of which more may be added, and those be taken away again."""
 
-    def __init__(self, values: Iterable[bytes]) -> None:
-        self._values = [value for value in values if is_worth_looking_for(value)]
-        windows = [_windows(value) for value in self._values]
-        self._plain = frozenset().union(*(plain for plain, _ in windows))
-        self._squeezed = frozenset().union(*(packed for _, packed in windows))
-        # Few forms are so short that no eight of theirs has to meet a multiple of eight.
-        self._short = tuple(
-            form
-            for value in self._values
-            for form in forms(value)
-            if len(form.pattern) < 2 * _WINDOW - 1 and len(value) >= LEAST
-        )
+    def __init__(self, values: Iterable[bytes] = ()) -> None:
+        self._values: dict[bytes, None] = {}
+        self._plain: set[int] = set()
+        self._squeezed: set[int] = set()
+        # Few forms are so short, or so even, that no eight of theirs says anything.
+        self._others: list[Form] = []
+        for value in values:
+            self.add(value)
+
+    def add(self, value: bytes) -> None:
+        """Look for `value`, too, where that would say anything."""
+        if value in self._values or not is_worth_looking_for(value):
+            return
+        self._values[value] = None
+        marks = _marks(value)
+        self._plain |= marks.plain
+        self._squeezed |= marks.squeezed
+        self._others += marks.others
+
+    @contextlib.contextmanager
+    def also(self, values: Iterable[bytes]) -> Iterator[None]:
+        """Look for `values`, too, meanwhile."""
+        own = [value for value in values if value not in self._values]
+        plain = set().union(*(_marks(value).plain for value in own)) - self._plain
+        packed = set().union(*(_marks(value).squeezed for value in own)) - self._squeezed
+        count = len(self._others)
+        for value in own:
+            self.add(value)
+        try:
+            yield
+        finally:
+            self._plain -= plain
+            self._squeezed -= packed
+            del self._others[count:]
+            for value in own:
+                self._values.pop(value, None)
 
     def find(self, text: bytes) -> tuple[bytes, str] | None:
         """A secret that stands in `text`, and its form; None when there is none."""
         if not self._values or len(text) < LEAST:
             return None
         packed = squeezed(text)
-        if not (_meets(self._plain, text) or _meets(self._squeezed, packed)):
-            short = next(
-                (form for form in self._short if form.pattern in (packed if form.squeezed else text)), None
-            )
-            if short is None:
-                return None
+        if not (_meets(self._plain, text) or _meets(self._squeezed, packed)) and not any(
+            form.pattern in (packed if form.squeezed else text) for form in self._others
+        ):
+            return None
         for value in self._values:
             for form in forms(value):
                 if form.pattern in (packed if form.squeezed else text):
@@ -125,7 +164,7 @@ class Finder:
         return None
 
 
-def _meets(windows: frozenset[int], text: bytes) -> bool:
+def _meets(windows: set[int], text: bytes) -> bool:
     whole = len(text) - len(text) % _WINDOW
     return not windows.isdisjoint(memoryview(text)[:whole].cast("Q"))
 

@@ -22,7 +22,7 @@ import fnmatch
 import functools
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final
@@ -83,7 +83,7 @@ class Watch(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.NOTSET)
-        self._lasting: set[bytes] = set()
+        self._finder = Finder()
         self._own: set[bytes] = set()
         self._pins: set[str] = set()
         self._wide = 1  # what is made while modules are read lasts
@@ -95,7 +95,10 @@ class Watch(logging.Handler):
     def learn(self, value: bytes) -> None:
         """Look for `value` from now on."""
         if value not in PUBLIC and is_worth_looking_for(value):
-            (self._lasting if self._wide else self._own).add(value)
+            if self._wide:
+                self._finder.add(value)
+            else:
+                self._own.add(value)
 
     def learn_pin(self, pin: str) -> None:
         """Look for a PIN, in words alone."""
@@ -183,26 +186,32 @@ class Watch(logging.Handler):
         places = {name: place.parts for name, place in self.places.items()} | {
             "output": [("program", output.encode("utf-8", "replace"))]
         }
-        pins, finder = tuple(self._pins), Finder([*self._lasting, *self._own])
-        trouble = []
+        with self._finder.also(self._own):
+            trouble = [*self._said(places, allowed), *self._written(folder, allowed)]
+        self._forget()
+        return trouble
+
+    def _said(
+        self, places: Mapping[str, Sequence[tuple[str, bytes]]], allowed: frozenset[str]
+    ) -> Iterator[str]:
         for name, parts in places.items():
             if name in allowed:
                 continue
             whole = b"\n".join(text for _, text in parts)
-            found = finder.find(whole)
+            found = self._finder.find(whole)
             if found is not None:
-                source = next((source for source, text in parts if finder.find(text)), "several")
-                trouble.append(f"{_what(found[0])} is in its {name} ({source}), as {found[1]}")
-            elif pins and finds_pin(pins, whole.decode("utf-8", "replace")):
-                trouble.append(f"a PIN is in its {name}")
+                source = next((source for source, text in parts if self._finder.find(text)), "several")
+                yield f"{_what(found[0])} is in its {name} ({source}), as {found[1]}"
+            elif self._pins and finds_pin(self._pins, whole.decode("utf-8", "replace")):
+                yield f"a PIN is in its {name}"
+
+    def _written(self, folder: Path | None, allowed: frozenset[str]) -> Iterator[str]:
         for path in _files(folder):
             if any(fnmatch.fnmatch(path.name, name) for name in (*EXPECTED, *allowed)):
                 continue
-            found = finder.find(path.read_bytes())
+            found = self._finder.find(path.read_bytes())
             if found is not None:
-                trouble.append(f"{_what(found[0])} is in the file {path.name}, as {found[1]}")
-        self._forget()
-        return trouble
+                yield f"{_what(found[0])} is in the file {path.name}, as {found[1]}"
 
 
 def _what(value: bytes) -> str:
