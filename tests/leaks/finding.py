@@ -2,9 +2,9 @@
 
 Each form of a secret is looked for in one of two views of a text: as it is, and *squeezed*, which is in lower case and
 without what separates digits, so that hex is one pattern with whatever stands between. A set of numbers says first
-whether it is worth looking: every 8 of 15 bytes in a row of a pattern are in it, so that one of them meets a multiple of
-8 in whatever holds the pattern. A text is cut into eights and held against that set, which takes as long for a thousand
-secrets as for one. Only what passes is searched for the patterns themselves.
+whether it is worth looking: every 8 of 15 bytes in a row of a pattern are in it, so that one of them meets a
+multiple of 8 in whatever holds the pattern. A text is cut into eights and held against that set, which takes as long
+for a thousand secrets as for one. Only what passes is searched for the patterns themselves.
 """
 
 from __future__ import annotations
