@@ -124,6 +124,7 @@ def blank(tokens: Tokens) -> Tokens:
     return wiped
 
 
+@pytest.mark.leaves_secrets("tracebacks", reason="zigpy's own error quotes the keys that differ")
 async def test_alone_zigpy_refuses_a_stick_with_another_key_than_its_backup(tmp_path: Path) -> None:
     database, tokens = await a_host_with_backups(tmp_path)
     after, _ = rotated(tokens)
