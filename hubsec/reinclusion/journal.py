@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated, Final
 
 import msgspec
 
 from hubsec.errors import StoreError
 from hubsec.identity import DSK_BYTES, Identity, SecurityClass
-from hubsec.reinclusion.radio import KEY_SIZE
 from hubsec.reinclusion.shapes import (
     DeviceProgress,
     Manner,
@@ -25,10 +25,10 @@ PREFIX: Final = "reinclusion:"
 """Begins the journals' names; what follows is the network's id."""
 MAX_DEVICES: Final = 4000
 """Node ids of a network (ITU-T G.9959 and its Long Range annex)."""
+SECRET_SIZE: Final = DSK_BYTES
+"""Bytes of each of its secrets: a DSK has as many as a key."""
 MAX_KEYS: Final = 16
 """Far beyond the six of zwave-js."""
-
-type Key = Annotated[bytes, msgspec.Meta(min_length=KEY_SIZE, max_length=KEY_SIZE)]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     least: SecurityClass
     sleepy: bool
     witness: bool = False
-    dsk: Annotated[bytes, msgspec.Meta(min_length=DSK_BYTES, max_length=DSK_BYTES)] | None
+    dsk: Secret | None
     phase: Phase = Phase.PENDING
     detail: str = ""
 
@@ -63,7 +63,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     reason: str
     started_at: float
-    keys: Annotated[dict[str, Key], msgspec.Meta(max_length=MAX_KEYS)]
+    keys: Annotated[dict[str, Secret], msgspec.Meta(max_length=MAX_KEYS)]
     rows: Annotated[tuple[Row, ...], msgspec.Meta(max_length=MAX_DEVICES)]
     stage: Stage = Stage.DRAWN
     paused: bool = False
@@ -115,8 +115,24 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Journal)
+def _encoded(value: object) -> object:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError
+
+
+def _decoded(kind: type, value: object) -> object:
+    if kind is not Secret:
+        raise NotImplementedError
+    secret = Secret(base64.b64decode(value, validate=True) if isinstance(value, str) else b"")
+    if len(secret) != SECRET_SIZE:
+        raise ValueError("It has another length.")  # Which msgspec makes an error of its own of.
+    return secret
+
+
+# What is sealed right after: nothing else can encode a secret.
+_encoder = msgspec.json.Encoder(enc_hook=_encoded)
+_decoder = msgspec.json.Decoder(Journal, dec_hook=_decoded)
 
 
 async def write(vault: Vault, journal: Journal) -> None:

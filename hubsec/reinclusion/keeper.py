@@ -118,7 +118,7 @@ class Reinclusions:
                 or not self._state.enforcing
             ):
                 raise
-            await radio.start_server(_secrets(left))
+            await radio.start_server(left.keys)
             await radio.open(authority)
 
     async def _left(self, authority: HubAuthority) -> Journal | None:
@@ -223,7 +223,7 @@ class Reinclusions:
             by=by,
             reason=reason,
             started_at=state.now(),
-            keys={name: os.urandom(KEY_SIZE) for name in radio.key_names},
+            keys={name: Secret(os.urandom(KEY_SIZE)) for name in radio.key_names},
             rows=tuple(
                 self._row(authority, one, dsks.get(one.device), places=radio.places(), witnesses=witnesses)
                 for one in plan.devices
@@ -287,7 +287,7 @@ class Reinclusions:
             least=least,
             sleepy=any(place.place == one.place and place.sleepy for place in places),
             witness=one.place in witnesses,
-            dsk=None if lost or dsk is None else dsk.reveal(),
+            dsk=None if lost else dsk,
             phase=Phase.MISSING if lost else Phase.PENDING,
             detail=one.todo if lost else "",
         )
@@ -295,8 +295,8 @@ class Reinclusions:
     async def _keep_keys(self, left: Journal) -> None:
         """The new keys, beside the journal; those from before are kept once more. Doing it again changes nothing."""
         vault, state = self._state.vault, self._state
-        for key_name, key in left.keys.items():
-            name, secret = f"zwave:{left.network_id}:{key_name}", Secret(key)
+        for key_name, secret in left.keys.items():
+            name = f"zwave:{left.network_id}:{key_name}"
             present = await vault.get(SecretKind.NETWORK_KEY, name)
             if present == secret:
                 continue
@@ -343,7 +343,7 @@ class Reinclusions:
         in_place = row.manner is Manner.IN_PLACE
         return self._admissions.make(
             entry,
-            Secret(row.dsk),
+            row.dsk,
             radio=authority.radio.name,
             smart_start=not in_place,
             least=SecurityClass(row.least),
@@ -359,7 +359,3 @@ def _reincludable(authority: HubAuthority) -> ReinclusionRadio:
             capability=CAPABILITY,
         )
     return radio
-
-
-def _secrets(left: Journal) -> dict[str, Secret]:
-    return {name: Secret(key) for name, key in left.keys.items()}

@@ -19,7 +19,6 @@ from hubsec.reinclusion.machine import Ask, End, Machine, Open, Output, Restart,
 from hubsec.reinclusion.planning import todo_for
 from hubsec.reinclusion.radio import ReinclusionRadio
 from hubsec.reinclusion.shapes import Manner, Proof, ReinclusionProgress
-from hubsec.secret import Secret
 from hubsec.state import HubState
 
 _LOGGER = logging.getLogger(__name__)
@@ -159,7 +158,7 @@ class Running:
     async def _restart(self) -> None:
         machine = self._machine
         try:
-            await self._radio.restart_on({name: Secret(key) for name, key in machine.journal.keys.items()})
+            await self._radio.restart_on(machine.journal.keys)
         except HubsecError as error:
             reason = str(error)
             self.feed(lambda: machine.restart_failed(reason))

@@ -269,16 +269,36 @@ async def test_what_can_t_be_is_refused_by_its_reason(tmp_path: Path) -> None:
             await hub.reinclude(stickers=[sticker(2)])
 
 
-async def test_a_journal_that_can_t_be_read_is_no_reason_to_draw_new_keys(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b'"version":1', b'"version":2'),
+        (b'"keys":{"S2', b'"keys":{"S2":"AAAA","S2'),
+        (b'"keys":{"S2', b'"keys":{"S1":5,"S2'),
+        (b'"keys":{"S2', b'"keys":{"S1":"=","S2'),
+        (b"{", b""),
+    ],
+)
+async def test_a_journal_that_can_t_be_read_is_no_reason_to_draw_new_keys(
+    tmp_path: Path, change: tuple[bytes, bytes]
+) -> None:
     radio = ReincludingRadio(1)
+    radio.resets = set()
     async with opened(radio, tmp_path) as hub:
-        await Vault(hub.store, hub.now).put(
-            SecretKind.JOURNAL, f"{journal.PREFIX}c0ffee01", Secret(b'{"version": 2}')
-        )
+        await begun(hub, radio)
+        await until(lambda: radio.restarts)
+        server = radio.server
+    async with opened(radio, tmp_path, mode=Mode.OBSERVE) as hub:
+        vault, name = Vault(hub.store, hub.now), f"{journal.PREFIX}c0ffee01"
+        written = await vault.get(SecretKind.JOURNAL, name)
+        assert written is not None
+        changed = written.reveal().replace(*change, 1)
+        assert changed != written.reveal()
+        await vault.put(SecretKind.JOURNAL, name, Secret(changed))
     with pytest.raises(StoreError, match="the hubsec that wrote it"):
         async with opened(radio, tmp_path):
             pass
-    assert radio.server == OLD
+    assert (radio.server, radio.restarts) == (server, 1)
 
 
 async def test_nothing_that_is_told_has_a_key_in_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -252,6 +252,8 @@ def test_a_lost_connection_is_found_out_about_when_it_is_back() -> None:
 def test_nothing_shows_a_key() -> None:
     kept = journal(row(1))
     assert "\\x" not in repr(kept) + repr(kept.rows) + f"{kept}"
+    with pytest.raises(TypeError):
+        msgspec.json.encode(kept)  # But by the journal itself, for the vault.
     assert b"keys" not in msgspec.json.encode(kept.progress())
     assert b"dsk" not in msgspec.json.encode(kept.progress())
 

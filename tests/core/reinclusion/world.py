@@ -11,6 +11,7 @@ from hubsec.identity import Identity, SecurityClass
 from hubsec.reinclusion.journal import Journal, Row
 from hubsec.reinclusion.machine import Ask, End, Machine, Open, Output, Restart, Stop, Tell, Watch, Write
 from hubsec.reinclusion.shapes import Manner, Phase, Proof, Stage
+from hubsec.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,7 @@ def row(
         least=SecurityClass.S2_AUTHENTICATED,
         sleepy=False,
         witness=witness,
-        dsk=None if phase is Phase.MISSING else bytes(16),
+        dsk=None if phase is Phase.MISSING else Secret(bytes(16)),
         phase=phase,
     )
 
@@ -51,7 +52,7 @@ def journal(*rows: Row) -> Journal:
         by="operator",
         reason="",
         started_at=0.0,
-        keys={"S2_Authenticated": KEY},
+        keys={"S2_Authenticated": Secret(KEY)},
         rows=rows,
     )
 
