@@ -43,7 +43,11 @@ class KeyIssues:
             elif known.overdue and known.under_way is None:
                 reasons = "\n".join(f"- {plain(reason)}" for reason in known.overdue)
                 yield Issue(Kind.ROTATION_OVERDUE, None, {"reasons": reasons})
-        if (known is None or not known.trouble) and self._halted:
+        if network.stale is not None and network.stale.mendable:
+            yield Issue(Kind.STALE_DATABASE, None, {"reason": plain(network.stale.reason)})
+        elif network.stale is not None:
+            yield Issue(Kind.KEYS_DISAGREE, None, {"problem": plain(network.stale.reason)})
+        elif (known is None or not known.trouble) and self._halted:
             yield Issue(Kind.ROTATION_INTERRUPTED, None, self._where_it_stands())
         if self._in_clear and not understood(network.entry, Kind.PLAINTEXT_BACKUPS):
             yield Issue(Kind.PLAINTEXT_BACKUPS, None, {})

@@ -1,4 +1,4 @@
-"""What mends the keys: a change that is overdue, one that does not go on."""
+"""What mends the keys: a change that is overdue, one that does not go on, a stack that remembers an older key."""
 
 from __future__ import annotations
 
@@ -146,4 +146,23 @@ class InterruptedFlow(Flow):
         progress = under_way(network)
         if progress is not None and progress.trouble:
             return self._page("resume", failure=progress.trouble)
+        return self._mended()
+
+
+class StaleFlow(Flow):
+    """What the stack remembers of the network is older than its key: bring it to the key, while it is not loaded."""
+
+    async def async_step_init(self, _: Input = None) -> FlowResult:
+        """Begin."""
+        return await self.async_step_mend()
+
+    async def async_step_mend(self, user_input: Input = None) -> FlowResult:
+        """What was found; and mend it."""
+        if user_input is None:
+            return self._page("mend")
+        network = self._network
+        try:
+            await network.renew_stack()
+        except (HubsecError, OperationNotAllowed) as error:
+            return self._page("mend", failure=str(error))
         return self._mended()

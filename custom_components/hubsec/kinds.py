@@ -30,6 +30,7 @@ class Kind(enum.StrEnum):
     ROTATION_OVERDUE = "rotation_overdue"
     ROTATION_INTERRUPTED = "rotation_interrupted"
     KEYS_DISAGREE = "keys_disagree"
+    STALE_DATABASE = "stale_database"
     AUDIT_BROKEN = "audit_broken"
     PLAINTEXT_BACKUPS = "plaintext_backups"
     ZHA_DIAGNOSTICS = "zha_diagnostics"
@@ -44,6 +45,7 @@ SEVERITY: Final = dict.fromkeys(
         Kind.CANNOT_ENFORCE,
         Kind.STORE_ALARM,
         Kind.KEYS_DISAGREE,
+        Kind.STALE_DATABASE,
         Kind.AUDIT_BROKEN,
     ),
     ir.IssueSeverity.ERROR,

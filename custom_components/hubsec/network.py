@@ -18,8 +18,9 @@ import asyncio
 import contextlib
 import enum
 import logging
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -41,6 +42,7 @@ from hubsec import (
     NotEnforceable,
     PolicyError,
     Posture,
+    RadioError,
     Refused,
     Shut,
     StoreError,
@@ -50,11 +52,12 @@ from hubsec.audit import Channel
 from hubsec.events import Drifted, Event, RadioLost
 from hubsec.radio import Radio, RadioPosture, SeenDevice, answering
 from hubsec.store import AsyncStore
+from hubsec.vault import Vault
 
 from .const import CONF_ADOPT, CONF_MODE, CONF_POLICY, CONF_STACK, CONF_STACK_ENTRY, DOMAIN
 from .entrance import Entrance
 from .refusing import refusals
-from .stacks import STACKS, Found, Stack
+from .stacks import STACKS, Found, Stack, Stale
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -143,8 +146,9 @@ class ProtectedNetwork:
     """One entry's network. `standing` and `problem` say how the guard stands, and why if it doesn't.
 
     `hub` is there while the guard is attached, `posture` and `seen` (the devices that the stack knows, the coordinator
-    left out) since it was last looked at, `recent` for good. `broken` says what is wrong with the audit log, nothing
-    while it is whole. Listeners are called after each change and each event.
+    left out) since it was last looked at, `recent` for good. `stale` says why the stack can't start where
+    that is a matter of network keys, `broken` what is wrong with the audit log. Listeners are called after each change
+    and each event.
     """
 
     def __init__(self, hass: HomeAssistant, entry: HubsecConfigEntry) -> None:
@@ -153,6 +157,7 @@ class ProtectedNetwork:
         self.stack: Stack = STACKS[entry.data[CONF_STACK]]
         self.standing = Standing.WAITING
         self.problem = ""
+        self.stale: Stale | None = None
         self.broken = ""
         self.hub: Hub | None = None
         self.posture: Posture | None = None
@@ -304,7 +309,9 @@ class ProtectedNetwork:
             there = self.stack_entry
             if there is None or not self._stack_is_loaded():
                 await self._detach(Standing.WAITING)
+                await self._examine(there)
                 return
+            self.stale = None
             try:
                 # Whatever a later version of the stack raises is a state, too (rule 5).
                 with answering(self.stack.name):
@@ -320,6 +327,47 @@ class ProtectedNetwork:
                     await self._detach(Standing.FAILED, str(error))
                 else:  # It went away meanwhile.
                     await self._detach(Standing.WAITING)
+
+    async def _examine(self, there: ConfigEntry | None) -> None:
+        """Whether the stack can't start because of what it remembers."""
+        self.stale = None
+        if there is None or there.state is not ConfigEntryState.SETUP_ERROR:
+            return
+        try:
+            async with self._vault(read_only=True) as vault:
+                self.stale = await self.stack.stale(self.hass, there, vault, self.network_id)
+        except (HubsecError, OSError) as error:
+            _LOGGER.debug("%s: looking at what %s remembers: %s", self.entry.title, self.stack.name, error)
+        self._tell()
+
+    @contextlib.asynccontextmanager
+    async def _vault(self, *, read_only: bool = False) -> AsyncGenerator[Vault]:
+        """The vault of a store that no hub has open."""
+        async with AsyncStore(self.home, read_only=read_only) as store:
+            yield Vault(store, time.time)
+
+    async def renew_stack(self) -> None:
+        """Unload the stack, bring what it remembers to the key in use, and load it again, whatever came of it.
+
+        Raises :class:`hubsec.HubsecError`, and :class:`homeassistant.config_entries.OperationNotAllowed`.
+        """
+        entries, there = self.hass.config_entries, self.stack_entry
+        if there is None:
+            raise Refused(f"What ran {self.entry.title} is gone.", rule="detached")
+        async with self._turn:
+            await entries.async_unload(there.entry_id)
+            await self._detach(Standing.WAITING)
+            try:
+                async with self._vault() as vault:
+                    await self.stack.renew(self.hass, there, vault)
+            finally:
+                self.stale = None
+                await entries.async_setup(there.entry_id)
+        await self.follow()
+        if not self._stack_is_loaded():
+            raise RadioError(
+                f"{self.stack.name} does not load all the same. Look at its entry and its own repairs."
+            )
 
     async def attach_anew(self) -> None:
         """Detach, and attach again, even where all seems well."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import zigpy.backups
@@ -41,30 +41,48 @@ class Repair(msgspec.Struct, frozen=True, kw_only=True):
     repair: str
 
 
+async def examine_database(database: Path, vault: Vault) -> tuple[Repair, ...]:
+    """What :func:`repair_database` would find and do now. Nothing is changed; `vault` may be one that is only read."""
+    return tuple(one.found for one in await _examined(database, vault) if one.found is not None)
+
+
 async def repair_database(database: Path, vault: Vault) -> tuple[Repair, ...]:
     """Bring the backups in zigpy's `database` to the hub's records; what was done, nothing where all is well.
 
     Raises :class:`~hubsec.errors.RadioError` where the database can't be worked on, because a host has it open among
     others, and :class:`~hubsec.errors.StoreError`. Nothing is changed then.
     """
+    examined = await _examined(database, vault)
+    repairs = tuple(one.found for one in examined if one.found is not None)
+    if not repairs:
+        return ()
+    for one in examined:
+        if one.found is not None and not one.kept:
+            texts = json.dumps([encoded(backup) for backup in one.before])
+            await vault.put(SecretKind.BACKUP, sealed_name(one.found.network_id), Secret(texts.encode()))
+    kept = sorted((backup for one in examined for backup in one.kept), key=lambda backup: backup.backup_time)
+    await asyncio.to_thread(replace_backups, database, [encoded(backup) for backup in kept])
+    return repairs
+
+
+class _Examined(NamedTuple):
+    """One network's backups as they are, and as they are to be; `found` is None where that is the same."""
+
+    before: list[zigpy.backups.NetworkBackup]
+    kept: list[zigpy.backups.NetworkBackup]
+    found: Repair | None
+
+
+async def _examined(database: Path, vault: Vault) -> list[_Examined]:
     backups = [decoded(text) for text in await asyncio.to_thread(backups_in, database)]
     backups.sort(key=lambda one: one.backup_time)
-    kept: list[zigpy.backups.NetworkBackup] = []
-    repairs: list[Repair] = []
+    examined = []
     for network_id in dict.fromkeys(network_id_of(one.network_info) for one in backups):
         mine = [one for one in backups if network_id_of(one.network_info) == network_id]
-        known = await known_keys(vault, network_id)
-        remaining, reason, repair = _repaired(mine, known)
-        if known.undecided and reason:
-            texts = json.dumps([encoded(one) for one in mine])
-            await vault.put(SecretKind.BACKUP, sealed_name(network_id), Secret(texts.encode()))
-        kept += remaining
-        if reason:
-            repairs.append(Repair(network_id=network_id, reason=reason, repair=repair))
-    if repairs:
-        kept.sort(key=lambda one: one.backup_time)
-        await asyncio.to_thread(replace_backups, database, [encoded(one) for one in kept])
-    return tuple(repairs)
+        kept, reason, repair = _repaired(mine, await known_keys(vault, network_id))
+        found = Repair(network_id=network_id, reason=reason, repair=repair) if reason else None
+        examined.append(_Examined(mine, kept, found))
+    return examined
 
 
 def _repaired(

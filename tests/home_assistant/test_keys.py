@@ -1,4 +1,4 @@
-"""How far a change of the key is, as its sensor says."""
+"""How far a change of the key is, as its sensor says; and whose key a stick has on which ZHA does not start."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 
 from custom_components.hubsec.keys import details, percent
+from custom_components.hubsec.stacks.zha import stick_behind
 from hubsec import Identity
 from hubsec.posture import KeyPosture
+from hubsec.rotation.journal import Journal, KeyRing, KnownKey, LiveKey
 from hubsec.rotation.shapes import Delivery, RotationProgress, Step, Way
+from hubsec.secret import Secret
+from hubsec_zigbee.known_keys import KnownKeys
 
 LAMP, PLUG = Identity("00:12:4b:00:00:00:00:01"), Identity("00:12:4b:00:00:00:00:02")
 PENDING, SENT, CONFIRMED = Delivery.PENDING, Delivery.SENT, Delivery.CONFIRMED
@@ -93,3 +97,50 @@ def test_who_is_waited_for_is_named(progress: RotationProgress) -> None:
 def test_without_a_change_there_is_nothing_to_say() -> None:
     assert details(network(None)) == {}
     assert percent(network(None)) is None
+
+
+OLD, NEW, OTHER = Secret(bytes(16)), Secret(bytes(range(16))), Secret(bytes(range(16, 32)))
+RING = KeyRing(
+    keys=(
+        KnownKey(key=OLD, sequence=0, rotation="", since=1.0, until=2.0),
+        KnownKey(key=NEW, sequence=1, rotation="rotation-1", since=2.0),
+    )
+)
+
+
+def switching() -> Journal:
+    """A change that was cut off while it switched."""
+    return Journal(
+        rotation="rotation-1",
+        radio="zha",
+        network_id="1122334455667788",
+        way=Way.BROADCAST,
+        step=Step.SWITCHING,
+        round=1,
+        old=LiveKey(key=OLD, sequence=0),
+        keys=(NEW,),
+        targets={},
+        started_at=0.0,
+        deadline=1.0,
+        patience=1.0,
+        by="Anna",
+        reason="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("known", "on_stick", "choose"),
+    [
+        (KnownKeys(ring=RING), NEW, ""),
+        (KnownKeys(ring=RING), OLD, "Restore backup"),
+        (KnownKeys(ring=RING), OTHER, "Keep the new settings"),
+        (KnownKeys(), OLD, "Keep the new settings"),
+        (KnownKeys(journal=switching()), OLD, ""),
+        (KnownKeys(journal=switching()), NEW, ""),
+        (KnownKeys(journal=switching()), OTHER, "Keep the new settings"),
+    ],
+)
+def test_a_stick_that_zha_does_not_start_on(known: KnownKeys, on_stick: Secret, choose: str) -> None:
+    said = stick_behind(known, on_stick)
+    assert bool(said) is bool(choose)
+    assert choose in said

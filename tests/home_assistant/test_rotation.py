@@ -1,8 +1,9 @@
-"""The network key is changed, on the real ZHA: by the action, by the repair, through a reload; and its records."""
+"""The network key is changed, on the real ZHA: by the action, by the repair, through a reload; and an old database."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
@@ -34,6 +35,8 @@ from hubsec.rotation.triggers import Rotating
 from hubsec_zigbee.limits import Limits
 
 pytestmark = pytest.mark.usefixtures("enable_custom_integrations", "quick")
+
+ZIGPY_DATABASE = "zigbee.db"
 
 
 @pytest.fixture
@@ -220,6 +223,36 @@ async def test_the_repair_shows_the_dry_run_and_leaves_it_or_starts(zha: Zha, fr
     assert lamp.network_key == key
     assert home.attributes("sensor", "stragglers")["devices"] == ["Porch lamp"]
     assert "rotation_overdue" not in kinds(zha)
+
+
+async def test_an_old_database_that_was_put_back_is_brought_to_the_key(zha: Zha, frontend: Frontend) -> None:
+    home, lamp, _ = await inhabited(zha, evicted=False)
+    before = network_key(home)
+    database = Path(zha.hass.config.path(ZIGPY_DATABASE))
+    await zha.unload()
+    old = database.with_suffix(".old")
+    shutil.copy(database, old)
+    await zha.setup()
+    await home.is_now("stands")
+    await home.call("rotate_network_key", way="broadcast")
+    key = await rotated(home, before)
+    await zha.unload()
+    for suffix in ("-wal", "-shm"):
+        database.with_name(database.name + suffix).unlink(missing_ok=True)
+    shutil.copy(old, database)
+
+    assert not await zha.setup()
+    assert zha.entry.state is ConfigEntryState.SETUP_ERROR
+    await shown(home, "stale_database")
+    page = await frontend.mend("stale_database")
+    assert (page.type, page.step) == (FORM, "mend")
+    assert 'Do not choose "Restore backup"' in page.text
+    assert (await page.submit()).type == CREATED
+    assert zha.entry.state is ConfigEntryState.LOADED
+    await home.is_now("stands")
+    assert "stale_database" not in kinds(zha)
+    assert network_key(home) == key
+    await home.works(lamp)
 
 
 async def test_the_audit_log_is_exported_and_verified_until_somebody_changes_it(

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from .stack import Found, Stack
+from .stack import Found, Stack, Stale
 from .zha import Zha
 from .zwave_js import ZwaveJs
 
-__all__ = ["STACKS", "Found", "Stack"]
+__all__ = ["STACKS", "Found", "Stack", "Stale"]
 
 STACKS: Mapping[str, Stack] = MappingProxyType({stack.domain: stack for stack in (Zha(), ZwaveJs())})
 """By the domain of their config entries."""

@@ -12,6 +12,7 @@ from homeassistant.helpers.device_registry import DeletedDeviceEntry, DeviceEntr
 
 from hubsec import Network, Refused
 from hubsec.radio import Capabilities, Radio, SeenDevice
+from hubsec.vault import Vault
 
 type Refusal = Callable[[Refused], Exception]
 """Makes what Home Assistant's user gets when the guard refuses."""
@@ -31,6 +32,15 @@ class Found:
     capabilities: Capabilities
     devices: tuple[SeenDevice, ...]
     words: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stale:
+    """A stack can't start, for its files, its stick and hubsec's records have not the same network key. `mendable`:
+    its files are what is old, and :meth:`Stack.renew` brings them to the key; else `reason` says what to do."""
+
+    reason: str
+    mendable: bool
 
 
 class Stack(Protocol):
@@ -84,6 +94,16 @@ class Stack(Protocol):
 
     def secrets(self, entry: ConfigEntry | None, running: object) -> tuple[bytes, ...]:
         """Every key that `entry` and `running` hold, so that none of them is shown. Raises nothing."""
+
+    async def stale(
+        self, hass: HomeAssistant, entry: ConfigEntry, vault: Vault, network_id: str
+    ) -> Stale | None:
+        """Whether its own files, which it goes by when it starts, its stick, and the network keys that hubsec has in
+        `vault` for that network are apart; None where all is well, or nothing can be said. Asked while it is not
+        loaded. Raises :class:`hubsec.HubsecError`."""
+
+    async def renew(self, hass: HomeAssistant, entry: ConfigEntry, vault: Vault) -> None:
+        """Bring those files to that key, while it is not loaded. Raises :class:`hubsec.HubsecError`."""
 
     def addresses(self, device: DeviceEntry | DeletedDeviceEntry) -> Iterable[str]:
         """What a device in Home Assistant's registry is called on its network: its identity, or its address there."""

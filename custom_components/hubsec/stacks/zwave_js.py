@@ -22,8 +22,9 @@ from yarl import URL
 from hubsec import Network, RadioError
 from hubsec.identity import zwave_address
 from hubsec.radio import Radio, answering
+from hubsec.vault import Vault
 
-from .stack import Found, Refusal
+from .stack import Found, Refusal, Stale
 
 _CLIENT: Final = "client"
 """Where the entry's data have it."""
@@ -130,6 +131,15 @@ class ZwaveJs:
     def secrets(self, entry: ConfigEntry | None, running: object) -> tuple[bytes, ...]:
         """The keys that the entry has for a server of its own, and its credential at a gate. The client knows none."""
         return () if entry is None else tuple(_secrets(entry.data))
+
+    async def stale(
+        self, hass: HomeAssistant, entry: ConfigEntry, vault: Vault, network_id: str
+    ) -> Stale | None:
+        """It keeps no keys: its server does."""
+        return None
+
+    async def renew(self, hass: HomeAssistant, entry: ConfigEntry, vault: Vault) -> None:
+        """Nothing is to be done."""
 
     def addresses(self, device: DeviceEntry | DeletedDeviceEntry) -> Iterable[str]:
         """Home id and node id."""

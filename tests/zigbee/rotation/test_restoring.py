@@ -27,7 +27,7 @@ from hubsec_zigbee import Bellows
 from hubsec_zigbee.backups import sealed_name
 from hubsec_zigbee.host_database import backups_in
 from hubsec_zigbee.known_keys import COUNTER_LEAP
-from hubsec_zigbee.repairing import DEAD, LEFT_BEHIND, UNDECIDED, repair_database
+from hubsec_zigbee.repairing import DEAD, LEFT_BEHIND, UNDECIDED, examine_database, repair_database
 from hubsec_zigbee.restoring import BROUGHT_BACK, NO_BACKUP, OLD_BACKUP, OLD_STICK
 from tests.zigbee.guarded import FAST, used_stick
 from tests.zigbee.rotation.test_backups import a_host_with_backups, found_in, settings
@@ -251,8 +251,14 @@ async def repaired(folder: Path, *, with_new: bool, kept: str) -> tuple[list[str
     if kept:
         await keep(home, tokens, known[kept])
     async with AsyncStore(home) as store:
-        reasons = [one.reason for one in await repair_database(database, Vault(store, lambda: 0.0))]
-        assert not await repair_database(database, Vault(store, lambda: 0.0))
+        before, vault = backups_in(database), Vault(store, lambda: 0.0)
+        examined = await examine_database(database, vault)
+        assert backups_in(database) == before
+        repairs = await repair_database(database, vault)
+        assert repairs == examined
+        reasons = [one.reason for one in repairs]
+        assert not await examine_database(database, vault)
+        assert not await repair_database(database, vault)
     if reasons:
         assert not found_in(database.parent, keys_of(tokens).network_key)
     return (
