@@ -81,15 +81,18 @@ def has_key(backup: zigpy.backups.NetworkBackup, key: LiveKey) -> bool:
 
 
 def renewed(backup: zigpy.backups.NetworkBackup, key: LiveKey) -> zigpy.backups.NetworkBackup:
-    """`backup` with `key` in place of its network key, and an outgoing frame counter that is beyond what was sent."""
+    """`backup` with `key` in place of its network key, an outgoing frame counter that is beyond what was sent, and no
+    children: a sleeper that has found another parent since could not be reached past its entry in the stick's table,
+    and one that has not finds a parent anew."""
     info = backup.network_info
     there = info.network_key
     return backup.replace(
         network_info=info.replace(
+            children=[],
             network_key=there.replace(
                 key=zigpy.types.KeyData(key.key.reveal()),
                 seq=key.sequence,
                 tx_counter=there.tx_counter + COUNTER_LEAP,
-            )
+            ),
         )
     )

@@ -6,7 +6,8 @@ compares the first two.
    left out of a rotation since holds that key. The radio does not start, and says how to go on; told to
    (`bring_back`), it writes the newest backup with the newest key to the stick.
 2. The stick is blank. zigpy is about to restore its newest backup. If that has another key than the newest, it gets
-   that one first, which is said: the old key never comes back.
+   that one first, which is said: the old key never comes back. Where the records can't be read, the radio does not
+   start.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from typing import Any, Final
 
 from zigpy.exceptions import NetworkNotFormed
 
-from hubsec.errors import RadioError
+from hubsec.errors import RadioError, StoreError
 from hubsec.events import KeysDisagree
 from hubsec.secret import Secret
 from hubsec_zigbee.backups import SealedBackups, dead
-from hubsec_zigbee.desk import Desk
+from hubsec_zigbee.desk import LOGGER, Desk
 from hubsec_zigbee.known_keys import KnownKeys, has_key, known_keys, network_id_of, renewed
 
 OLD_BACKUP: Final = (
@@ -74,7 +75,12 @@ class Restoring:
     async def _formed(self, app: Any) -> None:
         manager = app.backups
         fresh = manager.from_network_state()
-        known = await self._known(fresh.network_info)
+        try:
+            known = await self._known(fresh.network_info)
+        except StoreError as error:
+            # The hub says so, and goes on with no rotation; the lights stay on.
+            LOGGER.warning("%s: %s", self._desk.name, error)
+            known = KnownKeys()
         if known.retired(Secret(bytes(fresh.network_info.network_key.key))):
             await self._retired(manager, fresh, known)
             return
@@ -90,7 +96,7 @@ class Restoring:
             repair = BRING_BACK if mine else NO_BACKUP
             self._say(OLD_STICK, repair, repaired=False)
             raise RadioError(f"{OLD_STICK} {repair}")
-        newest = mine[-1] if has_key(mine[-1], key) else renewed(mine[-1], key)
+        newest = renewed(mine[-1], key)
         await manager.restore_backup(newest, create_new=False)
         manager.backups[:] = [one for one in manager.backups if not dead(one, newest)]
         self._say(OLD_STICK, BROUGHT_BACK, repaired=True)

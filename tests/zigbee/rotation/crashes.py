@@ -267,7 +267,8 @@ class World:
             assert progress.outcome is Outcome.ROTATED
             assert self.keys() != before
         for device in self.members:
-            assert await self.reaches(device) or progress.deliveries[identity(device)] is Delivery.MISSED
+            listed = progress.deliveries[identity(device)] is Delivery.MISSED
+            assert await self.reaches(device) or listed, f"{device} is neither reachable nor listed"
         if progress.way is Way.UNICAST and progress.outcome is Outcome.ROTATED and self.thief is not None:
             assert self.keys() not in self.thief.keys.all().values()
         return progress

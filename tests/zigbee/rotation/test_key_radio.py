@@ -28,7 +28,9 @@ async def switched(world: Guarded, *devices: Device) -> None:
     await world.until(lambda: all(device.network_key == key for device in devices), "the switch")
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "version", [one if one == 14 else pytest.param(one, marks=pytest.mark.slow) for one in VERSIONS]
+)
 async def test_a_key_goes_out_and_is_used(version: int) -> None:
     async with guarded(version=version) as world:
         radio = world.radio
@@ -83,6 +85,7 @@ async def test_a_router_is_no_sleeper_and_a_table_entry_is_a_key_of_its_own() ->
         assert (route.sleepy, route.own_link_key) == (False, True)
 
 
+@pytest.mark.slow
 async def test_who_is_switched_off_or_unknown_does_not_answer() -> None:
     async with guarded() as world:
         lamp = await let_in(world, world.house.lamp())
@@ -131,6 +134,7 @@ async def test_a_switch_that_comes_too_soon_is_an_error_and_changes_nothing() ->
         assert not world.authority.of(KeysDisagree)
 
 
+@pytest.mark.slow
 async def test_the_staged_key_outlives_a_reset_and_the_same_goes_out_again() -> None:
     async with guarded() as world:
         lamp = await let_in(world, world.house.lamp())

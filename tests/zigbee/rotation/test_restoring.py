@@ -13,7 +13,7 @@ from bellows.zigbee.application import ControllerApplication
 from zigpy.exceptions import NetworkSettingsInconsistent
 
 from hubsec import Hub
-from hubsec.errors import RadioError, StoreError
+from hubsec.errors import HubsecError, RadioError, StoreError
 from hubsec.events import KeysDisagree
 from hubsec.rotation.journal import Journal, KeyRing, KnownKey, LiveKey, pack, secret_name
 from hubsec.rotation.shapes import Step, Way
@@ -165,6 +165,7 @@ async def test_a_blank_stick_gets_the_newest_key_and_not_the_backups(tmp_path: P
     assert wiped.nwk_counter >= COUNTER_LEAP
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "key", "sequence"),
     [(Step.DELIVERING, None, 0), (Step.SWITCHING, NEW, 1), (Step.CONFIRMING, NEW, 1)],
@@ -208,6 +209,7 @@ async def test_told_to_it_brings_the_newest_key_back(tmp_path: Path) -> None:
         assert not said
 
 
+@pytest.mark.slow
 async def test_without_a_backup_it_says_so(tmp_path: Path) -> None:
     home, tokens = tmp_path / "hub", await used_stick()
     await keep(home, tokens, rotated(tokens)[1])
@@ -216,22 +218,39 @@ async def test_without_a_backup_it_says_so(tmp_path: Path) -> None:
             pass
 
 
-async def test_records_that_can_not_be_read_form_no_new_network(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def torn(monkeypatch: pytest.MonkeyPatch, kind: SecretKind) -> None:
+    """Secrets of that kind can't be read."""
+    get = Vault.get
+
+    async def read(self: Vault, asked: SecretKind, name: str) -> Secret | None:
+        if asked is kind:
+            raise StoreError("The disk does not answer.")
+        return await get(self, asked, name)
+
+    monkeypatch.setattr(Vault, "get", read)
+
+
+@pytest.mark.parametrize("kind", [SecretKind.BACKUP, SecretKind.NETWORK_KEY])
+async def test_records_that_can_not_be_read_form_no_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: SecretKind
 ) -> None:
     home, tokens = await known_home(tmp_path)
-    get, wiped = Vault.get, blank(tokens)
-
-    async def torn(self: Vault, kind: SecretKind, name: str) -> Secret | None:
-        if kind is SecretKind.BACKUP:
-            raise StoreError("The disk does not answer.")
-        return await get(self, kind, name)
-
-    monkeypatch.setattr(Vault, "get", torn)
-    with pytest.raises(RadioError):
+    wiped = blank(tokens)
+    torn(monkeypatch, kind)
+    with pytest.raises(HubsecError):
         async with started(wiped, home):
             pass
     assert wiped.network is None
+
+
+async def test_records_that_can_not_be_read_put_out_no_lights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, tokens = await known_home(tmp_path)
+    torn(monkeypatch, SecretKind.JOURNAL)
+    async with started(tokens, home) as (_, radio, said):
+        assert (await radio.posture()).running
+        assert len(said) == 1
 
 
 # zigpy's database, repaired while its host is not there
@@ -280,6 +299,7 @@ async def test_a_database_that_was_left_behind_gets_the_newest_key(tmp_path: Pat
         await app.shutdown()
 
 
+@pytest.mark.slow
 async def test_dead_backups_go_from_a_database_that_has_the_newest(tmp_path: Path) -> None:
     reasons, sequences, _ = await repaired(tmp_path, with_new=True, kept="ring")
     assert (reasons, sequences) == ([DEAD], [1])
