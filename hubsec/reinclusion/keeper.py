@@ -35,7 +35,7 @@ from hubsec.reinclusion.shapes import (
 )
 from hubsec.secret import Secret
 from hubsec.state import HubState
-from hubsec.stickers import read_sticker
+from hubsec.stickers import Sticker
 from hubsec.store.sealed import SecretKind
 
 CAPABILITY: Final = "reinclusion"
@@ -159,20 +159,19 @@ class Reinclusions:
         return None if running is None else Reinclusion(running)
 
     async def plan(
-        self, authority: HubAuthority, *, stickers: Iterable[str] = (), smart_start: Iterable[str] = ()
+        self, authority: HubAuthority, *, stickers: Iterable[Sticker] = (), smart_start: Iterable[str] = ()
     ) -> ReinclusionPlan:
         """What new keys would do."""
         _, plan = await self._planned(authority, stickers, smart_start)
         return plan
 
     async def _planned(
-        self, authority: HubAuthority, stickers: Iterable[str], smart_start: Iterable[str]
+        self, authority: HubAuthority, stickers: Iterable[Sticker], smart_start: Iterable[str]
     ) -> tuple[dict[Identity, Secret], ReinclusionPlan]:
         radio = _reincludable(authority)
         dsks = {entry.device: await authority.secret(entry.device) for entry in authority.entries()}
         known = {device: dsk for device, dsk in dsks.items() if dsk is not None}
-        for text in stickers:
-            sticker = read_sticker(text)
+        for sticker in stickers:
             if sticker.network is not Network.ZWAVE:
                 raise StickerError("That is the sticker of a Zigbee device.")
             known[dsk_identity(sticker.credential.reveal())] = sticker.credential
@@ -196,7 +195,7 @@ class Reinclusions:
         *,
         by: str,
         reason: str,
-        stickers: Iterable[str] = (),
+        stickers: Iterable[Sticker] = (),
         smart_start: Iterable[str] = (),
         anyway: bool = False,
     ) -> Reinclusion:

@@ -9,6 +9,7 @@ from hubsec.authority import HubAuthority
 from hubsec.identity import Network
 from hubsec.reinclusion.keeper import Reinclusion, Reinclusions
 from hubsec.reinclusion.shapes import ReinclusionPlan
+from hubsec.stickers import Sticker, read_sticker
 
 OPERATOR = "operator"
 
@@ -30,7 +31,11 @@ class Reincluding(ABC):
         return self._authority(radio) if radio is not None else self._authority_on(Network.ZWAVE)
 
     async def plan_reinclusion(
-        self, radio: str | None = None, *, stickers: Iterable[str] = (), smart_start: Iterable[str] = ()
+        self,
+        radio: str | None = None,
+        *,
+        stickers: Iterable[str | Sticker] = (),
+        smart_start: Iterable[str] = (),
     ) -> ReinclusionPlan:
         """What new keys would do to each device of a Z-Wave network, and how long it takes to include them anew: no
         command gives such a device other keys. Nothing is changed.
@@ -38,7 +43,8 @@ class Reincluding(ABC):
         `stickers`: of devices whose DSK is not on the allowlist, adopted ones for instance. `smart_start`: which
         devices are to come back by themselves, under another node id, instead of into their place by a button.
         """
-        return await self._reinclusions.plan(self._rekeyed(radio), stickers=stickers, smart_start=smart_start)
+        read, stickers = _read(stickers), ()
+        return await self._reinclusions.plan(self._rekeyed(radio), stickers=read, smart_start=smart_start)
 
     async def reinclude(
         self,
@@ -46,7 +52,7 @@ class Reincluding(ABC):
         *,
         by: str = OPERATOR,
         reason: str = "",
-        stickers: Iterable[str] = (),
+        stickers: Iterable[str | Sticker] = (),
         smart_start: Iterable[str] = (),
         anyway: bool = False,
     ) -> Reinclusion:
@@ -57,11 +63,12 @@ class Reincluding(ABC):
         :class:`~hubsec.errors.NotEnforceable` where the server can't be restarted from here, and
         :class:`~hubsec.errors.Refused` where a device would be lost, unless `anyway`, or another one is under way.
         """
+        read, stickers = _read(stickers), ()
         return await self._reinclusions.start(
             self._rekeyed(radio),
             by=by,
             reason=reason,
-            stickers=stickers,
+            stickers=read,
             smart_start=smart_start,
             anyway=anyway,
         )
@@ -69,3 +76,8 @@ class Reincluding(ABC):
     def reinclusion(self, radio: str | None = None) -> Reinclusion | None:
         """The last re-inclusion of that radio's network, under way or ended; None when there was none."""
         return self._reinclusions.current(self._rekeyed(radio).radio.name)
+
+
+def _read(stickers: Iterable[str | Sticker]) -> tuple[Sticker, ...]:
+    """What they say; from here on their text, which has the secret in it, is nobody's any more."""
+    return tuple(one if isinstance(one, Sticker) else read_sticker(one) for one in stickers)
