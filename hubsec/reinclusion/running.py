@@ -7,6 +7,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol, assert_never
 
 from hubsec.admission import Admission, Outcome
@@ -34,6 +36,15 @@ class Admit(Protocol):
 
     def __call__(self, row: Row) -> Admission:
         """An admission for the row's device: into its place, or by SmartStart."""
+
+
+@dataclass(slots=True, eq=False)
+class _Opening:
+    """A place that is open, and what came of it."""
+
+    row: Row
+    admission: Admission | None = None
+    reason: str = "Nobody waits for it any more."
 
 
 def held(state: Journal) -> dict[Identity, str]:
@@ -131,7 +142,11 @@ class Running:
                 case Watch(device=device):
                     self._wait_for(self._watch(self._row(device)), f"watch for {device}")
                 case Open(device=device):
-                    self._wait_for(self._open(self._row(device)), f"place of {device}")
+                    opening = _Opening(self._row(device))
+                    self._wait_for(self._open(opening), f"place of {device}")
+                    if self._person is not None:
+                        # Also of one that is stopped before it has begun.
+                        self._person.add_done_callback(partial(self._opened, opening))
                 case Stop():
                     if self._person is not None:
                         self._person.cancel()
@@ -197,27 +212,24 @@ class Running:
                     return
             await asyncio.sleep(self._radio.pace.watch)
 
-    async def _open(self, row: Row) -> None:
-        admission: Admission | None = None
-        reason = "Nobody waits for it any more."
+    async def _open(self, opening: _Opening) -> None:
         try:
-            if row.manner is Manner.SMART_START:
-                await self._radio.strike_off(row.place)
-            admission = self._admit(row)
+            if opening.row.manner is Manner.SMART_START:
+                await self._radio.strike_off(opening.row.place)
+            admission = opening.admission = self._admit(opening.row)
             self._own = admission.id
             async with admission:
                 await admission.joined()
         except AdmissionEnded as error:
-            reason = str(error)
+            opening.reason = str(error)
         except HubsecError as error:
-            reason = str(error)
-            # Not at once again: the controller may be busy with something else for a while.
-            await asyncio.sleep(self._radio.pace.watch)
-        finally:
-            self._opened(row, admission, reason)
+            opening.reason = str(error)
+            # Not at once again: the controller may be busy, or what broke off has an exchange yet to end.
+            await asyncio.sleep(self._radio.pace.again)
 
-    def _opened(self, row: Row, admission: Admission | None, reason: str) -> None:
-        machine, device = self._machine, row.device
+    def _opened(self, opening: _Opening, _: object) -> None:
+        machine, row, admission, reason = self._machine, opening.row, opening.admission, opening.reason
+        device = row.device
         if admission is not None and admission.outcome is Outcome.JOINED:
             place = next((one.place for one in self._radio.places() if one.device == device), row.place)
             self.feed(lambda: machine.joined(device, place))
