@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntryState
@@ -49,6 +50,8 @@ ENTRY: Final = "entry_id"
 KIND: Final = "kind"
 DEVICE: Final = "device"
 """What an issue's data say, for its fix flow."""
+_DIGITS: Final = 8
+"""Of a reason's hash: two of one network are told apart."""
 _STRANGER: Final = frozenset({Rule.WITHOUT_ENTRY, Rule.NEVER_LET_IN})
 
 
@@ -145,7 +148,7 @@ class Issues:
         loaded = there is not None and there.state is ConfigEntryState.LOADED
         if loaded and network.standing is Standing.WAITING:
             return  # It is about to stand, or not.
-        wrong = {_issue_id(self._entry.entry_id, issue.kind, issue.device): issue for issue in self._wrong()}
+        wrong = {_issue_id(self._entry.entry_id, issue): issue for issue in self._wrong()}
         for gone in self._told - wrong.keys():
             ir.async_delete_issue(self._hass, DOMAIN, gone)
         self._told = set(wrong)
@@ -260,5 +263,6 @@ def _of(hass: HomeAssistant, entry_id: str) -> list[ir.IssueEntry]:
     return [one for one in issues if one.domain == DOMAIN and one.issue_id.startswith(f"{entry_id}_")]
 
 
-def _issue_id(entry_id: str, kind: Kind, device: str | None) -> str:
-    return "_".join(part for part in (entry_id, kind, device) if part)
+def _issue_id(entry_id: str, issue: Issue) -> str:
+    reason = sha256(issue.reason.encode()).hexdigest()[:_DIGITS] if issue.reason else None
+    return "_".join(part for part in (entry_id, issue.kind, issue.device, reason) if part)

@@ -42,7 +42,7 @@ class KeyIssues:
                 yield Issue(Kind.KEYS_DISAGREE, None, {"problem": plain(known.trouble)})
             elif known.overdue and known.under_way is None:
                 reasons = "\n".join(f"- {plain(reason)}" for reason in known.overdue)
-                yield Issue(Kind.ROTATION_OVERDUE, None, {"reasons": reasons})
+                yield Issue(Kind.ROTATION_OVERDUE, None, {"reasons": reasons}, reasons)
         if network.stale is not None and network.stale.mendable:
             yield Issue(Kind.STALE_DATABASE, None, {"reason": plain(network.stale.reason)})
         elif network.stale is not None:

@@ -65,11 +65,13 @@ UNFIXABLE: Final = frozenset(
 
 
 class Issue(NamedTuple):
-    """One issue: about that device, or about the network. `placeholders` are its text's."""
+    """One issue: about that device, or about the network. `placeholders` are its text's. With another `reason` it is
+    another issue, which is told though a user chose to ignore the one before."""
 
     kind: Kind
     device: str | None
     placeholders: Mapping[str, str]
+    reason: str = ""
 
 
 @callback

@@ -49,7 +49,7 @@ from hubsec import (
     load_policy,
 )
 from hubsec.audit import Channel
-from hubsec.events import Drifted, Event, RadioLost
+from hubsec.events import Drifted, Event, KeyDelivered, RadioLost
 from hubsec.radio import Radio, RadioPosture, SeenDevice, answering
 from hubsec.store import AsyncStore
 from hubsec.vault import Vault
@@ -256,7 +256,8 @@ class ProtectedNetwork:
     def _hear(self, event: Event) -> None:
         if isinstance(event, RadioLost) and self.hub is None and not self._stack_is_loaded():
             return  # The stack was unloaded while the guard was being put on. It has lost nothing.
-        self.recent.append(event)
+        if not isinstance(event, KeyDelivered):  # One for each device, and again: nothing else would be left.
+            self.recent.append(event)
         for listener in tuple(self._heard):
             listener(event)
         if isinstance(event, (Drifted, RadioLost)):

@@ -118,9 +118,15 @@ def objections(
     if any(map(rotating.acts_on, (need.trigger for need in needs))) and not acting(
         needs, rotating, given_up_at=given_up_at
     ):
-        return (*(need.reason for need in needs), "A rotation for that was given up: call hub.rotate().")
+        return (
+            *(need.reason for need in needs),
+            "A rotation for that was given up: somebody has to begin it anew.",
+        )
     if not any(rotating.acts_on(need.trigger) for need in needs):
-        return (*(need.reason for need in needs), "This hub changes no key by itself: call hub.rotate().")
+        return (
+            *(need.reason for need in needs),
+            "This hub changes no key by itself: somebody has to begin it.",
+        )
     if plan is None:
         return (*(need.reason for need in needs), "What a rotation would do could not be found out.")
     return (*(need.reason for need in needs), *plan.why_not) if plan.why_not else ()
