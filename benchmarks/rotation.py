@@ -129,6 +129,10 @@ class Books:
         """Nobody joins meanwhile."""
         return False
 
+    def is_out(self, device: Identity) -> bool:  # noqa: ARG002 - the same
+        """Nobody is put out meanwhile."""
+        return False
+
     async def hold(self) -> None:
         """No admission is open."""
 

@@ -17,7 +17,8 @@ The rules, with their sections of the Zigbee specification (R23):
 4.  Broadcast (4.6.3.4.1): once, under the present key, then nothing until it has faded (:data:`FADE`).
 5.  Unicast (4.6.3.4.2): to each device under its own link key, a few at once, again where it did not answer; to whoever
     sleeps when it is heard. Who was left out is sent nothing, in any round, nor is whoever was put out since.
-6.  What is broadcast does not reach who sleeps or has joined since: they are given that key by themselves as well.
+6.  A router relays a broadcast once, so that it may miss a device: while it fades, whoever listens is given that key by
+    itself as well, once. It does not reach who sleeps or has joined since: they are tried again.
 7.  The switch comes when all who are awaited have the key, or the deadline has passed; not while anything is on its
     way, nor while a device is being admitted (:class:`Hold`); and not before the radio has said that it has the next
     key staged. A unicast that reached nobody is given up instead.
@@ -248,8 +249,7 @@ class Machine:
         if self._phase is not _Phase.DELIVERING:
             return ()
         self._faded_at = now + self._pace.fade
-        told = [who for who, one in self._targets(Delivery.PENDING) if not one.alone]
-        return self._set(told, Delivery.SENT) + self._pump(now)
+        return self._pump(now)
 
     def answered(self, device: Identity, now: float, *, yes: bool) -> Acts:
         """What was sent to, or asked of, a device has been answered, or has not."""
@@ -263,7 +263,7 @@ class Machine:
         tries.last = now
         tries.next = now + min(self._pace.again * 2 ** (tries.count - 1), self._pace.again_most)
         acts: Acts = ()
-        if self._phase is _Phase.DELIVERING and yes:
+        if self._phase is _Phase.DELIVERING and (yes or self._told(target)):
             acts = self._set([device], Delivery.SENT)
         elif self._phase is _Phase.CONFIRMING:
             if yes:
@@ -406,6 +406,10 @@ class Machine:
             if target.waited or tries is None or not tries.count:
                 yield who
 
+    def _told(self, target: Target) -> bool:
+        """Whether it was told with everybody; what it is sent by itself makes sure."""
+        return self.journal.by_broadcast and not target.alone
+
     def _order_switch(self, state: KeyState, now: float) -> Acts:
         if not self.journal.by_broadcast and not self._ordered and not any(self._staying(Delivery.SENT)):
             return self._finish(Outcome.ABANDONED, "No device has taken the next key.")
@@ -487,15 +491,15 @@ class Machine:
         late = now >= self._deadline
         busy = any(tries.busy for tries in self._tries.values())
         if now >= self._faded_at and not busy and (late or not any(self._awaited())):
+            told = [who for who, target in self._targets(Delivery.PENDING) if self._told(target)]
             self._phase = _Phase.HOLDING
-            return (Hold(),)
+            return (*self._set(told, Delivery.SENT), Hold())
         if late:
             self.wake_at = self._faded_at if now < self._faded_at < math.inf else None
             return ()
-        by_itself = self.journal.by_broadcast
-        if by_itself and math.isinf(self._faded_at):
+        if self.journal.by_broadcast and math.isinf(self._faded_at):
             return ()  # Not broadcast yet.
-        waiting = [who for who, target in self._targets(Delivery.PENDING) if target.alone or not by_itself]
+        waiting = [who for who, _ in self._targets(Delivery.PENDING)]
         key = self.journal.next.key
         acts = self._begin(waiting, now, lambda who: Send(device=who, key=key))
         self._wake(waiting, now, self._faded_at)

@@ -13,6 +13,7 @@ from hubsec.identity import Identity
 from hubsec.rotation.machine import FADE, Pace
 from hubsec.rotation.runner import Runner
 from hubsec.rotation.shapes import Delivery, Outcome, RotationProgress, Step, Way
+from hubsec.secret import Secret
 from tests.core.rotation.network import FakeKeys, Lamp, Notes, SoonLoop, name_of, runner_of, staged
 
 ONE, TWO, THREE, SLEEPER = (name_of(number) for number in (1, 2, 3, 9))
@@ -82,6 +83,41 @@ def test_a_broadcast_waits_until_it_has_faded() -> None:
     scene.radio.check = lambda what, _key: at.setdefault(what, asyncio.get_running_loop().time()) and None
     soon(scene.run(scene.wake))
     assert at["switch"] - at["broadcast"] >= FADE
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_who_misses_a_broadcast_is_given_the_key_by_itself(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A router relays a broadcast once, and a device may have but one router in reach."""
+    scene = Scene(way)
+    heard = scene.radio.broadcast_next_key
+
+    async def unheard_by_one(key: Secret) -> None:
+        scene.radio.lamps[ONE].awake = False
+        await heard(key)
+        scene.radio.lamps[ONE].awake = True
+
+    monkeypatch.setattr(scene.radio, "broadcast_next_key", unheard_by_one)
+    ended = soon(scene.run(scene.wake))
+    assert not ended.stragglers
+    assert scene.reachable() == set(scene.radio.lamps)
+
+
+def test_who_was_told_with_everybody_is_tried_no_more_than_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or whoever went off meanwhile would keep the old key alive."""
+    scene = Scene(Way.BROADCAST)
+    scene.radio.lamps[SLEEPER].awake = True
+    send, tried = scene.radio.send_next_key, list[Identity]()
+
+    async def unanswered(device: Identity, key: Secret) -> bool:
+        tried.append(device)
+        return await send(device, key) and device == SLEEPER
+
+    monkeypatch.setattr(scene.radio, "send_next_key", unanswered)
+    at: dict[str, float] = {}
+    scene.radio.check = lambda what, _key: at.setdefault(what, asyncio.get_running_loop().time()) and None
+    soon(scene.run())
+    assert sorted(tried) == sorted(scene.radio.lamps)
+    assert at["switch"] - at["broadcast"] < 2 * FADE
 
 
 # What an attacker ends up with
