@@ -125,15 +125,15 @@ class HubBooks:
         standing = self._authority.standing(device)
         return standing is Standing.APPROVED or standing is Standing.ADOPTED
 
-    def is_out(self, device: Identity) -> bool:
-        """Whether it is quarantined, or has no entry that lasts. One that has may only not have been heard yet."""
-        if self.belongs(device):
-            return False
-        entry = self._state.allowlist.get(device)
-        return (
-            entry is None
-            or entry.quarantined is not None
-            or (entry.expires_at is not None and entry.expires_at <= self.utc())
+    async def put_out(self, journal: Journal) -> frozenset[Identity]:
+        """Who is quarantined, or was evicted. Who just has no entry may be somebody whom nobody has heard yet."""
+        needs = await self._state.store.run(lambda store: store.needs(journal.network_id), writes=False)
+        evicted = {need.device for need in needs if need.trigger is Trigger.EVICTION}
+        return frozenset(
+            device
+            for device in journal.targets
+            if self._authority.standing(device) is Standing.QUARANTINED
+            or (device in evicted and not self.belongs(device))
         )
 
     async def hold(self) -> None:

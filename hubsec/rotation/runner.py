@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any, Protocol, assert_never
 
 from hubsec.errors import HubsecError, Refused, RotationStopped
@@ -54,8 +54,8 @@ class Books(Protocol):
     def belongs(self, device: Identity) -> bool:
         """Whether a device that the radio has, and the journal has not, is to have the key: it joined meanwhile."""
 
-    def is_out(self, device: Identity) -> bool:
-        """Whether a device that the journal has is to be sent nothing any more."""
+    async def put_out(self, journal: Journal) -> Collection[Identity]:
+        """Which of its devices are to be sent nothing any more."""
 
     async def hold(self) -> None:
         """Return when no admission is open on that radio, and let none begin until :meth:`release`."""
@@ -179,7 +179,10 @@ class Runner:
             with answering(self._journal.radio):
                 stop_hearing = self._radio.heard(self._heard)
             await self._look_for_newcomers()
-            acts = self._shut_out(machine, loop.time()) + self._hear_news(machine, loop.time())
+            # It may not be written down, since the plan was made or everything ended.
+            out = await self._books.put_out(self._journal)
+            acts = tuple(act for device in out for act in machine.put_out(device, loop.time()))
+            acts += self._hear_news(machine, loop.time())
             acts += (machine.exposed() if self._exposed else ()) + machine.begin()
             if self._reason_to_abandon is not None and machine.abandonable:
                 acts = machine.abandon(self._reason_to_abandon)
@@ -201,14 +204,6 @@ class Runner:
         for route in await self._answer(self._radio.key_routes()):
             if route.device not in known and self._books.belongs(route.device):
                 self._news.append((route.device, route.name))
-
-    def _shut_out(self, machine: Machine, now: float) -> Acts:
-        """Whoever was put out and may not be written down as such, since the plan was made or everything ended."""
-        acts: Acts = ()
-        for device in self._journal.targets:
-            if self._books.is_out(device):
-                acts += machine.put_out(device, now)
-        return acts
 
     def _heard(self, device: Identity) -> None:
         self._queue.put_nowait(lambda machine, now: machine.heard(device, now))

@@ -294,8 +294,8 @@ class Notes:
     def belongs(self, device: Identity) -> bool:
         return device not in self.strangers
 
-    def is_out(self, device: Identity) -> bool:
-        return device in self.strangers
+    async def put_out(self, journal: Journal) -> set[Identity]:
+        return self.strangers & journal.targets.keys()
 
     async def hold(self) -> None:
         if self.admitting:
