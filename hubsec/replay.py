@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Self
 from hubsec.audit.records import Kind
 from hubsec.errors import StoreError
 from hubsec.events import Event
-from hubsec.events_json import from_json
+from hubsec.events_json import EventFormatError, from_json
 from hubsec.streams import SubscriptionError
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class Replay[E: Event]:
     """Events of `kind` or below, from after record `since` on; made by :meth:`hubsec.hub.Hub.events`, read by one task.
 
     It collects inside its ``async with`` block, and ends when the hub closes, after what it holds. Iterating raises
-    :class:`~hubsec.errors.StoreError` when the log can't be read.
+    :class:`~hubsec.errors.StoreError` when the log can't be read, and may go on after that: with what comes behind it,
+    where one record was at fault.
     """
 
     def __init__(
@@ -132,10 +133,25 @@ class Replay[E: Event]:
         except StoreError:
             if self._ended:
                 return  # The hub has closed: the rest is there the next time.
+            self._behind = True
             raise
-        if found:
-            self._read = found[-1].seq
-            self._stored += [(record.seq, from_json(record.body)) for record in found]
+        except asyncio.CancelledError:
+            # Who waits no longer may come back, and is to miss nothing.
+            self._behind = True
+            raise
+        for record in found:
+            try:
+                event = from_json(record.body)
+            except EventFormatError as error:
+                self._behind = True
+                if self._stored:
+                    return  # What is before it comes first.
+                self._read = record.seq
+                raise StoreError(
+                    f"Record {record.seq} holds no event that this hubsec reads: {error}"
+                ) from error
+            self._read = record.seq
+            self._stored.append((record.seq, event))
         if len(found) == PAGE:
             self._behind = True
 

@@ -76,7 +76,7 @@ def export_lines(
         line = _Line(
             seq=seq,
             at=at,
-            kind=Kind(kind.decode()),
+            kind=_kind(seq, kind),
             device=None if device is None else device.decode(),
             correlation=correlation.decode(),
             hash=digest.hex(),
@@ -86,6 +86,13 @@ def export_lines(
         write(_encoder.encode(line) + b"\n")
         count, follows, previous = count + 1, True, digest
     return count
+
+
+def _kind(seq: int, kind: bytes) -> Kind:
+    try:
+        return Kind(kind.decode())
+    except ValueError:
+        raise AuditError(f"Record {seq} was changed: it is of no kind.", fault="changed", seq=seq) from None
 
 
 def verify_export(

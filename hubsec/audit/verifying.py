@@ -43,7 +43,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     `hash` is the last one's, hexadecimal. `signed_to` is the last number that a signature covers, None where none
     does: what is behind it is only as good as the disk. `keys` are the public keys that signed, in their order: more
     than one where the vault's secrets were forgotten, which is what somebody without the vault's key would write as
-    well. `left_out` is how many records an export was made without.
+    well. `left_out` is how many records an export was made without. `by_vault`: the last of `keys` is the vault's own;
+    where it could not be asked, as of an export, anybody may have signed.
     """
 
     store: str
@@ -55,6 +56,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     signed_to: int | None
     keys: tuple[str, ...]
     left_out: int = 0
+    by_vault: bool = False
 
 
 class Verifier:

@@ -116,6 +116,8 @@ def _tell(found: Verified, *, pinned: bool) -> None:
         )
     for public in found.keys:
         typer.echo(f"Key: {public}")
+    if found.keys and not found.by_vault:
+        typer.echo("Anybody may have a key: the vault was not asked whether it is its own.")
     if len(found.keys) > 1:
         typer.echo("There is more than one key, since the vault's secrets were forgotten; ask who did that.")
     if not pinned:
@@ -182,7 +184,7 @@ def show(
             record.kind,
             Text(_who(said)),
             Text(record.device or ""),
-            Text(clean(_what(record.kind, said), TEXT_LIMIT)),
+            Text(clean(_said(record.kind, said), TEXT_LIMIT)),
         )
     Console().print(table if found else "There is no such record.")
 
@@ -190,6 +192,13 @@ def show(
 def _who(said: dict[str, Any]) -> str:
     by, channel = said.get("by"), said.get("channel")
     return "" if not by else f"{by} ({channel})" if channel else str(by)
+
+
+def _said(kind: Kind, said: dict[str, Any]) -> str:
+    try:
+        return _what(kind, said)
+    except (KeyError, TypeError, AttributeError):
+        return "It is not what hubsec writes: verify the log."
 
 
 def _what(kind: Kind, said: dict[str, Any]) -> str:

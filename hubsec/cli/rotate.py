@@ -158,7 +158,10 @@ class _Teller:
             _print_json(await rotation.ended())
             return
         with Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=self._console
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=self._console,
         ) as progress:
             bar = progress.add_task("", total=None)
 

@@ -97,7 +97,7 @@ def status(
         table.add_row("opened by", "nothing yet: no hub has had a key here")
     else:
         table.add_row("opened by", _NAMES[type(found.wrapping.way)])
-        table.add_row("since", datetime.fromtimestamp(found.wrapping.wrapped_at, UTC).strftime("%Y-%m-%d"))
+        table.add_row("since", _day(found.wrapping.wrapped_at))
         if found.wrapping.left is not None:
             before = _NAMES[type(found.wrapping.left)]
             table.add_row(
@@ -106,6 +106,13 @@ def status(
     sealed = ", ".join(f"{kind} {count}" for kind, count in found.sealed.items())
     table.add_row("sealed", Text(sealed or "nothing"))
     Console().print(table)
+
+
+def _day(when: float) -> str:
+    try:
+        return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%d")
+    except (ValueError, OverflowError, OSError):
+        return "?"
 
 
 def _told(found: _Found) -> dict[str, object]:

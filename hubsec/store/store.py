@@ -365,11 +365,20 @@ class Store:
         with self._database.snapshot() as connection:
             found = audited.verify(connection, self._name, known=known, key=key, progress=progress)
             signer = self._signer(make=False)
-        if signer is not None and found.keys and found.keys[-1] != signer.key:
+        if signer is None:
+            return found
+        if found.keys and found.keys[-1] != signer.key:
             raise AuditError(
                 "The log is signed by another key than the vault's: it is forged.", fault="forged"
             )
-        return found
+        if not found.checkpoints:
+            # The key was made for a checkpoint, in one transaction with it.
+            raise AuditError(
+                "The vault's key has signed this log, and no signature is left in it: it was written anew.",
+                fault="forged",
+                seq=found.first or None,
+            )
+        return msgspec.structs.replace(found, by_vault=True)
 
     def export(self, write: Callable[[bytes], object], *, since: int = 0, kinds: Sequence[Kind] = ()) -> int:
         """Write the records after number `since` as lines of JSON; of these kinds, or of all. Returns how many."""

@@ -149,6 +149,15 @@ class DataKey:
         before = self.wrapping()
         if before is None:
             raise SealError("There is no key to wrap anew yet: open the store once for writing.")
+        if before.left is not None:
+            # A new key would take the place of one that is in force, or make a way in that is still open be forgotten.
+            self.open(make=True)
+            before = self.wrapping()
+            if before is None or before.left is not None:
+                raise SealError(
+                    f"What opened the store in {self._folder} before is not all gone yet: close what reads the store, "
+                    "unlock the keyring, and try again."
+                )
         key, way = unlock.make(self._folder, self._name, before.way)
         with self._database.transaction() as connection:
             connection.execute(

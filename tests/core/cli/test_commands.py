@@ -273,7 +273,7 @@ def test_a_log_is_verified_against_what_was_kept_elsewhere(logged: Path, tmp_pat
         connection.execute("DROP TRIGGER audit_goes_from_its_beginning")
         connection.execute("DELETE FROM audit WHERE seq = 5")
     connection.close()
-    assert run("audit", "verify", *home).exit_code == 0
+    assert "no signature is left" in failed(run("audit", "verify", *home))
     line = failed(run("audit", "verify", *home, "--checkpoint", str(kept)))
     assert "newest records are missing" in line
     result = run("audit", "verify", *home, "--checkpoint", str(kept), "--json")
@@ -303,6 +303,23 @@ def test_an_export_is_lines_of_json_that_verify(logged: Path, tmp_path: Path) ->
     assert "2 records, 2 to 4: whole." in result.stdout
     assert "1 more were left out" in result.stdout
     assert "None of them is signed" in result.stdout
+    export.write_bytes(run("audit", "export", "--home", str(logged)).stdout_bytes)
+    assert "the vault was not asked" in run("audit", "verify", "--export", str(export)).stdout
+
+
+def test_what_somebody_else_wrote_into_the_log_is_no_traceback(logged: Path) -> None:
+    connection = sqlite3.connect(logged / "hubsec.db", isolation_level=None)
+    connection.execute("DROP TRIGGER audit_stands")
+    connection.execute("UPDATE audit SET body = '{}' WHERE seq > 1")
+    connection.execute("UPDATE data_key SET wrapped_at = 1e300")
+    home = ["--home", str(logged)]
+    assert "not what hubsec writes" in run("audit", "show", *home).stdout
+    assert "?" in run("vault", "status", *home).stdout
+    connection.execute("UPDATE audit SET kind = 'gossip' WHERE seq = 2")
+    connection.close()
+    result = run("audit", "export", *home)
+    assert result.exit_code == 1
+    assert "Record 2 was changed" in result.stderr
 
 
 def test_a_log_is_shown_to_people(logged: Path) -> None:

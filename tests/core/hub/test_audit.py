@@ -11,6 +11,7 @@ import pytest
 
 from hubsec import Hub, __version__, recorder
 from hubsec.audit import Act, Channel, Kind
+from hubsec.audit.records import draft
 from hubsec.buckets import Bucket
 from hubsec.decisions import Allow, Deny, Quarantine
 from hubsec.errors import HubsecError, StoreError
@@ -431,6 +432,32 @@ async def test_what_could_not_be_written_is_passed_on_without_a_number(hub: Hub,
         assert [type(event) for _, event in got] == [Left, StoreAlarm]
         assert {number for number, _ in got} == {seq}
         await hub.store.run(freed, writes=False)
+
+
+async def test_who_stops_waiting_and_comes_back_misses_nothing(hub: Hub, radio: FakeRadio) -> None:
+    for _ in range(3):
+        radio.tell(left())
+    await hub.store.tail()
+    async with hub.events(Left, since=0) as replay:
+        for turns in range(4):
+            reading = asyncio.create_task(anext(replay))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+        assert len(await take(replay, 3)) == 3
+
+
+async def test_a_record_that_is_no_event_takes_no_other_with_it(hub: Hub, radio: FakeRadio) -> None:
+    radio.tell(left())
+    seq = await hub.store.append(draft(1.0, Kind.EVENT, None, "", {"event": "gossip"}))
+    radio.tell(left())
+    async with hub.events(Left, since=0) as replay:
+        got = await take(replay, 1)
+        with pytest.raises(StoreError, match=f"Record {seq} holds no event"):
+            await anext(replay)
+        got += await take(replay, 1)
+        assert [number for number, _ in got] == [seq - 1, seq + 1]
 
 
 async def test_a_replay_ends_with_the_hub(radio: FakeRadio, tmp_path: Path) -> None:

@@ -521,6 +521,43 @@ def test_a_keyring_that_can_t_be_asked_to_forget_is_asked_later(
     assert backend.held == {}
 
 
+def test_nothing_is_wrapped_anew_while_what_opened_it_before_is_still_there(
+    folder: Path, backend: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(folder, OsKeyring())
+    with Store(folder, unlock=OsKeyring()) as store:
+        use(monkeypatch, NoKeyring())  # type: ignore[no-untyped-call]
+        left = store.rewrap(Passphrase(WORDS), at=2.0)
+        assert isinstance(left.left, ByKeyring)
+        with pytest.raises(SealError, match="not all gone yet"):
+            store.rewrap(KeyFile(), at=3.0)
+        assert store.wrapping == left
+        use(monkeypatch, backend)
+        assert store.rewrap(KeyFile(), at=3.0).left is None
+    assert backend.held == {}
+    with Store(folder) as store:
+        assert store.credential(LAMP) == KEY
+
+
+def test_a_key_file_in_force_that_has_not_its_name_yet_is_not_thrown_away(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise StoreError("The disk reports an error.")
+
+    fill(folder, None)
+    with Store(folder) as store, monkeypatch.context() as broken:
+        broken.setattr("hubsec.store.ways.put_in_place", fails)
+        assert isinstance(store.rewrap(KeyFile(), at=2.0).left, ByFile)
+        with pytest.raises(SealError, match="not all gone yet"):
+            store.rewrap(KeyFile(), at=3.0)
+    with Store(folder) as store:
+        assert store.credential(LAMP) == KEY
+        assert store.rewrap(KeyFile(), at=3.0).left is None
+    with Store(folder) as store:
+        assert store.credential(LAMP) == KEY
+
+
 @pytest.mark.parametrize("harm", ["commit", "read-only"])
 def test_a_re_wrapping_that_fails_leaves_all_as_it_was(
     folder: Path, monkeypatch: pytest.MonkeyPatch, harm: str
