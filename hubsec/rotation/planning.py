@@ -142,6 +142,8 @@ def _what_becomes(
     advice = "It is to be left out, and a broadcast can't do that." if out else ""
     if not route.placed:
         return Outlook.LOST, "The radio does not know where it is: wait until it has spoken."
+    if route.shared_link_key and (way is Way.UNICAST or route.sleepy):
+        return Outlook.LOST, "Its link key is one that others have too, so nothing can be sent to it alone."
     if way is Way.UNICAST and entry is not None and Mark.WEAK in entry.marks:
         return Outlook.LOST, "It has never proved a link key that the new key could be sent under."
     if route.sleepy:

@@ -23,13 +23,15 @@ class KeyState(msgspec.Struct, frozen=True, kw_only=True):
 class KeyRoute(msgspec.Struct, frozen=True, kw_only=True):
     """How a device can be given a key. `sleepy`: its receiver is off when idle. `placed`: the radio knows where it is.
     `own_link_key`: the trust center holds a link key of its own for it, and not one that is derived for everybody;
-    None where that can't be read."""
+    None where that can't be read. `shared_link_key`: it is one that others are given as well, so that
+    nothing is sent under it."""
 
     device: Identity
     name: str
     sleepy: bool
     placed: bool
     own_link_key: bool | None
+    shared_link_key: bool = False
 
 
 @runtime_checkable

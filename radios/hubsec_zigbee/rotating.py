@@ -5,6 +5,7 @@ What is done when is the hub's (:mod:`hubsec.rotation`); here is how. Nothing is
 1. The key is read back from the NCP (exportKey, getNetworkKeyInfo), never from what zigpy remembers.
 2. A key goes out as broadcastNextNetworkKey, under the key in force, or as unicastNwkKeyUpdate, under one device's link
    key. Either stages it in the NCP, whose tokens keep it over a reset.
+   Under a link key that everybody is given nothing goes out: where keys are not hashed, only to who has one of its own.
 3. Whether a device is there is asked by an IEEE_addr_req of our own, which every device answers (Zigbee specification
    2.4.3.1.2), and not through zigpy, which tries again and again. The answer has to name that device; the host does not
    get it.
@@ -28,6 +29,7 @@ from hubsec.secret import Secret
 from hubsec_zigbee.desk import Desk
 from hubsec_zigbee.frames import IEEE_ADDR_RSP, address_response
 from hubsec_zigbee.hosting import Hosting
+from hubsec_zigbee.link_keys import HASHED_ALONE
 from hubsec_zigbee.ncp import Ncp
 from hubsec_zigbee.receiving import ReceivePath
 from hubsec_zigbee.roster import Roster
@@ -66,17 +68,24 @@ class Rotating:
 
     async def key_routes(self) -> list[KeyRoute]:
         """See :meth:`hubsec.rotation.radio.KeyRadio.key_routes`."""
-        hosting = self._hosting()
-        return [
-            KeyRoute(
+        hosting, hashed = self._hosting(), await self._hashed()
+        routes = []
+        for seen in hosting.seen():
+            own = await self._has_own_key(seen.device)
+            route = KeyRoute(
                 device=seen.device,
                 name=seen.name,
                 sleepy=hosting.is_sleepy(seen.device),
                 placed=await self._short(seen.device) is not None,
-                own_link_key=await self._has_own_key(seen.device),
+                own_link_key=own,
+                shared_link_key=not hashed and own is not True,
             )
-            for seen in hosting.seen()
-        ]
+            routes.append(route)
+        return routes
+
+    async def _hashed(self) -> bool:
+        """Whether each device's link key is derived for it alone. Else who has none of its own has everybody's."""
+        return bool(await self._ncp.security_bitmask() & HASHED_ALONE)
 
     async def _has_own_key(self, device: Identity) -> bool | None:
         try:
@@ -99,6 +108,9 @@ class Rotating:
 
     async def send_next_key(self, device: Identity, key: Secret) -> bool:
         """See :meth:`hubsec.rotation.radio.KeyRadio.send_next_key`."""
+        self._hosting()
+        if not await self._hashed() and await self._has_own_key(device) is not True:
+            return False
         short = await self._short(device)
         if short is None or not await self._ncp.send_next_key(device, short, key):
             return False

@@ -30,6 +30,7 @@ from hubsec_zigbee.settings import (
     plan,
 )
 from tests.zigbee.guarded import VERSIONS, Guarded, guarded, identity, used_stick
+from tests.zigbee.test_on_the_network import let_in
 
 hosts = pytest.mark.hosts
 HASHED = 0x0080
@@ -146,6 +147,13 @@ async def test_a_network_of_unique_keys_that_is_opened_as_any_other_has_a_gap() 
         tokens = world.house.tokens
     async with guarded(tokens=tokens) as world:
         assert GAP_GLOBAL in (await world.radio.posture()).gaps
+        lamp = await let_in(world, world.house.lamp())
+        (route,) = await world.radio.key_routes()
+        assert route.shared_link_key
+        sent = Secret(bytes(range(32, 48)))
+        assert not await world.radio.send_next_key(route.device, sent)
+        assert (await world.radio.key_state()).next_sequence is None
+        assert lamp.network_key != sent.reveal()
 
 
 def test_other_words_for_link_keys_are_refused() -> None:

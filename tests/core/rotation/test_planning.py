@@ -27,6 +27,19 @@ def route(device: Identity, *, sleepy: bool = False, placed: bool = True) -> Key
     return KeyRoute(device=device, name=f"on {device[-2:]}", sleepy=sleepy, placed=placed, own_link_key=None)
 
 
+def shared(device: Identity, *, sleepy: bool = False) -> KeyRoute:
+    return msgspec.structs.replace(route(device, sleepy=sleepy), shared_link_key=True)
+
+
+def test_nothing_is_sent_under_a_link_key_that_everybody_has() -> None:
+    plan = planned(shared(ONE), shared(TWO))
+    assert {one.outlook for one in plan.devices} == {Outlook.LOST}
+    assert "others have" in plan.devices[0].advice
+    assert any("Nobody would get" in why for why in plan.why_not)
+    plan = planned(shared(ONE), shared(TWO, sleepy=True), way=Way.BROADCAST)
+    assert [one.outlook for one in plan.devices] == [Outlook.GETS_IT, Outlook.LOST]
+
+
 def entry(device: Identity, credential: CredentialKind = CODE, **fields: Any) -> Entry:
     return Entry(
         device=device,
