@@ -118,7 +118,7 @@ class Rotations:
         self._troubles: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         # What is being written, and must be before the store is closed.
-        self._notes: set[asyncio.Task[None]] = set()
+        self._notes: set[asyncio.Task[Any]] = set()
         self._looking: dict[str, asyncio.Lock] = {}
 
     # Planning
@@ -215,12 +215,16 @@ class Rotations:
         if name in self._starting or self._under_way(name) is not None:
             raise Refused(f"A rotation on {name} is under way already: one at a time.", rule=_RULE)
         self._starting.add(name)
-        try:
-            journal = await self._stage(authority, radio, plan, by=by, reason=reason, patience=waits)
-            runner = self._run(authority, radio, journal)
-        finally:
-            self._starting.discard(name)
-        return self._handle(authority, runner)
+
+        async def begin() -> Runner:
+            try:
+                journal = await self._stage(authority, radio, plan, by=by, reason=reason, patience=waits)
+                return self._run(authority, radio, journal)
+            finally:
+                self._starting.discard(name)
+
+        # In a task of its own: who is cancelled here leaves no journal behind that nobody goes on with.
+        return self._handle(authority, await asyncio.shield(self._write_down(begin())))
 
     async def _stage(
         self,
@@ -522,10 +526,13 @@ class Rotations:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _write_down(self, work: Coroutine[Any, Any, None]) -> None:
+    def _write_down[T](self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work)
         self._notes.add(task)
         task.add_done_callback(self._notes.discard)
+        # Whoever has asked for it may be gone.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -44,7 +44,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     does: what is behind it is only as good as the disk. `keys` are the public keys that signed, in their order: more
     than one where the vault's secrets were forgotten, which is what somebody without the vault's key would write as
     well. `left_out` is how many records an export was made without. `by_vault`: the last of `keys` is the vault's own;
-    where it could not be asked, as of an export, anybody may have signed.
+    where it could not be asked, as of an export, anybody may have signed. `not_compared` are the checkpoints from
+    elsewhere, by number, that say nothing of this: their records were left out, or dropped.
     """
 
     store: str
@@ -57,6 +58,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...]
     left_out: int = 0
     by_vault: bool = False
+    not_compared: tuple[int, ...] = ()
 
 
 class Verifier:
@@ -81,6 +83,7 @@ class Verifier:
         self._pinned = key is not None or bool(known)
         self._forgotten = False
         self._known: dict[int, Checkpoint] = {}
+        self._compared: set[int] = set()
         for one in known:
             one.check()
             self._own(one, one.seq)
@@ -151,6 +154,7 @@ class Verifier:
             signed_to=self._signed_to,
             keys=tuple(self._keys),
             left_out=self._left_out,
+            not_compared=tuple(sorted(self._known.keys() - self._compared)),
         )
 
     def _checkpoint(self, seq: int, body: bytes, previous: bytes) -> None:
@@ -192,6 +196,7 @@ class Verifier:
                 seq=seq,
             )
         self._signed_to = max(seq, self._signed_to or 0)
+        self._compared.add(seq)
 
 
 def anchored(checkpoint: Checkpoint, first: int) -> tuple[int, bytes]:

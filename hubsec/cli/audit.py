@@ -116,6 +116,8 @@ def _tell(found: Verified, *, pinned: bool) -> None:
         )
     for public in found.keys:
         typer.echo(f"Key: {public}")
+    for number in found.not_compared:
+        typer.echo(f"The checkpoint of record {number} says nothing of these: that record is not among them.")
     if found.keys and not found.by_vault:
         typer.echo("Anybody may have a key: the vault was not asked whether it is its own.")
     if len(found.keys) > 1:

@@ -434,6 +434,24 @@ async def test_who_observes_leaves_a_rotation_to_one_that_enforces(keyed: KeyedR
     assert len(keyed.air.sent) == sent
 
 
+async def test_whoever_stops_waiting_for_its_beginning_has_begun_it(hub: Hub, keyed: KeyedRadio) -> None:
+    plan = await hub.plan_rotation(way="broadcast")
+    beginning = asyncio.ensure_future(hub.rotate(plan))
+    calls = len(keyed.key_calls)
+    for _ in range(1000):
+        if len(keyed.key_calls) >= calls + 2:
+            break
+        await asyncio.sleep(0.001)
+    beginning.cancel()
+    await asyncio.gather(beginning, return_exceptions=True)
+    started = asyncio.Event()
+    hub.on(RotationStarted, lambda _: started.set())
+    await asyncio.wait_for(started.wait(), 10)
+    rotation = hub.rotation()
+    assert rotation is not None
+    assert (await rotation.ended()).outcome is Outcome.ROTATED
+
+
 async def test_a_need_is_written_down_however_soon_the_hub_closes(keyed: KeyedRadio, tmp_path: Path) -> None:
     home = tmp_path / "hub"
     async with Hub(keyed, home=home, rotating=ROTATING) as hub:
