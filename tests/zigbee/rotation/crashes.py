@@ -31,6 +31,7 @@ from hubsec_emulated import House
 from hubsec_emulated.devices.device import Device
 from hubsec_emulated.ncp.ash import ResetCode
 from hubsec_emulated.simulated_loop import SimulatedTimeLoop
+from hubsec_emulated.wire.addresses import COORDINATOR
 from hubsec_zigbee import Bellows
 from hubsec_zigbee.repairing import repair_database
 from tests.zigbee.guarded import identity
@@ -274,11 +275,18 @@ class World:
         return progress
 
     async def reaches(self, device: Device) -> bool:
-        """Whether the device answers; one that has just lost its way to us finds it again in a while."""
+        """Whether the device answers; one that has just lost its way to us finds it again in a while.
+
+        A sleeper that moved to another parent while the stick was down is still in the stick's child table, and is not
+        looked for elsewhere until its time there is over (End Device Timeout, hours): that time is over at once here.
+        """
         assert self.radio is not None
         for _ in range(4):
             if await self.radio.answers(identity(device)):
                 return True
+            coordinator = self.house.coordinator
+            if device.eui64 in coordinator.neighbours.children and device.nwk.parent != COORDINATOR:
+                coordinator.parenting.child_moved(device.eui64)
             await self.house.sleep(20)
         return False
 
