@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
+from custom_components.hubsec import key_issues
+from custom_components.hubsec.key_issues import KeyIssues
 from custom_components.hubsec.keys import details, percent
+from custom_components.hubsec.kinds import Kind
+from custom_components.hubsec.stacks import Stale
 from custom_components.hubsec.stacks.zha import stick_behind
 from hubsec import Identity
 from hubsec.posture import KeyPosture
@@ -97,6 +103,47 @@ def test_who_is_waited_for_is_named(progress: RotationProgress) -> None:
 def test_without_a_change_there_is_nothing_to_say() -> None:
     assert details(network(None)) == {}
     assert percent(network(None)) is None
+
+
+def troubled(*, stale: Stale | None = None, broken: str = "", **keys: Any) -> set[tuple[Kind, str]]:
+    """What is told of a network that stands so with its key: the kinds, each with what its text says of it."""
+    posture = KeyPosture(since=None, rotated=False, **keys)
+    network: Any = SimpleNamespace(
+        posture=SimpleNamespace(networks=[SimpleNamespace(keys=posture, state=SimpleNamespace(gaps=()))]),
+        hub=object(),
+        stack=SimpleNamespace(name="ZHA"),
+        problem="",
+        stale=stale,
+        broken=broken,
+    )
+    return {(one.kind, "".join(one.placeholders.values())) for one in KeyIssues(network).wrong()}
+
+
+def test_what_is_wrong_with_the_keys_is_told_once_and_by_its_name() -> None:
+    assert troubled() == set()
+    assert troubled(trouble="An old backup") == {(Kind.KEYS_DISAGREE, "An old backup")}
+    assert troubled(overdue=("It is old", "Nobody began")) == {
+        (Kind.ROTATION_OVERDUE, "- It is old\n- Nobody began")
+    }
+    assert troubled(broken="Record 2") == {(Kind.AUDIT_BROKEN, "Record 2")}
+    assert troubled(stale=Stale(reason="An old one", mendable=True)) == {(Kind.STALE_DATABASE, "An old one")}
+    assert troubled(stale=Stale(reason="Nobody knows", mendable=False)) == {
+        (Kind.KEYS_DISAGREE, "Nobody knows")
+    }
+
+
+def test_while_a_change_is_under_way_nobody_is_asked_to_begin_one() -> None:
+    waiting = at(Step.DELIVERING, 1, 2, SENT, PENDING)
+    assert troubled(under_way=waiting, overdue=("It is old",)) == set()
+    halted = msgspec.structs.replace(waiting, trouble="The stick is gone")
+    assert troubled(under_way=halted) == set(), "What has halted just now may go on by itself"
+
+
+def test_a_change_that_has_halted_for_a_while_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_issues, "PATIENCE", timedelta(0))
+    halted = msgspec.structs.replace(at(Step.DELIVERING, 1, 2, SENT, PENDING), trouble="The stick is gone")
+    assert troubled(under_way=halted) == {(Kind.ROTATION_INTERRUPTED, "delivering02The stick is gone")}
+    assert {kind for kind, _ in troubled(under_way=halted, trouble="Another key")} == {Kind.KEYS_DISAGREE}
 
 
 OLD, NEW, OTHER = Secret(bytes(16)), Secret(bytes(range(16))), Secret(bytes(range(16, 32)))
