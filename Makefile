@@ -4,6 +4,9 @@ BIN := .venv/bin
 READY := .venv/ready
 GROUPS := test lint docs bench
 
+# Where Python is told to write no bytecode, each of the many processes that tests start compiles every library anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit hosts older test-ha types-ha lint format docs pictures bench generate ci clean
 
