@@ -157,12 +157,7 @@ class _Teller:
         if self.as_json:
             _print_json(await rotation.ended())
             return
-        with Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            console=self._console,
-        ) as progress:
+        with _shown(self._console) as progress:
             bar = progress.add_task("", total=None)
 
             def show(_: object = None) -> None:
@@ -186,6 +181,13 @@ class _Teller:
             self._console.print(
                 Text(f"{name} ({device}) missed it: re-join it with its install code.", style="yellow")
             )
+
+
+def _shown(console: Console) -> Progress:
+    # What a radio says of its trouble is text, never markup.
+    return Progress(
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), console=console
+    )
 
 
 def _draw(progress: Progress, bar: TaskID, now: RotationProgress) -> None:

@@ -108,7 +108,7 @@ def _status(
 
 def _table(status: NetworkStatus, now: float) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 4, 0, 0))
-    table.add_row("network", f"{status.network} {status.network_id}")
+    table.add_row("network", Text(f"{status.network} {status.network_id}"))
     if not status.adopted:
         table.add_row("adopted", Text("not yet: its devices are to be confirmed", style="yellow"))
     if status.network is Network.ZIGBEE:

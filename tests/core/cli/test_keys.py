@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from hubsec import Hub
 from hubsec.cli import application, rotate
 from hubsec.identity import CredentialKind
+from tests.core.hub.conftest import FakeRadio
 from tests.core.rotation.conftest import FAST, ROTATING, KeyedRadio, list_all
 from tests.core.rotation.network import Lamp, name_of
 
@@ -146,6 +149,34 @@ def test_a_radio_that_is_none(keyed: KeyedRadio, tmp_path: Path, radio: str, say
     assert result.exit_code == 1
     assert says in result.stderr
     assert keyed.key_calls == []
+
+
+def test_what_a_radio_calls_its_network_is_text(tmp_path: Path) -> None:
+    async def begin() -> None:
+        async with Hub(FakeRadio(network_id="[/b]"), home=tmp_path):
+            pass
+
+    asyncio.run(begin())
+    assert "zigbee [/b]" in run(tmp_path, "status").stdout
+
+
+def test_what_a_radio_says_of_its_trouble_is_text(keyed: KeyedRadio, tmp_path: Path) -> None:
+    """A port's path in brackets looks like the end of a markup that nobody has begun."""
+
+    async def show() -> str:
+        async with Hub(keyed, home=tmp_path, rotating=ROTATING) as hub:
+            rotation = await hub.rotate(way="broadcast")
+            console = Console(width=120)
+            progress = rotate._shown(console)
+            bar = progress.add_task("", total=None)
+            rotate._draw(
+                progress, bar, msgspec.structs.replace(rotation.progress, trouble="[/dev/ttyUSB0] is gone.")
+            )
+            with console.capture() as written:
+                console.print(progress.get_renderable())
+            return written.get()
+
+    assert "[/dev/ttyUSB0] is gone." in asyncio.run(show())
 
 
 def test_where_no_hub_was_there_is_nothing(tmp_path: Path) -> None:
