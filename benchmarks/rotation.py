@@ -129,9 +129,9 @@ class Books:
         """Nobody joins meanwhile."""
         return False
 
-    def is_out(self, device: Identity) -> bool:  # noqa: ARG002 - the same
+    async def put_out(self, journal: Journal) -> frozenset[Identity]:  # noqa: ARG002 - the same
         """Nobody is put out meanwhile."""
-        return False
+        return frozenset()
 
     async def hold(self) -> None:
         """No admission is open."""
