@@ -191,6 +191,9 @@ IMPORTED = re.compile(r"(?:@import\s+|url\()\s*[\"']?(?:https?:)?//", re.IGNOREC
 
 
 @pytest.mark.slow
+@pytest.mark.leaves_secrets(
+    "*.html", "search_index.json", reason="the specification's example of an install code"
+)
 def test_reading_a_page_fetches_nothing_from_elsewhere(tmp_path: Path) -> None:
     subprocess.run(
         [

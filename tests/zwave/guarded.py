@@ -106,7 +106,7 @@ class HostClient:
         return [one for one in found if one.get("nodeId", one.get("node", {}).get("nodeId")) == node_id]
 
     async def event(self, kind: str, node_id: int | None = None) -> dict[str, Any]:
-        await self.house.wait_until(lambda: self.of(kind, node_id), 10, what=f"{kind!r} for the host")
+        await self.house.wait_until(lambda: self.of(kind, node_id), PATIENCE, what=f"{kind!r} for the host")
         return self.of(kind, node_id)[-1]
 
     def forget(self) -> None:
