@@ -310,7 +310,8 @@ def crashed(world: World, machine: Machine, steps: int) -> Machine:
 @given(
     count=st.integers(1, 4),
     acts=st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 3), st.integers(1, 8)), max_size=30),
-    restarts=st.lists(st.sampled_from([NEW, OLD, None]), max_size=4),
+    # One that lies after one that did not could be seen by no device, where each has been reset.
+    restarts=st.lists(st.sampled_from([OLD, None]), max_size=4),
 )
 def test_whatever_breaks_every_device_ends_on_the_new_keys(
     count: int, acts: list[tuple[str, int, int]], restarts: list[str | None]

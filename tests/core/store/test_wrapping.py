@@ -34,6 +34,7 @@ from tests.core.store.made import KEY, LAMP, entry
 pytestmark = pytest.mark.leaves_secrets(
     "words",
     "*.keyring",
+    "[0-9]*.new",
     reason="a file with a passphrase, and a keyring that outlives a program that is killed",
 )
 
