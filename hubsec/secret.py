@@ -51,7 +51,7 @@ class Secret:
     def __copy__(self) -> Self:
         return self
 
-    def __deepcopy__(self, memo: object) -> Self:
+    def __deepcopy__(self, _: object) -> Self:
         return self
 
     def __getstate__(self) -> Never:
