@@ -20,7 +20,7 @@ from hubsec.reinclusion.shapes import Fate, Manner, Phase, Stage
 from hubsec.store.sealed import SecretKind
 from hubsec_emulated import ZWaveHouse
 from hubsec_zwave import ZwaveJs
-from tests.zwave.guarded import PATIENCE, SHORT, Guarded, HostClient, attached, host_client
+from tests.zwave.guarded import SHORT, Guarded, HostClient, attached, host_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-QUICK: Final = msgspec.structs.replace(SHORT, look=0.3, mirror=5.0, again=0.6, watch=0.15, restart=PATIENCE)
+QUICK: Final = msgspec.structs.replace(SHORT, look=0.3, mirror=5.0, again=0.6, watch=0.15, restart=60.0)
+LONG: Final = 240.0
+"""Seconds. Who was cut off with its PIN given is waited for first, for half a minute at least."""
 TWENTY: Final = {"lamp": 10, "plug": 4, "sensor": 4, "lock": 2}
 MANY: Final = 20
 SEED: Final = 9
@@ -94,7 +96,7 @@ async def begun(guarded: Guarded, stickers: list[str], **more: Any) -> Reinclusi
 
 
 async def until(guarded: Guarded, predicate: Callable[[], object], what: str) -> None:
-    await guarded.house.wait_until(predicate, PATIENCE, what=what)
+    await guarded.house.wait_until(predicate, LONG, what=what)
 
 
 def _between(reinclusion: Reinclusion, count: int) -> bool:
@@ -143,7 +145,7 @@ async def test_twenty_devices_come_back_into_their_places_whatever_crashes(
             # Who was waited for when it crashed may have been reset already, and is told again.
             Person(guarded)
             reinclusion = running(guarded)
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(LONG):
                 progress = await reinclusion.ended()
             assert progress.missing == ()
             assert progress.done == len(house.devices) == MANY
@@ -196,7 +198,7 @@ async def test_who_has_the_old_keys_gets_nothing_of_a_device_that_was_reincluded
             Person(guarded)
             await until(guarded, lambda: owner.restarts == 1, "The server, told the new keys again")
             await running(guarded).resume()
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(LONG):
                 progress = await running(guarded).ended()
             assert progress.missing == ()
             assert house.devices[1].node_id == 3
