@@ -22,7 +22,7 @@ demo: $(READY)  ## Show an emulated house let a lamp in and keep a stranger out
 
 # Many tests wait for an emulated air, so more of them run at once than there are cores; ARGS="-n 0" runs them one by one.
 test: $(READY)  ## Run every test
-	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 unit: $(READY)  ## Run the fast tests only
 	@$(BIN)/python -m pytest -n 2 -m "not slow and not hosts" $(ARGS)
