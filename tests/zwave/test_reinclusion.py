@@ -224,9 +224,10 @@ async def _two_of_three(guarded: Guarded) -> None:
     reinclusion = await begun(guarded, [first.dsk, second.dsk, third.dsk], smart_start=[third.dsk])
     await until(guarded, lambda: guarded.is_shut_off(2), "The lamp, shut off")
     assert guarded.radio.judge.rule(2) == REINCLUSION
+    # The server is back then, and the connection to it.
+    await guarded.event(ReinclusionAwaits, lambda event: event.device == one)
     with pytest.raises(AwaitsKeys):
         guarded.radio.node(guarded.address(2))
-    await guarded.event(ReinclusionAwaits, lambda event: event.device == one)
     assert not guarded.radio.client.driver.controller.nodes[2].values  # type: ignore[union-attr]
     # The wrong button: whoever it is gets no keys, and not the place.
     first.factory_reset()
