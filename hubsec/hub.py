@@ -45,8 +45,8 @@ from hubsec.policy import Policy, load_policy
 from hubsec.policy.classes import DeviceClass
 from hubsec.posture import NetworkPosture, Posture
 from hubsec.radio import Eviction, Radio, answering
-from hubsec.reinclusion.keeper import Reinclusions
 from hubsec.reinclusion.offered import Reincluding
+from hubsec.reinclusions import Reinclusions
 from hubsec.replay import Replay
 from hubsec.rotation.due import note_eviction
 from hubsec.rotation.shapes import RotationPlan, RotationProgress, Way, way_of

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from hubsec.authority import HubAuthority
 from hubsec.identity import Network
-from hubsec.reinclusion.keeper import Reinclusion, Reinclusions
 from hubsec.reinclusion.shapes import ReinclusionPlan
+from hubsec.reinclusions import Reinclusion, Reinclusions
 from hubsec.stickers import Sticker, read_sticker
 
 OPERATOR = "operator"

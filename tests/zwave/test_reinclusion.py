@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
-    from hubsec.reinclusion.keeper import Reinclusion
+    from hubsec.reinclusions import Reinclusion
     from hubsec.secret import Secret
 
 pytestmark = pytest.mark.slow

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from hubsec.reinclusion.keeper import Reinclusion
+    from hubsec.reinclusions import Reinclusion
 
 SOON = 10.0
 
