@@ -584,6 +584,7 @@ class Hub(Reincluding):
                     exposed=authority.exposed,
                     unconfirmed=() if authority.adopted else tuple(d.device for d in authority.devices()),
                     keys=await self._rotations.posture(authority),
+                    reinclusion=await self._reinclusions.posture(authority),
                 )
             )
         return Posture(

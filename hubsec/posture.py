@@ -7,6 +7,7 @@ import msgspec
 from hubsec.device import Device
 from hubsec.identity import Identity, Mode
 from hubsec.radio import RadioPosture
+from hubsec.reinclusion.shapes import ReinclusionProgress
 from hubsec.rotation.shapes import RotationProgress
 
 
@@ -26,10 +27,19 @@ class KeyPosture(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""
 
 
+class ReinclusionPosture(msgspec.Struct, frozen=True, kw_only=True):
+    """How a Z-Wave network stands with new keys. `under_way` is the re-inclusion that goes on, is paused or stands
+    still; `last` the newest that has ended, with who is missing."""
+
+    under_way: ReinclusionProgress | None = None
+    last: ReinclusionProgress | None = None
+
+
 class NetworkPosture(msgspec.Struct, frozen=True, kw_only=True):
     """One radio's network. `exposed`: its network key must be taken to be known, since a device joined by approval.
 
     `adopted`: the list of devices from before hubsec is confirmed. `unconfirmed` lists them while it is not.
+    `reinclusion` is None on Zigbee, and where there was none.
     """
 
     radio: str
@@ -38,6 +48,7 @@ class NetworkPosture(msgspec.Struct, frozen=True, kw_only=True):
     exposed: bool
     unconfirmed: tuple[Identity, ...] = ()
     keys: KeyPosture | None = None
+    reinclusion: ReinclusionPosture | None = None
 
 
 class Posture(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from hubsec.entries import Entry, Use
 from hubsec.errors import NotEnforceable, RadioError, Refused, StickerError
 from hubsec.events import Event, Joined, ReinclusionStarted
 from hubsec.identity import CredentialKind, Identity, Network, SecurityClass, dsk_identity, zwave_identity
+from hubsec.posture import ReinclusionPosture
 from hubsec.radio import answering
 from hubsec.reinclusion import journal, planning
 from hubsec.reinclusion.journal import Journal, Row
@@ -158,6 +159,21 @@ class Reinclusions:
         running = self._running.get(radio)
         return None if running is None else Reinclusion(running)
 
+    async def posture(self, authority: HubAuthority) -> ReinclusionPosture | None:
+        """What is known of new keys for that radio's network; None where there were never any."""
+        network_id = authority.network_id
+        if network_id is None or authority.radio.network is not Network.ZWAVE:
+            return None
+        past = await self._state.store.run(lambda store: store.reinclusions(network_id), writes=False)
+        running = self._running.get(authority.radio.name)
+        newest = running.progress if running is not None else next(iter(past), None)
+        if newest is None:
+            return None
+        ended = (one for one in (newest, *past) if one.stage is Stage.ENDED)
+        return ReinclusionPosture(
+            under_way=newest if newest.stage is not Stage.ENDED else None, last=next(ended, None)
+        )
+
     async def plan(
         self, authority: HubAuthority, *, stickers: Iterable[Sticker] = (), smart_start: Iterable[str] = ()
     ) -> ReinclusionPlan:
@@ -230,7 +246,7 @@ class Reinclusions:
             ),
         )
         await self._stop(authority.radio.name)
-        await state.recorded(journal.write(state.vault, left))
+        await state.recorded(journal.write(state.store, left, left.progress(), at=state.now()))
         await self._keep_keys(left)
         state.publish(
             ReinclusionStarted(

@@ -17,6 +17,9 @@ from rich.text import Text
 from hubsec.allowlist import Allowlist
 from hubsec.hub import default_home
 from hubsec.identity import Identity, Network
+from hubsec.posture import ReinclusionPosture
+from hubsec.reinclusion.planning import todo_for
+from hubsec.reinclusion.shapes import ReinclusionProgress, Stage
 from hubsec.rotation.due import stragglers
 from hubsec.rotation.shapes import Outcome, RotationProgress
 from hubsec.rotation.triggers import Need
@@ -34,7 +37,8 @@ class Straggler(msgspec.Struct, frozen=True, kw_only=True):
 
 class NetworkStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One network, as ``--json`` prints it. `key_since`: its key is live since then, or, where it was not `rotated`
-    yet, was first seen then; seconds since the epoch. `under_way` is as it stood when it was last written."""
+    yet, was first seen then; seconds since the epoch. What is `under_way`, here and in `reinclusion`, is as it stood
+    when it was last written."""
 
     network: Network
     network_id: str
@@ -46,6 +50,7 @@ class NetworkStatus(msgspec.Struct, frozen=True, kw_only=True):
     under_way: RotationProgress | None
     last: RotationProgress | None
     stragglers: tuple[Straggler, ...]
+    reinclusion: ReinclusionPosture | None
 
 
 def show(
@@ -56,7 +61,8 @@ def show(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say how old each network's key is, and what became of its last rotation, also while a hub is running."""
+    """Say how old each network's key is, and what became of its last rotation or re-inclusion, also while a hub is
+    running."""
     found = asyncio.run(_read(home if home is not None else default_home()))
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
@@ -75,17 +81,19 @@ async def _read(home: Path) -> list[NetworkStatus]:
         allowlist = await Allowlist.load(store)
         networks = await store.networks()
         past = await store.run(lambda blocking: blocking.rotations(limit=_ALL), writes=False)
+        anew = await store.run(lambda blocking: blocking.reinclusions(limit=_ALL), writes=False)
         needs = await store.run(lambda blocking: blocking.needs(), writes=False)
-    return [_status(record, past, needs, allowlist) for record in networks]
+    return [_status(record, past, anew, needs, allowlist) for record in networks]
 
 
 _ALL: Final = 10_000
-"""Rotations that are read: a hundred of as many networks."""
+"""Rotations, and re-inclusions, that are read: a hundred of as many networks."""
 
 
 def _status(
     record: NetworkRecord,
     past: tuple[RotationProgress, ...],
+    anew: tuple[ReinclusionProgress, ...],
     needs: tuple[Need, ...],
     allowlist: Allowlist,
 ) -> NetworkStatus:
@@ -103,6 +111,16 @@ def _status(
         under_way=next((one for one in mine if one.outcome is None), None),
         last=last,
         stragglers=tuple(Straggler(device=one, name=allowlist[one].label) for one in missing),
+        reinclusion=_reinclusion([one for one in anew if one.network_id == record.network_id]),
+    )
+
+
+def _reinclusion(anew: list[ReinclusionProgress]) -> ReinclusionPosture | None:
+    if not anew:
+        return None
+    return ReinclusionPosture(
+        under_way=anew[0] if anew[0].stage is not Stage.ENDED else None,
+        last=next((one for one in anew if one.stage is Stage.ENDED), None),
     )
 
 
@@ -111,10 +129,9 @@ def _table(status: NetworkStatus, now: float) -> Table:
     table.add_row("network", Text(f"{status.network} {status.network_id}"))
     if not status.adopted:
         table.add_row("adopted", Text("not yet: its devices are to be confirmed", style="yellow"))
-    if status.network is Network.ZIGBEE:
-        age = max(0.0, now - status.key_since) / DAY
-        known = "changed" if status.rotated else "never changed since it was first seen"
-        table.add_row("key", f"{known}, {_day(status.key_since)}, {age:.0f} days ago")
+    age = max(0.0, now - status.key_since) / DAY
+    known = "changed" if status.rotated else "never changed since it was first seen"
+    table.add_row("key", f"{known}, {_day(status.key_since)}, {age:.0f} days ago")
     table.add_row("exposed", Text(status.exposed, style="red") if status.exposed else "no")
     if status.under_way is not None:
         one = status.under_way
@@ -130,9 +147,34 @@ def _table(status: NetworkStatus, now: float) -> Table:
     for straggler in status.stragglers:
         text = f"{straggler.name} ({straggler.device}): re-join it with its install code"
         table.add_row("straggler", Text(text, style="yellow"))
+    if status.reinclusion is not None:
+        _add_reinclusion(table, status.reinclusion)
     for need in status.overdue:
         table.add_row("overdue", Text(f"{need.reason} Since {_day(need.since)}.", style="yellow"))
     return table
+
+
+def _add_reinclusion(table: Table, anew: ReinclusionPosture) -> None:
+    if anew.under_way is not None:
+        one = anew.under_way
+        where = f"under way, {one.stage}: {one.done} of {len(one.devices)} devices are done"
+        table.add_row("re-inclusion", Text(f"{where}, paused" if one.paused else where))
+        if one.standstill is not None:
+            table.add_row("standstill", Text(one.standstill, style="red"))
+        awaiting = frozenset(one.awaiting)
+        for device in one.devices:
+            if device.device in awaiting:
+                todo = todo_for(device.manner, sleepy=False) if device.device == one.current else device.phase
+                table.add_row("awaits keys", Text(f"{device.name} ({device.device}): {todo}"))
+    for one in filter(None, (anew.under_way, anew.last)):
+        if one.stage is Stage.ENDED:
+            done = f"{one.done} of {len(one.devices)} devices are done"
+            table.add_row("re-included", Text(f"{_day(one.ended_at)}, {one.by}: {done}"))
+        missing = frozenset(one.missing)
+        for device in one.devices:
+            if device.device in missing:
+                text = f"{device.name} ({device.device}): {device.detail or 'it was given up'}"
+                table.add_row("missing", Text(text, style="yellow"))
 
 
 def _day(when: float | None) -> str:

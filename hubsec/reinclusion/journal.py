@@ -17,6 +17,7 @@ from hubsec.reinclusion.shapes import (
     Stage,
 )
 from hubsec.secret import Secret
+from hubsec.store import AsyncStore
 from hubsec.store.sealed import SecretKind
 from hubsec.vault import Vault
 
@@ -55,7 +56,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a re-inclusion stands. `keys` are the new ones, by the server's names."""
+    """Where a re-inclusion stands. `keys` are the new ones, by the server's names. `ended_at` is set by whoever writes
+    down that it is over."""
 
     reinclusion: str
     radio: str
@@ -67,6 +69,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     rows: Annotated[tuple[Row, ...], msgspec.Meta(max_length=MAX_DEVICES)]
     stage: Stage = Stage.DRAWN
     paused: bool = False
+    ended_at: float | None = None
     version: int = VERSION
 
     def __repr__(self) -> str:
@@ -112,6 +115,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
             ),
             current=current,
             standstill=standstill,
+            ended_at=self.ended_at,
         )
 
 
@@ -135,10 +139,11 @@ _encoder = msgspec.json.Encoder(enc_hook=_encoded)
 _decoder = msgspec.json.Decoder(Journal, dec_hook=_decoded)
 
 
-async def write(vault: Vault, journal: Journal) -> None:
-    """Keep it in place of the one before; durable when this returns."""
-    secret = Secret(_encoder.encode(journal))
-    await vault.put(SecretKind.JOURNAL, f"{PREFIX}{journal.network_id}", secret)
+async def write(store: AsyncStore, journal: Journal, progress: ReinclusionProgress, *, at: float) -> None:
+    """Keep it in place of the one before, with `progress`, which is what shows of it; durable when this returns. `at`
+    in seconds since the epoch."""
+    secret, name = Secret(_encoder.encode(journal)), f"{PREFIX}{journal.network_id}"
+    await store.run(lambda blocking: blocking.keep_reinclusion(progress, name=name, journal=secret, at=at))
 
 
 async def read(vault: Vault, network_id: str) -> Journal | None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol, assert_never
 
+import msgspec
+
 from hubsec.admission import Admission, Outcome
 from hubsec.errors import AdmissionEnded, HubsecError, StoreError
 from hubsec.events import Reincluded, ReinclusionAwaits, ReinclusionEnded
@@ -20,7 +22,7 @@ from hubsec.reinclusion.journal import Journal, Row
 from hubsec.reinclusion.machine import Ask, End, Machine, Open, Output, Restart, Stop, Tell, Watch, Write
 from hubsec.reinclusion.planning import todo_for
 from hubsec.reinclusion.radio import ReinclusionRadio
-from hubsec.reinclusion.shapes import Manner, Proof, ReinclusionProgress
+from hubsec.reinclusion.shapes import Manner, Proof, ReinclusionProgress, Stage
 from hubsec.state import HubState
 
 _LOGGER = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ class Running:
         self._person: asyncio.Task[None] | None = None
         self._asking = asyncio.Semaphore(ASKED_AT_ONCE)
         self._ended = asyncio.Event()
+        self._noted: ReinclusionProgress | None = None
         self._own = ""
         if machine.is_over:
             self._ended.set()
@@ -94,6 +97,7 @@ class Running:
             self._radio.hold(held(machine.journal))
             await self._carry_out(machine.begin())
             while True:
+                await self._note()
                 await (await self._inputs.get())()
         finally:
             unsubscribe()
@@ -160,15 +164,28 @@ class Running:
 
     async def _write(self, state: Journal) -> None:
         """Nothing goes on without its record: a disk that is full is waited for."""
+        machine, hub = self._machine, self._state
+        if state.stage is Stage.ENDED and state.ended_at is None:
+            state = machine.journal = msgspec.structs.replace(state, ended_at=hub.now())
+        progress = state.progress(current=machine.current, standstill=machine.standstill)
         while True:
             try:
-                await self._state.recorded(journal.write(self._state.vault, state))
+                await hub.recorded(journal.write(hub.store, state, progress, at=hub.now()))
                 break
             except StoreError as error:
                 _LOGGER.warning("%s waits for its journal: %s", state.reinclusion, error)
                 await asyncio.sleep(self._radio.pace.again)
         self._radio.hold(held(state))
-        self._written = state
+        self._written, self._noted = state, progress
+
+    async def _note(self) -> None:
+        """What shows of it beside its journal; a disk that is full is tried again with whatever happens next."""
+        progress = self.progress
+        if progress == self._noted:
+            return
+        with contextlib.suppress(StoreError):
+            await self._state.recorded(self._state.store.run(lambda store: store.note_reinclusion(progress)))
+            self._noted = progress
 
     async def _restart(self) -> None:
         machine = self._machine

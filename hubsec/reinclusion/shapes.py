@@ -115,7 +115,8 @@ class DeviceProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 class ReinclusionProgress(msgspec.Struct, frozen=True, kw_only=True):
     """Where a re-inclusion stands. `current` is the device that a person is waited for. `standstill` says why nothing
-    goes on, None while something does."""
+    goes on, None while something does. `ended_at`, as `started_at`, in seconds since the epoch; None while it is under
+    way."""
 
     reinclusion: str
     radio: str
@@ -128,6 +129,7 @@ class ReinclusionProgress(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[DeviceProgress, ...]
     current: Identity | None
     standstill: str | None
+    ended_at: float | None = None
 
     def of(self, phase: Phase) -> tuple[Identity, ...]:
         """The devices in this phase."""
@@ -137,6 +139,12 @@ class ReinclusionProgress(msgspec.Struct, frozen=True, kw_only=True):
     def done(self) -> int:
         """How many devices are on the new keys."""
         return len(self.of(Phase.DONE))
+
+    @property
+    def awaiting(self) -> tuple[Identity, ...]:
+        """Who awaits the new keys, or the verdict that it has them; shut off until then."""
+        over = (Phase.DONE, Phase.MISSING)
+        return tuple(device.device for device in self.devices if device.phase not in over)
 
     @property
     def missing(self) -> tuple[Identity, ...]:

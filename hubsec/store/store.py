@@ -22,10 +22,11 @@ from hubsec.audit.verifying import SECRETS_FORGOTTEN, Verified
 from hubsec.entries import Entry
 from hubsec.errors import AuditError, SealError, StoreError
 from hubsec.identity import Identity, Network
+from hubsec.reinclusion.shapes import ReinclusionProgress
 from hubsec.rotation.shapes import RotationProgress
 from hubsec.rotation.triggers import Need
 from hubsec.secret import Secret
-from hubsec.store import allowed, audited, nets, rotated, sealed
+from hubsec.store import allowed, audited, nets, reincluded, rotated, sealed
 from hubsec.store.database import Database
 from hubsec.store.files import DATABASE, Ownership, prepare_file, prepare_folder, sync_folder
 from hubsec.store.records import Change, NetworkRecord, Record, StoredRecord
@@ -483,6 +484,33 @@ class Store:
         """Why keys ought to be changed, of a network or of all, the oldest first."""
         with self._database.reading() as connection:
             return rotated.needs(connection, network_id)
+
+    # Re-inclusions
+
+    def keep_reinclusion(
+        self, progress: ReinclusionProgress, *, name: str, journal: Secret, at: float
+    ) -> None:
+        """Write down where a re-inclusion stands, in one transaction with its journal, which is sealed under `name`."""
+        blob = self._sealed(SecretKind.JOURNAL, name, journal)
+        with self._database.transaction() as connection:
+            sealed.put(connection, SecretKind.JOURNAL, name, blob, at)
+            before = reincluded.keep(connection, progress)
+            if reincluded.has_come_on(before, progress):
+                self._done(connection, reincluded.step(progress), at)
+            if reincluded.is_live(before, progress):
+                nets.rotated(connection, Network.ZWAVE, progress.network_id, at)
+
+    def note_reinclusion(self, progress: ReinclusionProgress) -> None:
+        """Write down what is not in its journal: whom it waits for, and why it stands still."""
+        with self._database.transaction() as connection:
+            reincluded.keep(connection, progress)
+
+    def reinclusions(
+        self, network_id: str | None = None, *, limit: int = 100
+    ) -> tuple[ReinclusionProgress, ...]:
+        """The newest re-inclusions of a network, or of all, newest first; the one under way among them."""
+        with self._database.reading() as connection:
+            return reincluded.reinclusions(connection, network_id, limit)
 
     def _known(self, network: Network, network_id: str) -> NetworkRecord:
         found = self.network(network, network_id)

@@ -104,3 +104,13 @@ CREATE TABLE rotation_needs (
     reason TEXT NOT NULL,
     PRIMARY KEY (network_id, trigger, device)
 ) STRICT, WITHOUT ROWID;
+
+-- Every re-inclusion of a network's devices, as it stands or as it ended; `about` is its progress as JSON, which has no
+-- key in it.
+CREATE TABLE reinclusions (
+    reinclusion TEXT PRIMARY KEY NOT NULL,
+    network_id TEXT NOT NULL,
+    started_at REAL NOT NULL,
+    about TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX reinclusions_by_network ON reinclusions (network_id, started_at);

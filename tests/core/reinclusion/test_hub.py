@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hubsec import Hub, Mode
+from hubsec.audit.records import Kind
 from hubsec.errors import NotEnforceable, RadioError, Refused, StickerError, StoreError
 from hubsec.events import Event, Reincluded, ReinclusionAwaits, ReinclusionEnded, ReinclusionStarted
 from hubsec.identity import CredentialKind
+from hubsec.posture import ReinclusionPosture
 from hubsec.reinclusion import journal
 from hubsec.reinclusion.shapes import Phase, Stage
 from hubsec.secret import Secret
@@ -112,6 +115,59 @@ async def test_from_before_the_restart_until_its_verdict_a_device_is_held(tmp_pa
         assert found.progress.stage is Stage.ENDED
 
 
+async def test_the_posture_says_where_it_stands_and_how_the_last_one_ended(tmp_path: Path) -> None:
+    radio = ReincludingRadio(2)
+    radio.resets = {2}
+
+    async def shown(hub: Hub) -> ReinclusionPosture | None:
+        (network,) = (await hub.posture()).networks
+        return network.reinclusion
+
+    async with opened(radio, tmp_path) as hub:
+        assert await shown(hub) is None
+        before = (await hub.posture()).networks[0].keys
+        assert before is not None
+        assert not before.rotated
+        reinclusion = await begun(hub, radio)
+        await until(lambda: reinclusion.progress.current == identity(3))
+        stands = await shown(hub)
+        assert stands is not None
+        assert stands.under_way == reinclusion.progress
+        assert (stands.under_way.awaiting, stands.under_way.ended_at) == ((identity(3),), None)
+        after = (await hub.posture()).networks[0].keys
+        assert after is not None
+        assert after.rotated, "a device has shown that the keys are live"
+    async with opened(radio, tmp_path, mode=Mode.OBSERVE) as hub:
+        stands = await shown(hub)
+        assert stands is not None
+        assert stands.under_way is not None
+        assert stands.under_way.awaiting == (identity(3),), "as it was written down"
+    async with opened(radio, tmp_path) as hub:
+        found = hub.reinclusion()
+        assert found is not None
+        await found.finish()
+        assert await shown(hub) == ReinclusionPosture(last=found.progress)
+        assert found.progress.ended_at is not None
+        steps = [record async for record in _steps(hub)]
+        assert steps == ["drawn", "restarting", "proving", "including", "ended"]
+        # The next one stands beside it.
+        radio.keys, radio.resets = dict.fromkeys(radio.keys, radio.server), set()
+        radio.say(up=False)
+        radio.say(up=True)
+        await until(lambda: radio.held == {})
+        again = await hub.reinclude(stickers=[sticker(3)])
+        stands = await shown(hub)
+        assert stands is not None
+        assert (stands.under_way, stands.last) == (again.progress, found.progress)
+
+
+async def _steps(hub: Hub) -> AsyncIterator[str]:
+    for record in await hub.store.run(lambda store: store.audit(kinds=[Kind.ACT]), writes=False):
+        about = json.loads(record.body)
+        if about["act"] == "reinclusion-step":
+            yield about["details"]["stage"]
+
+
 async def test_a_crash_is_gone_on_from_on_the_same_keys(tmp_path: Path) -> None:
     radio = ReincludingRadio(3)
     radio.resets = {2}
@@ -186,10 +242,10 @@ async def test_nothing_goes_on_while_its_journal_can_t_be_written(
     radio.resets = set()
     write, full = journal.write, [False]
 
-    async def writing(vault: Vault, state: journal.Journal) -> None:
+    async def writing(*state: Any, at: float) -> None:
         if full[0]:
             raise StoreError("The disk is full.")
-        await write(vault, state)
+        await write(*state, at=at)
 
     monkeypatch.setattr(journal, "write", writing)
     async with opened(radio, tmp_path) as hub:
