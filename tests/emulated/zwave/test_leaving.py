@@ -127,7 +127,10 @@ async def test_after_a_restart_on_other_keys_nobody_understands_anybody(zwave_ho
     async with connected(zwave_house) as host:
         await host.include(lamp)
         await host.ready(2)
-    await zwave_house.restart_server(keys={name: key[::-1] for name, key in zwave_house.keys.items()})
+    # Not killed: what the interview found out may not be in the server's cache yet, and there would be no second one.
+    await zwave_house.restart_server(
+        keys={name: key[::-1] for name, key in zwave_house.keys.items()}, kill=False
+    )
     async with connected(zwave_house) as host:
         await zwave_house.settle()
         assert await host.highest(2) == "S2_Authenticated", "so the server believes"
