@@ -21,6 +21,7 @@ KEY = bytes.fromhex("66B6900981E1EE3CA4206B6B861C02BB")
 DSK = bytes.fromhex("84ec5c7551cab50a83d21d07ddf538d9")
 CODE = bytes.fromhex("83FED3407A93972A")
 WORDS = b"correct horse battery staple"
+JOURNAL = random.Random(20).randbytes(3000)
 
 FORMS: dict[str, Callable[[bytes], bytes]] = {
     "raw": bytes,
@@ -50,13 +51,14 @@ FORMS: dict[str, Callable[[bytes], bytes]] = {
     "latin-1": lambda key: key.decode("latin1").encode(),
 }
 every_form = pytest.mark.parametrize("form", FORMS)
-every_secret = pytest.mark.parametrize("secret", [KEY, DSK, CODE, WORDS], ids=["key", "DSK", "code", "words"])
+SECRETS = {"key": KEY, "DSK": DSK, "code": CODE, "words": WORDS, "journal": JOURNAL}
+every_secret = pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
 
 
 @every_form
 @every_secret
 def test_each_form_is_found_wherever_it_stands(form: str, secret: bytes) -> None:
-    finder = Finder([KEY, DSK, CODE, WORDS])
+    finder = Finder(SECRETS.values())
     noise = random.Random(form).randbytes(300)
     for before in range(17):
         text = noise[:before] + b"<" + FORMS[form](secret) + b">" + noise[before:]
@@ -71,6 +73,11 @@ def test_a_dsk_is_found_in_its_digits() -> None:
         assert Finder([DSK]).find(text.encode()) == (DSK, "DSK")
     # All but the PIN is the device's name, which is no secret.
     assert Finder([DSK]).find(digits.removeprefix("34028-").encode()) is None
+
+
+def test_of_a_long_secret_a_part_is_found_too() -> None:
+    assert Finder([JOURNAL]).find(JOURNAL[1200:]) is not None
+    assert Finder([JOURNAL]).find(JOURNAL[:1200]) is None
 
 
 @given(st.binary(min_size=LEAST, max_size=40).filter(is_worth_looking_for), st.data())

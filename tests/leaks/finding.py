@@ -22,6 +22,10 @@ LEAST = 8
 """Bytes of the shortest secret that is looked for: an install code of 6 with its CRC. Less is found by chance."""
 VARIETY = 6
 """Different bytes that a secret has at least. A key of zeros is in every file, and nobody's secret."""
+LONG = 512
+"""Bytes of the longest secret that is looked for as a whole: of a journal or a backup two pieces are, of :data:`PIECE`
+bytes each. What such a secret holds (keys above all) is a secret of its own, and is looked for besides."""
+PIECE = 64
 _WINDOW = 8
 _MONOTONE = 2
 _SEPARATORS = b" \t\r\n:-_.,;'\"\\/()[]{}|<>"
@@ -48,6 +52,10 @@ def _cores(value: bytes) -> Iterator[bytes]:
 @functools.lru_cache(maxsize=4096)
 def forms(value: bytes) -> tuple[Form, ...]:
     """The ways in which `value` is looked for."""
+    if len(value) > LONG:
+        middle = len(value) // 2
+        pieces = value[middle : middle + PIECE], value[-PIECE:]
+        return tuple(form for piece in pieces if is_worth_looking_for(piece) for form in forms(piece))
     found: list[Form] = []
     for name, each in (("", value), (" reversed", value[::-1])):
         numbers = [str(byte) for byte in each]
