@@ -283,6 +283,18 @@ class HubAuthority:
             seen.device for seen in self.devices()
         }
 
+    def would_give_again(self, device: Identity) -> bool:
+        """Whether the policy would give `device` the network key again, if it said that it lost it."""
+        asked = JoinRequest(
+            radio=self.radio.name,
+            network=self.radio.network,
+            device=device,
+            kind=JoinKind.UNSECURED_REJOIN,
+            parent=None,
+            through_router=False,
+        )
+        return isinstance(decide(asked, self._state.policy, self._context()), Allow)
+
     def has_met(self, device: Identity) -> bool:
         """Whether `device` was judged as being there, and is not forgotten."""
         return device in self._judged

@@ -231,6 +231,21 @@ class ListeningClosed(NetworkEvent, frozen=True, kw_only=True, tag="listening-cl
     reason: str
 
 
+class TakingBackOpened(NetworkEvent, frozen=True, kw_only=True, tag="taking-back-opened"):
+    """Until `closes_at` devices may come back without the network key, each under a link key of its own; for the sake
+    of those `awaited`."""
+
+    by: str
+    closes_at: float
+    awaited: tuple[Identity, ...]
+
+
+class TakingBackClosed(NetworkEvent, frozen=True, kw_only=True, tag="taking-back-closed"):
+    """Nobody comes back without the network key any more."""
+
+    reason: str
+
+
 class Drifted(NetworkEvent, frozen=True, kw_only=True, tag="drifted"):
     """A setting of the trust center was found otherwise than hubsec left it. `restored`: read back as it should be."""
 

@@ -49,6 +49,7 @@ from hubsec.reinclusion.offered import Reincluding
 from hubsec.reinclusions import Reinclusions
 from hubsec.replay import Replay
 from hubsec.rotation.due import note_eviction
+from hubsec.rotation.returning import TAKING_BACK
 from hubsec.rotation.shapes import RotationPlan, RotationProgress, Way, way_of
 from hubsec.rotation.triggers import Rotating
 from hubsec.rotations import Rotation, Rotations
@@ -546,6 +547,25 @@ class Hub(Reincluding):
     async def rotations(self, *, limit: int = 100) -> tuple[RotationProgress, ...]:
         """Every rotation, newest first: the one under way, as it stands, and those that have ended."""
         return await self.store.run(lambda store: store.rotations(limit=limit), writes=False)
+
+    async def take_back(
+        self, seconds: float = TAKING_BACK, *, by: str = OPERATOR, radio: str | None = None
+    ) -> tuple[Identity, ...]:
+        """Let who missed the last rotation come back without the network key, for `seconds`; 0 ends that. Returns who
+        is awaited. It ends by itself when they are all back, and when anything else is opened.
+
+        The link keys of whoever was left out are erased first, and read back. It has a price
+        (docs/link-keys.md), so that nothing does it unless asked: the policy says `rejoining.unsecured: verified`, and
+        the network has unique link keys. Raises :class:`~hubsec.errors.Refused` where the policy or the devices stand
+        against it, :class:`~hubsec.errors.NotEnforceable` where the radio does, and
+        :class:`~hubsec.errors.StoreError` where it can't be recorded; nothing is open then.
+        """
+        authority = self._authority_for_keys(radio)
+        returns = self._rotations.returns
+        if not seconds:
+            await returns.close(authority.radio.name, f"{by} ended it.")
+            return ()
+        return await returns.open(authority, seconds, by=by)
 
     def _authority_for_keys(self, radio: str | None) -> HubAuthority:
         return self._authority(radio) if radio is not None else self._authority_on(Network.ZIGBEE)

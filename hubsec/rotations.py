@@ -55,6 +55,7 @@ from hubsec.rotation.journal import (
 )
 from hubsec.rotation.planning import Scene, plan_rotation
 from hubsec.rotation.radio import KeyRadio, KeyRoute, KeyState
+from hubsec.rotation.returning import Returns
 from hubsec.rotation.runner import Runner
 from hubsec.rotation.shapes import Delivery, Outcome, Outlook, RotationPlan, RotationProgress, Step, Way
 from hubsec.rotation.triggers import Rotating, Trigger, acting, objections, way_for
@@ -120,6 +121,9 @@ class Rotations:
         # What is being written, and must be before the store is closed.
         self._notes: set[asyncio.Task[Any]] = set()
         self._looking: dict[str, asyncio.Lock] = {}
+        self.returns = Returns(
+            state, lambda name: name in self._starting or self._under_way(name) is not None
+        )
 
     # Planning
 
@@ -218,6 +222,7 @@ class Rotations:
 
         async def begin() -> Runner:
             try:
+                await self.returns.close(name, "The network key is to be changed.")
                 journal = await self._stage(authority, radio, plan, by=by, reason=reason, patience=waits)
                 return self._run(authority, radio, journal)
             finally:
@@ -306,10 +311,20 @@ class Rotations:
             await runner.run()
             if runner.progress.outcome is Outcome.ROTATED:
                 self._troubles.pop(authority.radio.name, None)
+                await self._take_back(authority, runner.progress)
             await self.look(authority)
 
         self._spawn(run())
         return runner
+
+    async def _take_back(self, authority: HubAuthority, ended: RotationProgress) -> None:
+        """Let stragglers back, where that was asked for; what stands against it stays with them, listed."""
+        if not self._rotating.take_back or not ended.stragglers or ended.way is not Way.UNICAST:
+            return
+        try:
+            await self.returns.open(authority, self._rotating.take_back, by=_BY)
+        except HubsecError as error:
+            _LOGGER.warning("%s: nobody is taken back: %s", authority.radio.name, error)
 
     def _tell_resumed(self, journal: Journal) -> None:
         progress = journal.progress()
@@ -482,6 +497,7 @@ class Rotations:
 
     def on_event(self, event: Event) -> None:
         """What any radio, or the hub, says (rules 4 and 5)."""
+        self.returns.on_event(event)
         authority = self._authorities.get(event.radio)
         if authority is None or not isinstance(authority.radio, KeyRadio):
             return
@@ -521,6 +537,7 @@ class Rotations:
             await asyncio.wait(tuple(self._notes))
         for runner in self._runners.values():
             runner.close()
+        await self.returns.settle()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()

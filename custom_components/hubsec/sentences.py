@@ -59,6 +59,8 @@ from hubsec.events import (
     StoreRecovered,
     SubscriberFailed,
     SubscriberSlow,
+    TakingBackClosed,
+    TakingBackOpened,
 )
 from hubsec.requests import JoinKind, LinkKeyState, OpenKind
 from hubsec.rotation.shapes import Delivery, Step, Way
@@ -303,6 +305,15 @@ def _listening_closed(event: ListeningClosed, _: Called) -> str:
     return f"listens for knocks no more{_because(event.reason)}"
 
 
+def _taking_back_opened(event: TakingBackOpened, called: Called) -> str:
+    who, until = _named(event.awaited, called), _clock(event.closes_at)
+    return f"takes {who} back without the network key until {until}, as {event.by} asked"
+
+
+def _taking_back_closed(event: TakingBackClosed, _: Called) -> str:
+    return f"takes nobody back without the network key any more{_because(event.reason)}"
+
+
 def _drifted(event: Drifted, _: Called) -> str:
     mended = "it was put right" if event.restored else "it could not be put right"
     return f"found {event.setting} at {event.found} instead of {event.expected}; {mended}"
@@ -442,6 +453,8 @@ _SENTENCES: Final[dict[type[Event], Callable[[Any, Called], str]]] = {
     Steered: _opening,
     ListeningOpened: _listening_opened,
     ListeningClosed: _listening_closed,
+    TakingBackOpened: _taking_back_opened,
+    TakingBackClosed: _taking_back_closed,
     Drifted: _drifted,
     Exposed: _exposed,
     AdoptionListed: _adoption_listed,

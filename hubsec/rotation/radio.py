@@ -34,6 +34,32 @@ class KeyRoute(msgspec.Struct, frozen=True, kw_only=True):
     shared_link_key: bool = False
 
 
+class ReturnOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Take back, for `seconds`, who lost the network key. `awaited`: for whose sake. `expected`: who may have a link
+    key at the trust center at all, the awaited among them. `left_out`: who is never to get the key again, so that
+    their link keys go first. `correlation` is what its events carry."""
+
+    correlation: str
+    awaited: frozenset[Identity]
+    expected: frozenset[Identity]
+    left_out: frozenset[Identity]
+    seconds: float
+
+
+@runtime_checkable
+class ReturnRadio(Protocol):
+    """A radio whose trust center can take devices back without the network key, each by a link key of its own. Every
+    method may raise :class:`~hubsec.errors.RadioError`."""
+
+    async def take_back(self, order: ReturnOrder) -> None:
+        """Erase the link keys of who was left out, read back that they are gone and that nobody else has one than who
+        is expected, and only then take back. Raises :class:`~hubsec.errors.NotEnforceable` with the reason where any
+        of that does not hold; nothing is open then. It ends by itself, and whatever ends it is told."""
+
+    async def take_nobody_back(self, reason: str) -> None:
+        """Shut that again, read back. Idempotent."""
+
+
 @runtime_checkable
 class KeyRadio(Protocol):
     """A radio that can change its network's key. Every method may raise :class:`~hubsec.errors.RadioError`."""

@@ -53,7 +53,9 @@ class Rotating(msgspec.Struct, frozen=True, kw_only=True):
 
     `after_age` seconds a key is due; None: never. `after_eviction`, `after_exposure`: such a need starts a rotation,
     if its dry run has no objection. `patience`: how long each phase waits. `pace`: the waits of a
-    rotation. Raises :class:`~hubsec.errors.HubsecError` for an age below :data:`LEAST_AGE`, or no number.
+    rotation. `take_back`: seconds for which stragglers of a unicast may then come back without the network key, where
+    policy and radio go along (:meth:`hubsec.hub.Hub.take_back`); 0: not by itself.
+    Raises :class:`~hubsec.errors.HubsecError` for an age below :data:`LEAST_AGE`, or no number.
     """
 
     after_age: float | None = None
@@ -61,12 +63,15 @@ class Rotating(msgspec.Struct, frozen=True, kw_only=True):
     after_exposure: bool = False
     patience: float = PATIENCE
     pace: Pace = Pace()
+    take_back: float = 0.0
 
     def __post_init__(self) -> None:
         if self.after_age is not None and not LEAST_AGE <= self.after_age < math.inf:
             raise HubsecError(f"A key's age is at least {LEAST_AGE:g} s.")
         if not 0 < self.patience < math.inf:
             raise HubsecError("The patience of a rotation is a number of seconds above zero.")
+        if not 0 <= self.take_back < math.inf:
+            raise HubsecError("Stragglers are taken back for a number of seconds, or 0 for not at all.")
 
     def acts_on(self, trigger: Trigger) -> bool:
         """Whether a need of that kind may start a rotation."""

@@ -13,7 +13,7 @@ from hubsec.errors import HubsecError, RadioError
 from hubsec.events import GuardAttached, GuardDetached
 from hubsec.identity import Identity, Mode, Network, Standing
 from hubsec.radio import AdmissionOrder, Authority, Capabilities, Eviction, RadioPosture, SeenDevice
-from hubsec.rotation.radio import KeyRoute, KeyState
+from hubsec.rotation.radio import KeyRoute, KeyState, ReturnOrder
 from hubsec.secret import Secret
 from hubsec_zigbee.attached import Attachment, check_running
 from hubsec_zigbee.backups import GAP_IN_CLEAR, SealedBackups
@@ -329,6 +329,15 @@ class Bellows:
         fresh = await self._hosting().follow_key()
         if self._attachment is None and self._backups.stands:
             await self._backups.follow(fresh)
+
+    async def take_back(self, order: ReturnOrder) -> None:
+        """Take back who lost the network key, for a while, where nobody else can come: see
+        :mod:`hubsec_zigbee.taking_back`."""
+        await self._guard.take_back(order)
+
+    async def take_nobody_back(self, reason: str) -> None:
+        """Shut that again."""
+        await self._guard.take_nobody_back(reason)
 
     async def posture(self) -> RadioPosture:
         """How the radio stands, read back now."""

@@ -16,6 +16,7 @@ from hubsec.events import Drifted, Evicted, RadioLost
 from hubsec.identity import Identity, Standing
 from hubsec.radio import AdmissionOrder, Authority, Eviction, RadioPosture
 from hubsec.requests import IdentifyRequest, OpenKind
+from hubsec.rotation.radio import ReturnOrder
 from hubsec_zigbee.answered import is_answered
 from hubsec_zigbee.desk import Desk
 from hubsec_zigbee.evicting import Evictions
@@ -31,6 +32,7 @@ from hubsec_zigbee.reconciling import Reconciler
 from hubsec_zigbee.roster import COORDINATOR, Roster
 from hubsec_zigbee.rotating import Rotating
 from hubsec_zigbee.settings import Desired, desired
+from hubsec_zigbee.taking_back import TakingBack
 
 _GP_COMMISSIONING: Final = 0xE0
 """GPD command id (Green Power Basic specification A.4.1)."""
@@ -66,6 +68,7 @@ class Guard:
         self.joining = Joining(self.desk, self.ncp, self.roster, self.receiving, self)
         self.settings = Reconciler(self.desk, self.ncp, self.roster, self._wanted, self.joining.open_for)
         self.link_keys = LinkKeyTable(self.ncp)
+        self.taking_back = TakingBack(self.desk, self.ncp, self.roster, self.receiving, self.link_keys, self)
         self.evictions = Evictions(
             self.desk, self.ncp, self.roster, self.receiving, self, self.link_keys.erase
         )
@@ -118,6 +121,7 @@ class Guard:
         if self.hosting is not None:
             self.hosting.hear_no_more()
         self.joining.clear()
+        self.taking_back.clear()
         self.openings.withdraw()
         self.rotating.stop()
         await self.evictions.stop()
@@ -137,6 +141,7 @@ class Guard:
             listening=self.joining.listening,
             defers=self.defers,
             unique=self.link_keys.unique,
+            taking_back=self.taking_back.open,
         )
 
     async def reconcile(self) -> None:
@@ -163,7 +168,8 @@ class Guard:
             self._timer.cancel()
             self._timer = None
         loop = asyncio.get_running_loop()
-        moments = [m for m in (self.joining.next_moment(), self.settings.renewal()) if m is not None]
+        turns = (self.joining.next_moment(), self.settings.renewal(), self.taking_back.next_moment())
+        moments = [moment for moment in turns if moment is not None]
         if again_in is not None:
             moments = [loop.time() + again_in]
         if moments and self.gate.on and self.ready:
@@ -172,6 +178,7 @@ class Guard:
     def _wake(self) -> None:
         self._timer = None
         self.joining.tick()
+        self.taking_back.tick()
         self.desk.spawn(self.reconcile(), "a time that is over")
 
     async def _watch(self) -> None:
@@ -209,11 +216,13 @@ class Guard:
             self.desk.publish(Drifted, setting="gate", expected="in place", found="replaced", restored=True)
         if begins:
             await self._enforce()
+        await self.taking_back.look_again()
         await self.reconcile()
 
     async def _give_back(self) -> None:
         """Only observing from now on: what is open ends, and the trust center is the host's again."""
         self.joining.clear()
+        self.taking_back.end("hubsec only observes from now on.")
         if self.touched:
             await self.give_back()
 
@@ -237,6 +246,7 @@ class Guard:
         async with self._admitting:  # Nobody else takes the last place meanwhile.
             await self.link_keys.check_room(order.device, self.joining.expected())
             self.joining.open(order)
+            self.taking_back.end("A device is being admitted.")
         try:
             await self.reconcile()
         except BaseException:
@@ -255,12 +265,35 @@ class Guard:
         if seconds:
             self._must_enforce()
         self.joining.listen(seconds, by)
+        self.taking_back.end("Knocks are listened for.")
         try:
             await self.reconcile()
         except BaseException:
             self.joining.listen(0, by)
             self.desk.spawn(self.reconcile(), "a listening window that did not open")
             raise
+
+    async def take_back(self, order: ReturnOrder) -> None:
+        """See :meth:`hubsec.rotation.radio.ReturnRadio.take_back`."""
+        self._must_enforce()
+        async with self._admitting:  # Nobody gets a place in the table meanwhile.
+            if self.joining.expected() or self.joining.listening:
+                raise RadioError(
+                    f"{self.desk.name} is admitting a device, or listens for knocks: wait until that is over."
+                )
+            await self.taking_back.prepare(order)
+            self.taking_back.begin(order)
+        try:
+            await self.reconcile()
+        except BaseException:
+            self.taking_back.end("The stick would not open for it.")
+            self.desk.spawn(self.reconcile(), "a window that did not open")
+            raise
+
+    async def take_nobody_back(self, reason: str) -> None:
+        """See :meth:`hubsec.rotation.radio.ReturnRadio.take_nobody_back`."""
+        if self.taking_back.end(reason):
+            await self.reconcile()
 
     def _must_enforce(self) -> None:
         if not self.ready:
@@ -272,7 +305,15 @@ class Guard:
 
     async def evict(self, device: Identity) -> Eviction:
         """See :meth:`hubsec.radio.Radio.evict`."""
+        await self._take_nobody_back_for(device)
         return await self.evictions.evict(device)
+
+    async def _take_nobody_back_for(self, device: Identity) -> None:
+        """`device` is to leave: it has a link key until that is erased, by which it could come back."""
+        try:
+            await self.take_nobody_back(f"{device} is being put out.")
+        except RadioError as error:  # It is tried again; and to put it out is tried all the same.
+            self.lost(str(error))
 
     async def posture(self) -> RadioPosture:
         """See :meth:`hubsec.radio.Radio.posture`."""
@@ -289,6 +330,7 @@ class Guard:
             settings={
                 **observed.shown(),
                 **await self.link_keys.shown(),
+                **self.taking_back.shown(),
                 "ezsp-version": str(self.gate.version),
                 "frames-dropped": str(self.receiving.dropped),
                 "tries-suppressed": str(self.joining.suppressed),
@@ -381,6 +423,7 @@ class Guard:
         """The NCP was reset, or its version is known now."""
         self.receiving.speak(version)
         self.settings.forget()
+        self.taking_back.end("The stick was reset.")
 
     # What the NCP says
 
@@ -403,7 +446,7 @@ class Guard:
                     self.evictions.left(identity_from(args[1]))
                 elif int(args[2]) == 0:
                     self.rotating.noticed(identity_from(args[1]))
-                return self.joining.on_join(args)
+                return not self.taking_back.claimed(args) and self.joining.on_join(args)
             case "zigbeeKeyEstablishmentHandler":
                 self.joining.on_key(args[0], int(args[1]))
             case "switchNetworkKeyHandler":
@@ -457,7 +500,8 @@ class Guard:
 
     def proved(self, device: Identity, short: int) -> None:
         """A device holds the network key."""
-        self.joining.proved(device, short)
+        if not self.taking_back.proved(device, short):
+            self.joining.proved(device, short)
 
     def rogue_opening(self, device: Identity | None, short: int, seconds: int) -> None:
         """A node tells the routers to open."""
@@ -490,6 +534,7 @@ class Guard:
         if self.enforcing:
             self.stop_interview(device)
             self.joining.end(device)
+            await self._take_nobody_back_for(device)
             eviction = await self.evictions.evict(device)
         # Said whatever became of it: the device is shut off.
         self.desk.publish(

@@ -8,7 +8,8 @@ durable,
 3. Without DEFER_JOINS the NCP has sent the key by itself when it tells of the try; who is then not allowed is
    put out again.
 4. When the exchange has ended the hub judges it; who may not stay is evicted.
-5. An unsecured rejoin is refused: the NCP can open those to everybody only. A secured one: :mod:`.returning`.
+5. An unsecured rejoin is refused: the NCP can open those to everybody only; but see :mod:`.taking_back`. A secured
+   one: :mod:`.returning`.
 """
 
 from __future__ import annotations

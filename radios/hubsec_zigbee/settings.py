@@ -11,6 +11,8 @@ Rules
 5. A transient key is held for each device that may associate or exchanges, for that device alone. There is no wildcard.
 6. On the way, nothing is ever more open than both ends: what narrows comes first, what widens last.
 7. EZSP 13 and later can't delete one transient key: that is clear all, import the others.
+8. Stragglers are taken back (:mod:`.taking_back`): ALLOW_UNSECURED_REJOINS (0x02) alone, and only while nothing else is
+   open.
 
 Sources: Silicon Labs ezsp-enum.h (EzspDecisionBitmask, EzspDecisionId), UG100; Zigbee specification 4.7.3.
 """
@@ -161,9 +163,14 @@ IDLE: Final = Desired(JoinPolicy.CLOSED, KeyRequests.IGNORE, {}, Permit())
 
 
 def desired(
-    wishes: Iterable[Wish], *, listening: bool = False, defers: bool = True, unique: bool = False
+    wishes: Iterable[Wish],
+    *,
+    listening: bool = False,
+    defers: bool = True,
+    unique: bool = False,
+    taking_back: bool = False,
 ) -> Desired:
-    """What ought to hold, given what the admissions need and whether knocks are heard.
+    """What ought to hold, given what the admissions need, whether knocks are heard and stragglers are taken back.
 
     `defers`: the firmware knows DEFER_JOINS. Without it nothing is heard, and only what has a key of its own gets in.
     `unique`: each device is made a link key of its own.
@@ -173,6 +180,8 @@ def desired(
     listening = listening and defers
     open_policy = DEFERRED if defers else INSTALL_CODE_ONLY
     join_policy = open_policy if associating or listening else JoinPolicy.CLOSED
+    if taking_back and unique and not wished and not listening:
+        join_policy = JoinPolicy.ALLOW_UNSECURED_REJOINS
     exchanging = frozenset(wish.device for wish in wished if wish.exchanging)
     answer = KeyRequests.GENERATE_NEW_KEY if unique else KeyRequests.SEND_CURRENT_KEY
     return Desired(
