@@ -49,10 +49,9 @@ from hubsec.reinclusion.offered import Reincluding
 from hubsec.reinclusions import Reinclusions
 from hubsec.replay import Replay
 from hubsec.rotation.due import note_eviction
-from hubsec.rotation.returning import TAKING_BACK
-from hubsec.rotation.shapes import RotationPlan, RotationProgress, Way, way_of
+from hubsec.rotation.offered import RotatingKeys
 from hubsec.rotation.triggers import Rotating
-from hubsec.rotations import Rotation, Rotations
+from hubsec.rotations import Rotations
 from hubsec.secret import Secret
 from hubsec.state import HubState
 from hubsec.stickers import Sticker, read_sticker
@@ -83,7 +82,7 @@ def default_home() -> Path:
     return Path(data) / "hubsec"
 
 
-class Hub(Reincluding):
+class Hub(RotatingKeys, Reincluding):
     """One policy, one allowlist, any number of radios; open while its ``async with`` block lives, once.
 
     `policy` is a ready policy's name, a path to a YAML file, or a :class:`~hubsec.policy.Policy`. `home` is the folder
@@ -491,84 +490,6 @@ class Hub(Reincluding):
         state, identity = self._state, self._identity(device)
         await state.recorded(state.allowlist.update(identity, by=by, quarantined=None))
         state.publish(Released(time=self.now(), radio=self._radio_name(identity), device=identity, by=by))
-
-    # The network key
-
-    async def plan_rotation(
-        self,
-        radio: str | None = None,
-        *,
-        way: Way | str | None = None,
-        leave_out: Iterable[str] = (),
-        progress: Callable[[int, int], object] | None = None,
-    ) -> RotationPlan:
-        """What a change of a Zigbee network's key would do to each device: the dry run. Nothing is changed; whoever
-        listens is asked whether it is there, and `progress` is told how many of how many have been.
-
-        `way`: by default the quickest that heals what is known. `leave_out` are devices that are to lose the network,
-        besides those that are quarantined or have no entry. Raises :class:`~hubsec.errors.NotEnforceable` for a radio
-        that can't change its key, and :class:`~hubsec.errors.Refused` before the network is adopted.
-        """
-        authority = self._authority_for_keys(radio)
-        out = frozenset(self._identity(device) for device in leave_out)
-        return await self._rotations.plan(authority, way=way_of(way), leave_out=out, progress=progress)
-
-    async def rotate(
-        self,
-        plan: RotationPlan | None = None,
-        *,
-        way: Way | str | None = None,
-        leave_out: Iterable[str] = (),
-        radio: str | None = None,
-        by: str = OPERATOR,
-        reason: str = "",
-        patience: float | None = None,
-        anyway: bool = False,
-    ) -> Rotation:
-        """Change a Zigbee network's key, as `plan` says, or a plan made now. It goes on by itself from here, whatever
-        becomes of what is returned, and across restarts; one at a time on each radio.
-
-        `patience`: seconds that each of its phases waits for whoever sleeps; a day by default. `anyway`: also where the
-        dry run says that a device is lost or nothing is healed. Raises :class:`~hubsec.errors.Refused` with its reasons
-        otherwise, in mode observe, and where nobody would get the key; :class:`~hubsec.errors.NotEnforceable` for a
-        radio that can't.
-        """
-        if plan is None:
-            plan = await self.plan_rotation(radio, way=way, leave_out=leave_out)
-        authority = self._authority_for_keys(plan.radio)
-        return await self._rotations.start(
-            authority, plan, by=by, reason=reason, patience=patience, anyway=anyway
-        )
-
-    def rotation(self, radio: str | None = None) -> Rotation | None:
-        """The rotation that is under way on that radio, or has stopped there; None when there is none."""
-        return self._rotations.current(self._authority_for_keys(radio))
-
-    async def rotations(self, *, limit: int = 100) -> tuple[RotationProgress, ...]:
-        """Every rotation, newest first: the one under way, as it stands, and those that have ended."""
-        return await self.store.run(lambda store: store.rotations(limit=limit), writes=False)
-
-    async def take_back(
-        self, seconds: float = TAKING_BACK, *, by: str = OPERATOR, radio: str | None = None
-    ) -> tuple[Identity, ...]:
-        """Let who missed the last rotation come back without the network key, for `seconds`; 0 ends that. Returns who
-        is awaited. It ends by itself when they are all back, and when anything else is opened.
-
-        The link keys of whoever was left out are erased first, and read back. It has a price
-        (docs/link-keys.md), so that nothing does it unless asked: the policy says `rejoining.unsecured: verified`, and
-        the network has unique link keys. Raises :class:`~hubsec.errors.Refused` where the policy or the devices stand
-        against it, :class:`~hubsec.errors.NotEnforceable` where the radio does, and
-        :class:`~hubsec.errors.StoreError` where it can't be recorded; nothing is open then.
-        """
-        authority = self._authority_for_keys(radio)
-        returns = self._rotations.returns
-        if not seconds:
-            await returns.close(authority.radio.name, f"{by} ended it.")
-            return ()
-        return await returns.open(authority, seconds, by=by)
-
-    def _authority_for_keys(self, radio: str | None) -> HubAuthority:
-        return self._authority(radio) if radio is not None else self._authority_on(Network.ZIGBEE)
 
     # Adoption and posture
 

@@ -1,0 +1,113 @@
+"""What a hub offers about the key of a Zigbee network."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+
+from hubsec.authority import HubAuthority
+from hubsec.identity import Identity, Network
+from hubsec.rotation.returning import TAKING_BACK
+from hubsec.rotation.shapes import RotationPlan, RotationProgress, Way, way_of
+from hubsec.rotations import Rotation, Rotations
+from hubsec.store import AsyncStore
+
+OPERATOR = "operator"
+
+
+class RotatingKeys(ABC):
+    """The part of a :class:`~hubsec.hub.Hub` that is about this."""
+
+    @property
+    @abstractmethod
+    def _rotations(self) -> Rotations: ...
+
+    @property
+    @abstractmethod
+    def store(self) -> AsyncStore:
+        """Where everything that must last is."""
+
+    @abstractmethod
+    def _identity(self, device: str) -> Identity: ...
+
+    @abstractmethod
+    def _authority(self, radio: str) -> HubAuthority: ...
+
+    @abstractmethod
+    def _authority_on(self, network: Network) -> HubAuthority: ...
+
+    async def plan_rotation(
+        self,
+        radio: str | None = None,
+        *,
+        way: Way | str | None = None,
+        leave_out: Iterable[str] = (),
+        progress: Callable[[int, int], object] | None = None,
+    ) -> RotationPlan:
+        """What a change of a Zigbee network's key would do to each device: the dry run. Nothing is changed; whoever
+        listens is asked whether it is there, and `progress` is told how many of how many have been.
+
+        `way`: by default the quickest that heals what is known. `leave_out` are devices that are to lose the network,
+        besides those that are quarantined or have no entry. Raises :class:`~hubsec.errors.NotEnforceable` for a radio
+        that can't change its key, and :class:`~hubsec.errors.Refused` before the network is adopted.
+        """
+        authority = self._authority_for_keys(radio)
+        out = frozenset(self._identity(device) for device in leave_out)
+        return await self._rotations.plan(authority, way=way_of(way), leave_out=out, progress=progress)
+
+    async def rotate(
+        self,
+        plan: RotationPlan | None = None,
+        *,
+        way: Way | str | None = None,
+        leave_out: Iterable[str] = (),
+        radio: str | None = None,
+        by: str = OPERATOR,
+        reason: str = "",
+        patience: float | None = None,
+        anyway: bool = False,
+    ) -> Rotation:
+        """Change a Zigbee network's key, as `plan` says, or a plan made now. It goes on by itself from here, whatever
+        becomes of what is returned, and across restarts; one at a time on each radio.
+
+        `patience`: seconds that each of its phases waits for whoever sleeps; a day by default. `anyway`: also where the
+        dry run says that a device is lost or nothing is healed. Raises :class:`~hubsec.errors.Refused` with its reasons
+        otherwise, in mode observe, and where nobody would get the key; :class:`~hubsec.errors.NotEnforceable` for a
+        radio that can't.
+        """
+        if plan is None:
+            plan = await self.plan_rotation(radio, way=way, leave_out=leave_out)
+        authority = self._authority_for_keys(plan.radio)
+        return await self._rotations.start(
+            authority, plan, by=by, reason=reason, patience=patience, anyway=anyway
+        )
+
+    def rotation(self, radio: str | None = None) -> Rotation | None:
+        """The rotation that is under way on that radio, or has stopped there; None when there is none."""
+        return self._rotations.current(self._authority_for_keys(radio))
+
+    async def rotations(self, *, limit: int = 100) -> tuple[RotationProgress, ...]:
+        """Every rotation, newest first: the one under way, as it stands, and those that have ended."""
+        return await self.store.run(lambda store: store.rotations(limit=limit), writes=False)
+
+    async def take_back(
+        self, seconds: float = TAKING_BACK, *, by: str = OPERATOR, radio: str | None = None
+    ) -> tuple[Identity, ...]:
+        """Let who missed the last rotation come back without the network key, for `seconds`; 0 ends that. Returns who
+        is awaited. It ends by itself when they are all back, and when anything else is opened.
+
+        The link keys of whoever was left out are erased first, and read back. It has a price
+        (docs/link-keys.md), so that nothing does it unless asked: the policy says `rejoining.unsecured: verified`, and
+        the network has unique link keys. Raises :class:`~hubsec.errors.Refused` where the policy or the devices stand
+        against it, :class:`~hubsec.errors.NotEnforceable` where the radio does, and
+        :class:`~hubsec.errors.StoreError` where it can't be recorded; nothing is open then.
+        """
+        authority = self._authority_for_keys(radio)
+        returns = self._rotations.returns
+        if not seconds:
+            await returns.close(authority.radio.name, f"{by} ended it.")
+            return ()
+        return await returns.open(authority, seconds, by=by)
+
+    def _authority_for_keys(self, radio: str | None) -> HubAuthority:
+        return self._authority(radio) if radio is not None else self._authority_on(Network.ZIGBEE)
