@@ -21,6 +21,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from hubsec.audit.records import Act, Channel, Kind, draft
 from hubsec.buckets import Bucket
 from hubsec.decisions import Deny, Knock
@@ -160,7 +162,9 @@ class Recorder:
         if kind in self._passed_over:
             self._tell_passed_over(kind)
         try:
-            written = draft(event.time, Kind.EVENT, event.device, event.correlation, to_json(event))
+            written = draft(
+                event.time, Kind.EVENT, event.device, event.correlation, msgspec.Raw(to_json(event))
+            )
         except (StoreError, EventFormatError):
             # What no file can hold; it has been told all the same.
             self._unwritten += 1

@@ -19,7 +19,7 @@ from hubsec.audit.chain import packed
 from hubsec.errors import StoreError
 from hubsec.identity import Identity
 
-_encoder: Final = msgspec.json.Encoder(order="deterministic")
+_encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Kind(enum.StrEnum):
@@ -100,16 +100,17 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def draft(at: float, kind: Kind, device: str | None, correlation: str, body: object) -> Draft:
-    """A record that can be stored. Raises :class:`~hubsec.errors.StoreError` for values that no database holds."""
+    """A record that can be stored. A `body` that is JSON already is a :class:`msgspec.Raw`. Raises
+    :class:`~hubsec.errors.StoreError` for values that no database holds."""
     try:
-        text = body if isinstance(body, bytes) else _encoder.encode(body)
+        text = _encode(body)
         # What is added turns a negative zero, which SQLite does not keep, into the other one.
         at += 0.0
+        # Raises for a time that is not finite, which SQLite keeps as NULL.
+        int(at)
         # SQLite's module is several times slower for a subclass of str, such as an enumeration's member is.
         name = kind._value_
-        own = packed(
-            at, name.encode(), None if device is None else device.encode(), correlation.encode(), text
-        )
+        own = packed((at, name, device, correlation, text))
         return Draft(at, name, device, correlation, text.decode(), own)
     except (UnicodeError, ValueError, TypeError, OverflowError, msgspec.MsgspecError) as error:
         raise StoreError(f"The database can't hold such a value ({type(error).__name__}).") from None

@@ -15,6 +15,7 @@ The rules
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -115,8 +116,10 @@ class Verifier:
                 if seq != last + 1:
                     raise _jump(last, seq)
                 try:
-                    found = link(previous, seq, packed(at, kind, device, correlation, body))
-                except (ValueError, TypeError):
+                    named = None if device is None else device.decode()
+                    own = packed((at, kind.decode(), named, correlation.decode(), body))
+                    found = link(previous, seq, own)
+                except (ValueError, TypeError, struct.error):
                     found = b""
                 if found != digest:
                     raise _changed(seq)

@@ -14,7 +14,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Protocol, Self, cast
 
 from hubsec.audit.checkpoints import Checkpoint
 from hubsec.audit.records import Act, AuditRecord, Channel, Draft, Kind
@@ -22,7 +22,7 @@ from hubsec.errors import StoreError
 from hubsec.identity import Identity, Network
 from hubsec.store.audited import decided
 from hubsec.store.records import Change, NetworkRecord, Record, StoredRecord
-from hubsec.store.store import Outcome, Store, outcome
+from hubsec.store.store import Failed, Store, result_of
 from hubsec.store.ways import Unlock
 from hubsec.store.wrapping import Wrapping
 
@@ -34,77 +34,94 @@ GROUP: Final = 64
 
 
 type _Told = Callable[[int | None, Exception | None], object]
+type _Work = Draft | Callable[[], object]
 
 
-class _Job[T]:
-    """One call, or one record, on its way from a loop to the writer thread and back. Who waits has a `future`; what
-    nobody waits for is `told`."""
+class _Waiter(Protocol):
+    """Who hears, on the loop, what came of a piece of work: a future, or what behaves as one."""
 
-    __slots__ = ("future", "loop", "then", "told", "work", "writes")
+    def done(self) -> bool:
+        """Whether nobody waits any more."""
 
-    def __init__(
-        self,
-        work: Callable[[], T] | Draft,
-        then: Callable[[T], None] | None = None,
-        told: _Told | None = None,
-        *,
-        writes: bool = True,
-    ) -> None:
-        self.work = work
-        self.writes = writes
-        self.then = then
-        self.told = told
-        self.loop = loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[T] = loop.create_future()
+    def set_result(self, result: Any, /) -> object:  # noqa: ANN401 - each piece of work has its own type
+        """What came of it."""
 
-    def finish(self, result: Outcome) -> None:
-        """On the loop: hand over what came of it."""
-        future, error = self.future, result.error
-        # Also when the caller was cancelled: what is on disk has to be in memory.
-        if error is None and self.then is not None:
-            self.then(cast("T", result.value))
-        if self.told is not None:
-            self.told(cast("int | None", result.value), error)
-        elif future.done():
-            pass
-        elif error is None:
-            future.set_result(cast("T", result.value))
-        else:
-            future.set_exception(error)
+    def set_exception(self, exception: Exception, /) -> object:
+        """Why nothing came of it."""
 
 
-class _Entry:
-    """A record that somebody waits for: there are many of them, so it has as little as can be."""
+class _Note:
+    """Nobody waits for this record: `told` is called."""
 
-    __slots__ = ("future", "work")
-    writes = True
+    __slots__ = ("_told",)
 
-    def __init__(self, work: Draft, future: asyncio.Future[int]) -> None:
-        self.work = work
-        self.future = future
+    def __init__(self, told: _Told) -> None:
+        self._told = told
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        return self.future.get_loop()
+    def done(self) -> bool:
+        return False
 
-    def finish(self, result: Outcome) -> None:
-        """As that of `_Job`."""
-        if self.future.done():
-            return
-        if result.error is None:
-            self.future.set_result(cast("int", result.value))
-        else:
-            self.future.set_exception(result.error)
+    def set_result(self, number: int, /) -> None:
+        self._told(number, None)
+
+    def set_exception(self, error: Exception, /) -> None:
+        self._told(None, error)
 
 
-type _Asked = _Job[Any] | _Entry
+class _Call[T]:
+    """Somebody waits, and `then` is called before that, also when the caller was cancelled: what is on disk has to be
+    in memory."""
+
+    __slots__ = ("_future", "_then")
+
+    def __init__(self, future: asyncio.Future[T], then: Callable[[T], None] | None) -> None:
+        self._future = future
+        self._then = then
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, value: T, /) -> None:
+        if self._then is not None:
+            self._then(value)
+        if not self._future.done():
+            self._future.set_result(value)
+
+    def set_exception(self, error: Exception, /) -> None:
+        if not self._future.done():
+            self._future.set_exception(error)
+
+
+class _Batch:
+    """What is asked in one turn of a loop, in its order: pieces of work, each with its waiter.
+
+    Either all of them write, or there is one alone that does not: what reads has to go on where nothing can be written.
+    `plain`: all of them are records.
+    """
+
+    __slots__ = ("loop", "plain", "waiters", "work", "writes")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, writes: bool = True) -> None:
+        self.loop = loop
+        self.writes = self.plain = writes
+        self.work: list[_Work] = []
+        self.waiters: list[_Waiter] = []
+
+    def take_in(self, other: _Batch) -> bool:
+        """Go on with what `other` has. Whether that may be in the same transaction, and has been taken."""
+        if not (self.writes and other.writes and self.loop is other.loop):
+            return False
+        self.plain = self.plain and other.plain
+        self.work += other.work
+        self.waiters += other.waiters
+        return True
 
 
 class AsyncStore:
     """A :class:`~hubsec.store.store.Store` with its writer thread, from :meth:`open` to :meth:`aclose`.
 
-    Every coroutine returns after the commit and raises as `Store` does; after closing,
-    :class:`~hubsec.errors.StoreError`. Cancelling one does not take back what it asked for.
+    Whatever is awaited returns after the commit and raises as `Store` does; after closing,
+    :class:`~hubsec.errors.StoreError`. Cancelling it does not take back what was asked for.
     """
 
     def __init__(
@@ -119,7 +136,10 @@ class AsyncStore:
             Store, directory, unlock=unlock, require_key=require_key, read_only=read_only
         )
         self._store: Store | None = None
-        self._queue: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._turn: _Batch | None = None
+        # The one is counted by the loop's thread alone, the other by the writer's.
+        self._asked = self._done = 0
         self._thread: threading.Thread | None = None
         self._closing = False
         self.newest = 0
@@ -164,10 +184,8 @@ class AsyncStore:
         if self._thread is None or self._closing:
             return
         self._closing = True
-        # The thread has nothing to do after this job but to end.
-        last = _Job(self._close, writes=False)
-        done = last.future
-        self._queue.put(last)
+        # The thread has nothing to do after this but to end.
+        done = self._put(self._close, writes=False)
         self._queue.put(None)
         try:
             await asyncio.shield(done)
@@ -204,9 +222,16 @@ class AsyncStore:
 
     async def record(self, record: Record) -> int:
         """Write a decision down; returns its number, after the commit."""
+        # There are many of these, so each call and each object counts.
         if self._store is None or self._closing:
             raise StoreError("The store is closed.")
-        return await self._write(decided(record))
+        draft, turn = decided(record), self._turn
+        if turn is None or turn.loop is not asyncio.get_running_loop():
+            turn = self._begin()
+        future: asyncio.Future[int] = asyncio.Future(loop=turn.loop)
+        turn.work.append(draft)
+        turn.waiters.append(future)
+        return await future
 
     async def act(self, act: Act, *, at: float) -> int:
         """Write down what is to be done, or was; returns its number, after the commit."""
@@ -219,22 +244,24 @@ class AsyncStore:
     async def append(self, draft: Draft) -> int:
         """Write a record down; returns its number, after the commit."""
         self._opened()
-        return await self._write(draft)
-
-    def _write(self, draft: Draft) -> asyncio.Future[int]:
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Entry(draft, future))
-        return future
+        turn = self._begun()
+        future: asyncio.Future[int] = asyncio.Future(loop=turn.loop)
+        turn.work.append(draft)
+        turn.waiters.append(future)
+        return await future
 
     def note(self, draft: Draft, told: _Told) -> None:
         """Write a record down without waiting. `told` is called on the loop, with its number after the commit or with
         the error; at once where :data:`NOTES` of them wait already, and after closing."""
         if self._store is None or self._closing:
             told(None, StoreError("The store is closed."))
-        elif self._queue.qsize() >= NOTES:
+            return
+        turn = self._begun()
+        if self._asked - self._done + len(turn.work) >= NOTES:
             told(None, StoreError("The disk is too slow for what is to be written."))
         else:
-            self._queue.put(_Job(draft, None, told))
+            turn.work.append(draft)
+            turn.waiters.append(_Note(told))
 
     async def decisions(
         self, device: Identity | None = None, correlation: str | None = None, *, limit: int = 100
@@ -313,53 +340,83 @@ class AsyncStore:
     ) -> T:
         if self._thread is None or self._closing:
             raise StoreError("The store is closed.")
-        job = _Job(work, then, writes=writes)
-        self._queue.put(job)
-        return await job.future
+        return await self._put(work, writes=writes, then=then)
+
+    def _put[T](
+        self, work: Callable[[], T], *, writes: bool, then: Callable[[T], None] | None = None
+    ) -> asyncio.Future[T]:
+        turn = self._begun() if writes else self._begin(writes=False)
+        future: asyncio.Future[T] = asyncio.Future(loop=turn.loop)
+        turn.plain = False
+        turn.work.append(work)
+        turn.waiters.append(_Call(future, then))
+        if not writes:
+            self._flush()
+        return future
+
+    def _begun(self) -> _Batch:
+        """Where that which is asked in this turn of the loop belongs. The thread hears of it when the turn is over, of
+        all at once."""
+        turn = self._turn
+        return turn if turn is not None and turn.loop is asyncio.get_running_loop() else self._begin()
+
+    def _begin(self, *, writes: bool = True) -> _Batch:
+        self._flush()
+        loop = asyncio.get_running_loop()
+        self._turn = _Batch(loop, writes=writes)
+        if writes:
+            loop.call_soon(self._flush)
+        return self._turn
+
+    def _flush(self) -> None:
+        turn = self._turn
+        if turn is not None:
+            self._turn = None
+            self._asked += len(turn.work)
+            self._queue.put(turn)
 
     def _work(self) -> None:
-        while (job := self._queue.get()) is not None:
-            group = [job, *self._waiting()]
-            while group:
-                # What reads runs alone: it must go on where nothing can be written.
-                count = max(1, next((i for i, each in enumerate(group) if not each.writes), len(group)))
-                self._run(group[:count])
-                del group[:count]
+        following: _Batch | None = None
+        while (batch := following or self._queue.get()) is not None:
+            following = self._fill(batch)
+            for start in range(0, len(batch.work), GROUP):
+                group = slice(start, start + GROUP)
+                self._run(batch, batch.work[group], batch.waiters[group])
 
-    def _waiting(self) -> list[_Asked]:
-        """What else has been asked by now, up to the end of the group."""
-        waiting: list[_Asked] = []
-        while len(waiting) < GROUP - 1 and not self._queue.empty():
-            job = self._queue.get()
-            if job is None:
-                # Not ours: the thread's last word, to be heard when the group is done.
+    def _fill(self, batch: _Batch) -> _Batch | None:
+        """Add to `batch` what else has been asked by now, until it is a group; returns what has to follow it."""
+        while len(batch.work) < GROUP and not self._queue.empty():
+            another = self._queue.get()
+            if another is None:
+                # The thread's last word, to be heard when all is done.
                 self._queue.put(None)
                 break
-            waiting.append(job)
-        return waiting
+            if not batch.take_in(another):
+                return another
+        return None
 
-    def _run(self, jobs: list[_Asked]) -> None:
-        """Do jobs that write, in one transaction, or one job alone."""
-        if self._store is not None and jobs[0].writes:
-            outcomes = self._store.together([job.work for job in jobs])
+    def _run(self, batch: _Batch, work: list[_Work], waiters: list[_Waiter]) -> None:
+        """Do what writes in one transaction, or one call alone."""
+        store = self._store
+        results: Sequence[object]
+        if store is not None and batch.writes:
+            results = store.written(cast("list[Draft]", work)) if batch.plain else store.together(work)
         else:
-            outcomes = [outcome(cast("Callable[[], object]", job.work)) for job in jobs]
-        newest = None if self._store is None else self._store.log.end
-        loop = jobs[0].loop
-        if all(job.loop is loop for job in jobs):
-            self._hand_over(jobs, outcomes, newest)
-            return
-        for job, result in zip(jobs, outcomes, strict=True):
-            self._hand_over([job], [result], newest)
-
-    def _hand_over(self, jobs: Sequence[_Asked], outcomes: Sequence[Outcome], newest: int | None) -> None:
-        """One call for all that a loop waits for: waking it up costs more than finishing a job."""
-        # A loop that is closed has nobody left who waits.
+            results = [result_of(call) for call in work if callable(call)]
+        newest = None if store is None else store.log.end
+        self._done += len(work)
+        # One call for all that a loop waits for: waking it up costs more than finishing a piece of work. A loop that
+        # is closed has nobody left who waits.
         with contextlib.suppress(RuntimeError):
-            jobs[0].loop.call_soon_threadsafe(self._finish, jobs, outcomes, newest)
+            batch.loop.call_soon_threadsafe(self._finish, waiters, results, newest)
 
-    def _finish(self, jobs: Sequence[_Asked], outcomes: Sequence[Outcome], newest: int | None) -> None:
+    def _finish(self, waiters: list[_Waiter], results: Sequence[object], newest: int | None) -> None:
         if newest is not None:
             self.newest = newest
-        for job, result in zip(jobs, outcomes, strict=True):
-            job.finish(result)
+        for waiter, result in zip(waiters, results, strict=True):
+            if waiter.done():
+                continue  # Who waited was cancelled.
+            if type(result) is Failed:
+                waiter.set_exception(result.error)
+            else:
+                waiter.set_result(result)

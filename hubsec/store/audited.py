@@ -3,6 +3,7 @@ it."""
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
@@ -47,12 +48,18 @@ _VALUES: Final = "(?, ?, ?, ?, ?, ?, ?)"
 # (https://sqlite.org/limits.html).
 ROWS: Final = 64
 
+
+@functools.cache
+def _insert(rows: int) -> str:
+    return _INSERT + ", ".join([_VALUES] * rows)
+
+
 _RARE: Final = (Kind.CHANGE, Kind.CHECKPOINT)
 # Word for word as the index of the schema has it, which is used then (https://sqlite.org/partialindex.html, 2).
 _IS_RARE: Final = "kind IN ('change', 'checkpoint')"
 
 
-class _Decided(msgspec.Struct, frozen=True):
+class _Decided(msgspec.Struct, frozen=True, gc=False):
     by: str
     channel: Channel
     policy: str
@@ -121,7 +128,7 @@ class Log:
                 seq += 1
                 digest = link(digest, seq, one.own)
                 values += (seq, one.at, one.kind, one.device, one.correlation, one.body, digest)
-            connection.execute(_INSERT + ", ".join([_VALUES] * len(part)), values)
+            connection.execute(_insert(len(part)), values)
         self._tail = (seq, digest)
         return last + 1
 
@@ -178,7 +185,7 @@ class Log:
         made = signer.sign(self._name, last, digest, at=at, cut=cut)
         if cut is not None:
             connection.execute("DELETE FROM audit WHERE seq <= ?", (cut.last,))
-        self.append(connection, [draft(made.at, Kind.CHECKPOINT, None, "", made.encode())])
+        self.append(connection, [draft(made.at, Kind.CHECKPOINT, None, "", msgspec.Raw(made.encode()))])
         return made
 
     def cut(self, connection: sqlite3.Connection, last: int) -> Cut | None:

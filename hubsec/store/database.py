@@ -142,9 +142,9 @@ class Database:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
-    def hold(self, error: Exception | None) -> None:
+    def hold(self, error: Exception) -> None:
         """Raise `error` when it ended the transaction under way, as a full or broken disk can at any statement."""
-        if error is not None and not self._connection.in_transaction:
+        if not self._connection.in_transaction:
             raise error
 
     @contextlib.contextmanager

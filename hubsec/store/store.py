@@ -522,13 +522,13 @@ class Store:
 
     # Several at once
 
-    def together(self, jobs: Sequence[Draft | Callable[[], object]]) -> list[Outcome]:
+    def together(self, jobs: Sequence[Draft | Callable[[], object]]) -> list[object]:
         """Do `jobs`, each a record to write down or a call of the methods above, in one transaction; the record's
-        number, or what the call returned or raised.
+        number, or what the call returned, or :class:`Failed`.
 
         A call that fails takes nothing with it but itself, unless the disk fails: then all fail with that error.
         """
-        outcomes: list[Outcome] = []
+        results: list[object] = []
         try:
             with self._database.transaction() as connection:
                 waiting: list[Draft] = []
@@ -536,19 +536,30 @@ class Store:
                     if isinstance(job, Draft):
                         waiting.append(job)
                         continue
-                    self._write(connection, waiting, outcomes)
-                    outcomes.append(outcome(job))
-                    self._database.hold(outcomes[-1].error)
-                self._write(connection, waiting, outcomes)
+                    self._write(connection, waiting, results)
+                    result = result_of(job)
+                    results.append(result)
+                    if isinstance(result, Failed):
+                        self._database.hold(result.error)
+                self._write(connection, waiting, results)
         except Exception as error:  # noqa: BLE001 - it is handed to whoever asked
-            return [Outcome(error=error)] * len(jobs)
-        return outcomes
+            return [Failed(error)] * len(jobs)
+        return results
 
-    def _write(self, connection: sqlite3.Connection, waiting: list[Draft], outcomes: list[Outcome]) -> None:
+    def written(self, drafts: Sequence[Draft]) -> Sequence[object]:
+        """The same for records alone."""
+        count = len(drafts)
+        try:
+            first = self.append(*drafts)
+        except Exception as error:  # noqa: BLE001 - the same
+            return [Failed(error)] * count
+        return range(first, first + count)
+
+    def _write(self, connection: sqlite3.Connection, waiting: list[Draft], results: list[object]) -> None:
         """All that wait, by one statement: what could fail alone was refused when it was made."""
         if waiting:
             first = self.log.append(connection, waiting)
-            outcomes += map(Outcome, range(first, first + len(waiting)))
+            results += range(first, first + len(waiting))
             waiting.clear()
 
 
@@ -556,16 +567,15 @@ def _place(network: Network, network_id: str) -> dict[str, str | float | bool | 
     return {"network": network, "network_id": network_id}
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """What a call returned, or the error that it raised."""
+class Failed(msgspec.Struct, frozen=True):
+    """Stands for the result of a call that raised `error`."""
 
-    value: object = None
-    error: Exception | None = None
+    error: Exception
 
 
-def outcome(job: Callable[[], object]) -> Outcome:
-    """Call `job`, whatever comes of it."""
+def result_of(job: Callable[[], object]) -> object:
+    """What `job` returns, or :class:`Failed`."""
     try:
-        return Outcome(value=job())
+        return job()
     except Exception as error:  # noqa: BLE001 - the same
-        return Outcome(error=error)
+        return Failed(error)

@@ -73,10 +73,12 @@ CREATE TABLE audit (
     body TEXT NOT NULL,
     hash BLOB NOT NULL
 ) STRICT;
-CREATE INDEX audit_by_device ON audit (device, seq) WHERE device IS NOT NULL;
-CREATE INDEX audit_by_correlation ON audit (correlation, seq) WHERE correlation <> '';
+-- SQLite puts the row's own key behind what an index names (https://sqlite.org/fileformat2.html, 2.5.1): each is in the
+-- order of seq.
+CREATE INDEX audit_by_device ON audit (device) WHERE device IS NOT NULL;
+CREATE INDEX audit_by_correlation ON audit (correlation) WHERE correlation <> '';
 -- These are few, and are looked for among many.
-CREATE INDEX audit_rare ON audit (kind, seq) WHERE kind IN ('change', 'checkpoint');
+CREATE INDEX audit_rare ON audit (kind) WHERE kind IN ('change', 'checkpoint');
 -- A record is never rewritten, and only the oldest may go.
 CREATE TRIGGER audit_stands BEFORE UPDATE ON audit BEGIN
     SELECT RAISE (ABORT, 'a record is not rewritten');

@@ -16,6 +16,7 @@ from hubsec.audit.records import AuditRecord
 from hubsec.errors import AuditError, StoreError
 from hubsec.store import Store
 from hubsec.store.audited import decided
+from hubsec.store.store import Failed
 from tests.core.store.made import KEY, LAMP, entry, record
 
 RECORDS = 60
@@ -136,7 +137,7 @@ def test_a_sync_that_fails_takes_all_of_its_group_and_nothing_else(
         store._database._connection = Failing(real, statement, undo=undo and statement != "BEGIN")  # type: ignore[assignment]
         drafts = [decided(record(at=float(number))) for number in range(3)]
         outcomes = store.together([*drafts, lambda: store.put(entry(), KEY, by="Ada", at=1.0), *drafts])
-        failed = [outcome for outcome in outcomes if outcome.error is not None]
+        failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
         # A call that fails for itself, and leaves the transaction alone, takes nobody with it.
         alone = statement in ("INSERT INTO entries", "SAVEPOINT") and not undo
         assert len(failed) == (1 if alone else len(outcomes))

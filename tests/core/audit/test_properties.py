@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -41,7 +42,7 @@ def chained(given_fields: list[tuple[float, Kind, str | None, str, object]]) -> 
         previous = link(previous, seq, made.own)
         rows.append(_row(seq, made.at, kind, device, correlation, made.body, previous))
     signed = SIGNER.sign(STORE, len(rows), previous, at=1.0)
-    made = draft(1.0, Kind.CHECKPOINT, None, "", signed.encode())
+    made = draft(1.0, Kind.CHECKPOINT, None, "", msgspec.Raw(signed.encode()))
     rows.append(
         _row(
             len(rows) + 1, 1.0, Kind.CHECKPOINT, None, "", made.body, link(previous, len(rows) + 1, made.own)
@@ -93,9 +94,9 @@ def test_no_order_and_no_choice_of_records_passes_for_another(
 
 parts = st.tuples(
     st.floats(allow_nan=False, allow_infinity=False),
-    st.binary(max_size=3),
-    st.none() | st.binary(max_size=3),
-    st.binary(max_size=3),
+    st.text(max_size=3),
+    st.none() | st.text(max_size=3),
+    st.text(max_size=3),
     st.binary(max_size=3),
 )
 
@@ -103,12 +104,11 @@ parts = st.tuples(
 @QUICK
 @given(parts, parts)
 def test_no_two_records_hash_the_same_bytes(
-    one: tuple[float, bytes, bytes | None, bytes, bytes],
-    other: tuple[float, bytes, bytes | None, bytes, bytes],
+    one: tuple[float, str, str | None, str, bytes], other: tuple[float, str, str | None, str, bytes]
 ) -> None:
     # Zero and minus zero are equal, and packed apart: a record has the first only.
     same = one[1:] == other[1:] and repr(one[0]) == repr(other[0])
-    assert (packed(*one) == packed(*other)) is same
+    assert (packed(one) == packed(other)) is same
 
 
 @pytest.mark.parametrize("at", [math.nan, math.inf, -math.inf])

@@ -63,8 +63,8 @@ def rehash(connection: sqlite3.Connection, since: int) -> None:
     (name,) = connection.execute("SELECT name FROM store").fetchone()
     previous = genesis(name)
     for seq, at, *texts in rows:
-        kind, device, correlation, body = (None if text is None else text.encode() for text in texts)
-        digest = link(previous, seq, packed(at, kind, device, correlation, body))
+        kind, device, correlation, body = texts
+        digest = link(previous, seq, packed((at, kind, device, correlation, body.encode())))
         if seq >= since:
             connection.execute("UPDATE audit SET hash = ? WHERE seq = ?", (digest, seq))
         previous = digest
