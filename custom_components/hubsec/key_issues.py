@@ -9,10 +9,8 @@ from typing import Final
 from homeassistant.core import callback
 from homeassistant.util import dt as dt_util
 
-from hubsec.rotation.shapes import RotationProgress
-
 from .choices import plain
-from .keys import keys
+from .keys import keys, trouble, under_way
 from .kinds import Issue, Kind, understood
 from .network import ProtectedNetwork
 
@@ -20,15 +18,13 @@ BACKUPS_IN_CLEAR: Final = "backups-in-clear"
 """The gap of a guard whose stack writes every key into its own backups, as `hubsec_zigbee` names it."""
 PATIENCE: Final = timedelta(minutes=5)
 """What comes back by itself within that, such as a stack that is reloaded, is nobody's business."""
-_NOT_RUNNING: Final = "{stack} is not running."
 
 
 class KeyIssues:
-    """One network's. What is known of a change that is under way is kept while the stack is gone."""
+    """One network's."""
 
     def __init__(self, network: ProtectedNetwork) -> None:
         self._network = network
-        self._under_way: RotationProgress | None = None
         self._halted_since: float | None = None
 
     @callback
@@ -37,7 +33,6 @@ class KeyIssues:
         network = self._network
         known = keys(network)
         if known is not None:
-            self._under_way = known.under_way
             if known.trouble:
                 yield Issue(Kind.KEYS_DISAGREE, None, {"problem": plain(known.trouble)})
             elif known.overdue and known.under_way is None:
@@ -60,18 +55,10 @@ class KeyIssues:
         return posture is not None and any(BACKUPS_IN_CLEAR in one.state.gaps for one in posture.networks)
 
     @property
-    def _trouble(self) -> str:
-        if self._under_way is None:
-            return ""
-        if self._network.hub is None:
-            return self._network.problem or _NOT_RUNNING.format(stack=self._network.stack.name)
-        return self._under_way.trouble
-
-    @property
     def _halted(self) -> bool:
         """Whether a change has not gone on for so long that somebody may have to help."""
         now = dt_util.utcnow().timestamp()
-        if not self._trouble:
+        if not trouble(self._network):
             self._halted_since = None
             return False
         if self._halted_since is None:
@@ -79,12 +66,12 @@ class KeyIssues:
         return now - self._halted_since >= PATIENCE.total_seconds()
 
     def _where_it_stands(self) -> dict[str, str]:
-        progress = self._under_way
+        progress = under_way(self._network)
         if progress is None:
             return {}
         return {
             "step": progress.step.value,
             "done": str(progress.done),
             "all": str(len(progress.deliveries)),
-            "trouble": plain(self._trouble),
+            "trouble": plain(trouble(self._network)),
         }

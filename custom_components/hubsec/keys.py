@@ -8,12 +8,14 @@ from typing import Any, Final
 from homeassistant.core import callback
 from homeassistant.util import dt as dt_util
 
+from hubsec import Identity
 from hubsec.posture import KeyPosture
 from hubsec.rotation.shapes import Delivery, RotationProgress, Step
 
 from .network import ProtectedNetwork
 from .telling import called
 
+_NOT_RUNNING: Final = "{stack} is not running."
 _WHOLE: Final = 100
 _SENT: Final = frozenset(Delivery) - {Delivery.PENDING}
 _DELIVERED: Final = frozenset({Step.SWITCHING, Step.SWITCHED})
@@ -29,9 +31,20 @@ def keys(network: ProtectedNetwork) -> KeyPosture | None:
 
 @callback
 def under_way(network: ProtectedNetwork) -> RotationProgress | None:
-    """The change of the key that goes on, or has stopped; None when there is none."""
+    """The change of the key that goes on, has stopped, or waits for the guard; None when there is none."""
     known = keys(network)
-    return known.under_way if known is not None else None
+    return known.under_way if known is not None else network.waiting
+
+
+@callback
+def trouble(network: ProtectedNetwork) -> str:
+    """Why that change does not go on; nothing while it does, or where there is none."""
+    progress = under_way(network)
+    if progress is None:
+        return ""
+    if network.hub is None:
+        return network.problem or _NOT_RUNNING.format(stack=network.stack.name)
+    return progress.trouble
 
 
 @callback
@@ -93,10 +106,16 @@ def details(network: ProtectedNetwork) -> dict[str, Any]:
         "way": progress.way.value,
         "key": progress.round,
         "keys": progress.rounds,
-        "waiting_for": [called(network, device) for device in waiting],
+        "waiting_for": [_called(network, progress, device) for device in waiting],
         "deadline": deadline.isoformat() if deadline is not None else None,
-        "trouble": progress.trouble or None,
+        "trouble": trouble(network) or None,
     }
+
+
+def _called(network: ProtectedNetwork, progress: RotationProgress, device: Identity) -> str:
+    """What the allowlist calls it; while there is no hub to ask, what it did when the change was written down."""
+    written = progress.names.get(device) if network.hub is None else None
+    return written or called(network, device)
 
 
 def _awaited(step: Step) -> frozenset[Delivery]:

@@ -51,6 +51,7 @@ from hubsec import (
 from hubsec.audit import Channel
 from hubsec.events import Drifted, Event, KeyDelivered, RadioLost
 from hubsec.radio import Radio, RadioPosture, SeenDevice, answering
+from hubsec.rotation.shapes import RotationProgress
 from hubsec.store import AsyncStore
 from hubsec.vault import Vault
 
@@ -58,6 +59,7 @@ from .const import CONF_ADOPT, CONF_MODE, CONF_POLICY, CONF_STACK, CONF_STACK_EN
 from .entrance import Entrance
 from .refusing import refusals
 from .stacks import STACKS, Found, Stack, Stale
+from .waiting import waiting_change
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -147,8 +149,9 @@ class ProtectedNetwork:
 
     `hub` is there while the guard is attached, `posture` and `seen` (the devices that the stack knows, the coordinator
     left out) since it was last looked at, `recent` for good. `stale` says why the stack can't start where
-    that is a matter of network keys, `broken` what is wrong with the audit log. Listeners are called after each change
-    and each event.
+    that is a matter of network keys, `broken` what is wrong with the audit log. `waiting` is the change of the network
+    key that waits for the guard, as it was last written down; None while there is a hub. Listeners are called after
+    each change and each event.
     """
 
     def __init__(self, hass: HomeAssistant, entry: HubsecConfigEntry) -> None:
@@ -159,6 +162,7 @@ class ProtectedNetwork:
         self.problem = ""
         self.stale: Stale | None = None
         self.broken = ""
+        self.waiting: RotationProgress | None = None
         self.hub: Hub | None = None
         self.posture: Posture | None = None
         self.seen: tuple[SeenDevice, ...] = ()
@@ -307,27 +311,32 @@ class ProtectedNetwork:
         async with self._turn:
             if self._stopped:
                 return
-            there = self.stack_entry
-            if there is None or not self._stack_is_loaded():
+            await self._follow()
+            self.waiting = await waiting_change(self.home, self.network_id) if self.hub is None else None
+            self._tell()
+
+    async def _follow(self) -> None:
+        there = self.stack_entry
+        if there is None or not self._stack_is_loaded():
+            await self._detach(Standing.WAITING)
+            await self._examine(there)
+            return
+        self.stale = None
+        try:
+            # Whatever a later version of the stack raises is a state, too (rule 5).
+            with answering(self.stack.name):
+                running = await self.stack.running(self.hass, there)
+                if running is self._running:
+                    return
                 await self._detach(Standing.WAITING)
-                await self._examine(there)
-                return
-            self.stale = None
-            try:
-                # Whatever a later version of the stack raises is a state, too (rule 5).
-                with answering(self.stack.name):
-                    running = await self.stack.running(self.hass, there)
-                    if running is self._running:
-                        return
-                    await self._detach(Standing.WAITING)
-                    await self._attach(there, running)
-            except NotEnforceable as error:
-                await self._detach(Standing.UNENFORCEABLE, str(error))
-            except HubsecError as error:
-                if self._stack_is_loaded():
-                    await self._detach(Standing.FAILED, str(error))
-                else:  # It went away meanwhile.
-                    await self._detach(Standing.WAITING)
+                await self._attach(there, running)
+        except NotEnforceable as error:
+            await self._detach(Standing.UNENFORCEABLE, str(error))
+        except HubsecError as error:
+            if self._stack_is_loaded():
+                await self._detach(Standing.FAILED, str(error))
+            else:  # It went away meanwhile.
+                await self._detach(Standing.WAITING)
 
     async def _examine(self, there: ConfigEntry | None) -> None:
         """Whether the stack can't start because of what it remembers."""
@@ -339,7 +348,6 @@ class ProtectedNetwork:
                 self.stale = await self.stack.stale(self.hass, there, vault, self.network_id)
         except (HubsecError, OSError) as error:
             _LOGGER.debug("%s: looking at what %s remembers: %s", self.entry.title, self.stack.name, error)
-        self._tell()
 
     @contextlib.asynccontextmanager
     async def _vault(self, *, read_only: bool = False) -> AsyncGenerator[Vault]:

@@ -37,6 +37,7 @@ _ZIGBEE: Final = frozenset({Network.ZIGBEE})
 class _Description(SensorEntityDescription):
     value: Callable[[ProtectedNetwork], int | datetime | None]
     attributes: Callable[[ProtectedNetwork], dict[str, Any]] = lambda _: {}
+    guarded: bool = True
     there: Callable[[ProtectedNetwork], bool] = lambda _: True
     """Whether there is anything to say."""
     networks: frozenset[Network] = frozenset(Network)
@@ -102,6 +103,7 @@ _SENSORS: Final = (
         native_unit_of_measurement=PERCENTAGE,
         value=percent,
         attributes=details,
+        guarded=False,
         there=lambda network: under_way(network) is not None,
         networks=_ZIGBEE,
     ),
@@ -125,6 +127,9 @@ class NetworkSensor(NetworkEntity, SensorEntity):
 
     entity_description: _Description
     _unrecorded_attributes = frozenset({_ATTR_DEVICES, _ATTR_WAITING})
+
+    def __init__(self, network: ProtectedNetwork, description: _Description) -> None:
+        super().__init__(network, description, guarded=description.guarded)
 
     @property
     def available(self) -> bool:

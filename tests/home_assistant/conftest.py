@@ -7,11 +7,15 @@ checks after each test (no task, timer or thread is left) holds here, too.
 from __future__ import annotations
 
 import asyncio
+import functools
+import importlib.metadata
 import sys
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import bellows.ash
 import bellows.ezsp
@@ -19,11 +23,13 @@ import homeassistant.components.zha.radio_manager
 import pytest
 import pytest_socket
 import zha_house
+import zhaquirks
 from frontend import Frontend
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockUser
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
+from zha.application import gateway as zha_gateway
 from zha_house import Zha
 from zigpy.application import ControllerApplication
 from zwave_home import Zwave
@@ -45,6 +51,37 @@ def zigbee_house_options(request: pytest.FixtureRequest) -> dict[str, object]:
     """How `house` is made: no frame is kept, unless the test's marker `zigbee_house` says ``record=True``."""
     marker = request.node.get_closest_marker("zigbee_house")
     return {"seed": 1, "scale": 20.0, "record": False, **({} if marker is None else marker.kwargs)}
+
+
+@pytest.fixture(autouse=True)
+def enable_event_loop_debug(event_loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What asyncio's debug mode, which the harness turns on, is wanted for: nobody calls the loop from another thread.
+
+    It also keeps the stack of every future and every callback, which takes longer than all that is tested. Who looks
+    for where one was made sets PYTHONASYNCIODEBUG=1.
+    """
+    home = threading.get_ident()
+
+    def checked[**P, R](call: Callable[P, R]) -> Callable[P, R]:
+        def called(*args: P.args, **kwargs: P.kwargs) -> R:
+            if threading.get_ident() != home:
+                raise RuntimeError("The event loop was called from a thread that is not its own.")
+            return call(*args, **kwargs)
+
+        return called
+
+    for name in ("call_soon", "call_at"):
+        monkeypatch.setattr(event_loop, name, checked(getattr(event_loop, name)))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _read_once() -> Iterator[None]:
+    """Read once what is installed, which no test changes: all packages' entry points, and ZHA's quirks."""
+    with (
+        patch.object(importlib.metadata, "entry_points", functools.cache(importlib.metadata.entry_points)),
+        patch.object(zha_gateway, "setup_quirks", functools.cache(zhaquirks.setup)),
+    ):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -68,6 +68,8 @@ def raise_answer(answer: dict[str, Any]) -> None:
 async def setting(zha: Zha, hass_ws_client: WebSocketGenerator, admin: Context) -> Setting:
     lamp, _new = zha.house.lamp(), zha.house.lamp()
     await zha.admitted(lamp)
+    light = await zha.entity(lamp, "light")
+    await until(lambda: zha.hass.states.get(light).state in ("on", "off"), "ZHA's reading its state")
     guard = await guarded(zha, adopt=[lamp])
     await guard.stands()
     return Setting(guard, await hass_ws_client(zha.hass), admin)

@@ -247,14 +247,22 @@ class Zha:
         """Wait until the device has joined and was interviewed."""
         await until(lambda: self.knows(device), f"The interview of {device.name}")
 
+    async def steered(self, device: Device) -> None:
+        """Wait until the device has opened the network for others, as each does that has come in."""
+        if device.exchanges_link_key and device.opens_network:
+            await until(lambda: device.link_keys.verified, f"The link key of {device.name}")
+            await self.house.sleep(max(device.timing.opening_delay))
+
     async def admitted(self, device: Device) -> None:
-        """Let the device in by ZHA's own means: with its install code if it has one, and wait for its interview."""
+        """Let the device in by ZHA's own means: with its install code if it has one, and wait for its interview. What
+        it opens is closed again."""
         if device.install_code is None:
             await self.permit()
         else:
             await self.permit(source_ieee=ieee(device), install_code=device.install_code.hex())
         device.power_on()
         await self.joined(device)
+        await self.steered(device)
         await self.close()
 
 
