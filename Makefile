@@ -50,7 +50,7 @@ HA_WHEEL_SOURCES := $(shell find hubsec radios policies -not -name "*.pyc" -not 
 	@touch $@
 
 test-ha: .venv-ha/wheel  ## Run the tests on Home Assistant with its own ZHA
-	@$(HA)/pytest -c tests/home_assistant/pytest.ini $(if $(findstring tests/,$(ARGS)),,tests/home_assistant) $(ARGS)
+	@$(HA)/pytest -c tests/home_assistant/pytest.ini --dist loadgroup $(if $(findstring tests/,$(ARGS)),,tests/home_assistant) $(ARGS)
 
 types-ha: .venv-ha/ready  ## Check the types of what runs in Home Assistant
 	@$(HA)/mypy --python-version 3.13 -p custom_components.hubsec

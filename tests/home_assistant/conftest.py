@@ -46,6 +46,14 @@ _components.__path__ = [str(ROOT / "custom_components")]
 sys.modules["custom_components"] = _components
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Let one process run all tests of Z-Wave: each that does starts a server of its own, which takes seconds."""
+    for item in items:
+        if "zwave_house" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("zwave"))
+
+
 @pytest.fixture
 def zigbee_house_options(request: pytest.FixtureRequest) -> dict[str, object]:
     """How `house` is made: no frame is kept, unless the test's marker `zigbee_house` says ``record=True``."""
