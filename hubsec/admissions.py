@@ -166,8 +166,8 @@ class Admissions:
         authority.must_be_adopted()
         if authority.switching:
             raise Refused(
-                "The network key is being switched, and a device that joins now would get the old one: try again in a "
-                "minute.",
+                "The network key is being switched, as soon as the admissions that are open have ended, and a device "
+                "that joins now would get the old one: try again in a few minutes.",
                 rule="rotation",
             )
         if device in self._running:

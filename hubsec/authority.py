@@ -81,7 +81,7 @@ class HubAuthority:
     """What one radio may ask of its hub (:class:`hubsec.radio.Authority`), and what the hub knows of that radio.
 
     `window` stands for the listening window that is open, None when there is none. `switching`: the network key is
-    being switched, so that no admission may begin.
+    being switched, or is to be when no admission is open any more, so that none may begin.
     """
 
     def __init__(self, state: HubState, admissions: Ways, radio: Radio) -> None:

@@ -137,9 +137,10 @@ class HubBooks:
         )
 
     async def hold(self) -> None:
-        """Return when no admission is open on that radio, and let none begin."""
-        await self._admissions.quiet(self._authority.radio.name)
+        """Let no admission begin on that radio, and return when none is open: each that is has its time, and who comes
+        later can't put the switch off."""
         self._authority.switching = True
+        await self._admissions.quiet(self._authority.radio.name)
 
     def release(self) -> None:
         """Admissions may begin."""

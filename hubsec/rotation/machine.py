@@ -20,8 +20,8 @@ The rules, with their sections of the Zigbee specification (R23):
 6.  A router relays a broadcast once, so that it may miss a device: while it fades, whoever listens is given that key by
     itself as well, once. It does not reach who sleeps or has joined since: they are tried again.
 7.  The switch comes when all who are awaited have the key, or the deadline has passed; not while anything is on its
-    way, nor while a device is being admitted (:class:`Hold`); and not before the radio has said that it has the next
-    key staged. A unicast that reached nobody is given up instead.
+    way, nor while a device is being admitted (:class:`Hold`: those that are open end, and none begins); and not before
+    the radio has said that it has the next key staged. A unicast that reached nobody is given up instead.
 8.  The order to switch is in the journal before it goes out; that it was followed is read back (4.4.7, 4.3.1.2). Then
     the host's records follow. Frame counters are the radio's own; they go on (3.6.1, and silicon).
 9.  After a unicast round a second key goes out by broadcast under the first, so that both slots of every device are

@@ -58,7 +58,7 @@ class Books(Protocol):
         """Which of its devices are to be sent nothing any more."""
 
     async def hold(self) -> None:
-        """Return when no admission is open on that radio, and let none begin until :meth:`release`."""
+        """Let no admission begin on that radio until :meth:`release`, and return when none is open any more."""
 
     def release(self) -> None:
         """Admissions may begin. Idempotent."""

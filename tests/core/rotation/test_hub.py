@@ -318,6 +318,46 @@ async def test_nobody_is_admitted_while_it_switches(hub: Hub, keyed: KeyedRadio)
         pass
 
 
+async def about_to_switch(hub: Hub) -> None:
+    for _ in range(1000):
+        if hub._authorities["fake"].switching:
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("It waits for admissions, and lets others begin.")
+
+
+async def test_admissions_one_after_the_other_do_not_put_the_switch_off(
+    keyed: KeyedRadio, tmp_path: Path
+) -> None:
+    del keyed.lamps[SLEEPER]
+    keyed.seen = keyed.seen[:3]
+    code = "83FED3407A939723A5C639B26916D505C3B5"
+    async with Hub(keyed, home=tmp_path / "hub", rotating=Rotating(pace=FAST, patience=60)) as hub:
+        await list_all(hub, keyed)
+        async with hub.admit(code, device=name_of(7), name="First"):
+            rotation = await hub.rotate(way="broadcast")
+            await about_to_switch(hub)
+            with pytest.raises(Refused, match="the admissions that are open have ended"):
+                async with hub.admit(code, device=name_of(8), name="Second"):
+                    pytest.fail("the switch would wait for it, too")
+            assert "switch_key" not in keyed.key_calls
+        assert (await asyncio.wait_for(rotation.ended(), 10)).outcome is Outcome.ROTATED
+        async with hub.admit(code, device=name_of(8), name="Second"):
+            pass
+
+
+async def test_who_gives_it_up_while_it_waits_for_an_admission_lets_others_in_again(
+    hub: Hub, keyed: KeyedRadio
+) -> None:
+    code = "83FED3407A939723A5C639B26916D505C3B5"
+    async with hub.admit(code, device=name_of(7), name="First"):
+        rotation = await hub.rotate(way="broadcast", patience=0.1)
+        await about_to_switch(hub)
+        await rotation.abandon()
+        async with hub.admit(code, device=name_of(8), name="Second"):
+            assert "switch_key" not in keyed.key_calls
+
+
 @pytest.mark.usefixtures("awake")
 async def test_who_is_quarantined_after_the_plan_is_sent_nothing(hub: Hub, keyed: KeyedRadio) -> None:
     plan = await hub.plan_rotation(way="unicast")
