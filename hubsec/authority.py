@@ -43,6 +43,7 @@ from hubsec.requests import (
     PresenceRequest,
     Request,
 )
+from hubsec.rotation.missing import doubt
 from hubsec.secret import Secret
 from hubsec.store import Record
 
@@ -260,6 +261,10 @@ class HubAuthority:
                 self._heard[device] = None
             return Standing.ADOPTED
         return self._judged.get(device, Standing.UNKNOWN)
+
+    async def doubt(self, network_id: str) -> None:
+        """Its radio had a key that this network has left; see :class:`hubsec.radio.Authority`."""
+        await doubt(self._state, network_id)
 
     def confirm_adoption(self) -> None:
         """From now on a device without entry is a stranger."""

@@ -173,6 +173,11 @@ class Authority(Protocol):
         """The device is no longer on the network: what its entry says of its address is over. An entry that knows the
         device by its address alone ends with that, for the next node may get the same one."""
 
+    async def doubt(self, network_id: str) -> None:
+        """Zigbee: the radio had, or has, a network key that this network has left, or none: its devices may have given
+        the network up. They are listed as stragglers until they answer; durable when this returns, so that it is said
+        before anything is mended. Raises :class:`~hubsec.errors.StoreError`."""
+
     @property
     def vault(self) -> Vault | None:
         """Where secrets are kept sealed; None where there is no store."""

@@ -53,6 +53,7 @@ from hubsec.rotation.journal import (
     secret_name,
     unpack,
 )
+from hubsec.rotation.missing import Missing
 from hubsec.rotation.planning import Scene, plan_rotation
 from hubsec.rotation.radio import KeyRadio, KeyRoute, KeyState
 from hubsec.rotation.returning import Returns
@@ -121,6 +122,7 @@ class Rotations:
         # What is being written, and must be before the store is closed.
         self._notes: set[asyncio.Task[Any]] = set()
         self._looking: dict[str, asyncio.Lock] = {}
+        self._missing: dict[str, asyncio.Task[None]] = {}
         self.returns = Returns(
             state, lambda name: name in self._starting or self._under_way(name) is not None
         )
@@ -306,12 +308,15 @@ class Rotations:
             # Nobody is to join before it is known which key is live.
             authority.switching = True
         self._runners[authority.radio.name] = runner
+        self._look_for_nobody(authority.radio.name)
 
         async def run() -> None:
             await runner.run()
             if runner.progress.outcome is Outcome.ROTATED:
                 self._troubles.pop(authority.radio.name, None)
                 await self._take_back(authority, runner.progress)
+            if self._under_way(authority.radio.name) is None:
+                self._look_for_the_missing(authority)
             await self.look(authority)
 
         self._spawn(run())
@@ -356,16 +361,41 @@ class Rotations:
             ring = await self._read(authority.network_id, SecretKind.NETWORK_KEY, KeyRing)
             if journal is None and ring is not None:
                 with answering(name):
-                    self._compare(authority, ring, await radio.key_state())
+                    state = await radio.key_state()
+                await self._compare(authority, ring, state)
         except HubsecError as error:
             self._disagree(authority, str(error), _UNREADABLE)
         self._spawn(self._keep_looking(authority))
+        if self._under_way(name) is None:
+            self._look_for_the_missing(authority)
 
-    def _compare(self, authority: HubAuthority, ring: KeyRing, state: KeyState) -> None:
+    def _look_for_the_missing(self, authority: HubAuthority) -> None:
+        """Who is listed may be there all the same, or come back: until the next rotation asks everybody."""
+        state, name = self._state, authority.radio.name
+        self._look_for_nobody(name)
+        pace = self._rotating.pace
+        missing = Missing(state, authority, at_once=pace.at_once, again=pace.again)
+
+        async def look() -> None:
+            try:
+                await missing.run(lambda last: stragglers(last, state.allowlist))
+            except HubsecError as error:
+                _LOGGER.warning("%s: who is missing is not looked for: %s", name, error)
+
+        self._missing[name] = self._spawn(look())
+
+    def _look_for_nobody(self, name: str) -> None:
+        looking = self._missing.pop(name, None)
+        if looking is not None:
+            looking.cancel()
+
+    async def _compare(self, authority: HubAuthority, ring: KeyRing, state: KeyState) -> None:
         live = ring.live
         if live is None or live.key == state.key:
             return
         known = ring.find(state.key)
+        if known is not None and authority.network_id is not None:
+            await authority.doubt(authority.network_id)
         reason = (
             "The radio uses a key that this network had before its last rotation: an old backup was restored to it."
             if known is not None
@@ -551,11 +581,12 @@ class Rotations:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return task
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())
+        return task
 
 
 _OLD_KEY: Final = (

@@ -115,6 +115,9 @@ class Shut:
     async def condemn(self, device: Identity, reason: str) -> None:
         """There is nowhere to write it down."""
 
+    async def doubt(self, network_id: str) -> None:
+        """There is nowhere to write it down."""
+
     async def departed(self, device: Identity) -> None:
         """There is nothing to take back."""
 

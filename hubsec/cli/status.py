@@ -145,7 +145,9 @@ def _table(status: NetworkStatus, now: float) -> Table:
     if status.last is not None:
         table.add_row("last", Text(f"by {status.last.way}, {_day(status.last.ended_at)}, {status.last.by}"))
     for straggler in status.stragglers:
-        text = f"{straggler.name} ({straggler.device}): re-join it with its install code"
+        doubted = status.last is not None and status.last.doubted_at is not None
+        when = ", unless it still answers: an old key was on the stick" if doubted else ""
+        text = f"{straggler.name} ({straggler.device}): re-join it with its install code{when}"
         table.add_row("straggler", Text(text, style="yellow"))
     if status.reinclusion is not None:
         _add_reinclusion(table, status.reinclusion)

@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
-import msgspec
-
 from hubsec.authority import HubAuthority
 from hubsec.entries import Entry
 from hubsec.errors import StoreError
 from hubsec.identity import Identity
+from hubsec.rotation.missing import note_back
 from hubsec.rotation.radio import KeyRadio
-from hubsec.rotation.shapes import Delivery, Outcome, RotationProgress
+from hubsec.rotation.shapes import RotationProgress
 from hubsec.rotation.triggers import Need, Rotating, Trigger, age_need
 from hubsec.state import HubState
 
@@ -66,20 +65,16 @@ async def note_return(state: HubState, authority: HubAuthority, device: Identity
     if network_id is None:
         return  # Heard before the radio has come up: the dry run, or the next rotation, asks it anyway.
     with suppress(StoreError):  # It stays listed until it is said again.
-        past = await state.store.run(lambda store: store.rotations(network_id), writes=False)
-        last = next((one for one in past if one.outcome is Outcome.ROTATED), None)
-        if last is None or device not in last.stragglers:
-            return
-        deliveries = {**last.deliveries, device: Delivery.CONFIRMED}
-        known = msgspec.structs.replace(last, deliveries=deliveries)
-        await state.store.run(lambda store: store.note_rotation(known))
+        await note_back(state, network_id, device)
 
 
 def stragglers(ended: RotationProgress, entries: Mapping[Identity, Entry]) -> tuple[Identity, ...]:
-    """Who missed that rotation and has not joined since: who is not on the list any more is nobody's concern."""
+    """Who missed that rotation, or is doubted since, and has not joined after that: who is not on the list any more is
+    nobody's concern."""
+    since = ended.ended_at if ended.doubted_at is None else ended.doubted_at
     return tuple(
         device
         for device in ended.stragglers
         if (entry := entries.get(device)) is not None
-        and (entry.joined_at is None or ended.ended_at is None or entry.joined_at <= ended.ended_at)
+        and (entry.joined_at is None or since is None or entry.joined_at <= since)
     )

@@ -118,7 +118,8 @@ class RotationProgress(msgspec.Struct, frozen=True, kw_only=True):
     """Where a rotation stands. `round` counts the keys: 1, and for a unicast 2 for the one that follows. `deadline` is
     when whoever is still awaited in the present phase is given up, in seconds since the epoch. `sequence` is the live
     key's. `trouble` says what it waits for or why it stopped, empty when all is well; `ended_at` and `outcome` are None
-    while it goes on."""
+    while it goes on. `doubted_at`: the radio had an older key again since this ended, an old backup's, so that
+    everybody counts as a straggler from then on until it answers; None where that never was."""
 
     rotation: str
     radio: str
@@ -137,6 +138,7 @@ class RotationProgress(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""
     ended_at: float | None = None
     outcome: Outcome | None = None
+    doubted_at: float | None = None
 
     @property
     def done(self) -> int:

@@ -4,7 +4,8 @@ compares the first two.
 1. The stick has a network. Backups of it with another key are dead, and go: zigpy would refuse to start, or restore
    them one day. If the stick's own key is retired (:mod:`.known_keys`), an old backup was restored to it: whoever was
    left out of a rotation since holds that key. The radio does not start, and says how to go on; told to
-   (`bring_back`), it writes the newest backup with the newest key to the stick.
+   (`bring_back`), it writes the newest backup with the newest key to the stick. Who looked for its parent meanwhile may
+   have given the network up: everybody is listed until it answers.
 2. The stick is blank. zigpy is about to restore its newest backup. If that has another key than the newest, it gets
    that one first, which is said: the old key never comes back. Where the records can't be read, the radio does not
    start.
@@ -37,7 +38,10 @@ OLD_STICK: Final = (
 BRING_BACK: Final = (
     "Open it once with bring_back=True: the newest backup is written to the stick, with the newest key."
 )
-BROUGHT_BACK: Final = "The newest backup was written to the stick, with the newest key."
+BROUGHT_BACK: Final = (
+    "The newest backup was written to the stick, with the newest key. Every device counts as a straggler until it "
+    "answers: who has given the network up meanwhile is to be re-joined with its install code."
+)
 NO_BACKUP: Final = "There is no backup of this network to restore: put back the stick that it ran on."
 
 
@@ -69,6 +73,7 @@ class Restoring:
         key = (await self._known(newest.network_info)).newest
         if key is None or has_key(newest, key):
             return
+        await self._desk.authority.doubt(network_id_of(newest.network_info))
         manager.backups[-1] = renewed(newest, key)
         self._say(OLD_BACKUP, OLD_BACKUP_RENEWED, repaired=True)
 
@@ -96,6 +101,8 @@ class Restoring:
             repair = BRING_BACK if mine else NO_BACKUP
             self._say(OLD_STICK, repair, repaired=False)
             raise RadioError(f"{OLD_STICK} {repair}")
+        # First: who is cut off in between is to find everybody listed.
+        await self._desk.authority.doubt(here)
         newest = renewed(mine[-1], key)
         await manager.restore_backup(newest, create_new=False)
         manager.backups[:] = [one for one in manager.backups if not dead(one, newest)]

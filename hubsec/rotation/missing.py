@@ -1,0 +1,194 @@
+"""Who may be without the network, after everything: listed until it is seen to be there.
+
+A straggler of a rotation that has ended may have the key all the same, and only not have been heard. And a stick that
+had a key which its network has left, since an old backup was restored to it, has sent away whoever looked for its
+parent meanwhile; some devices give the network up for good then. Nobody hears that. So
+
+1. From the moment that such a key is found, and before it is mended, everybody of that network counts as a straggler
+   (:func:`doubt`), durably.
+2. Whoever answers something under the present key is none any more. Everybody who is listed is asked once, and again
+   when it is heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from hubsec.entries import Entry
+from hubsec.errors import HubsecError
+from hubsec.events import KeyDelivered
+from hubsec.identity import Identity
+from hubsec.radio import answering
+from hubsec.rotation.journal import Journal, pack, secret_name, unpack
+from hubsec.rotation.radio import KeyRadio
+from hubsec.rotation.shapes import Delivery, Outcome, RotationProgress
+from hubsec.store.sealed import SecretKind
+
+if TYPE_CHECKING:
+    from hubsec.authority import HubAuthority
+    from hubsec.state import HubState
+
+
+async def last_rotated(state: HubState, network_id: str) -> RotationProgress | None:
+    """The newest rotation of that network that went through. Raises :class:`~hubsec.errors.StoreError`."""
+    past = await state.store.run(lambda store: store.rotations(network_id), writes=False)
+    return next((one for one in past if one.outcome is Outcome.ROTATED), None)
+
+
+async def doubt(state: HubState, network_id: str) -> None:
+    """Everybody on that network counts as missing until it has answered (rule 1); durable when this returns.
+
+    Raises :class:`~hubsec.errors.StoreError`."""
+    now = state.now()
+    last = await last_rotated(state, network_id)
+    if last is not None:
+        deliveries = {
+            device: how if how is Delivery.LEFT_OUT else Delivery.MISSED
+            for device, how in last.deliveries.items()
+        }
+        doubted = msgspec.structs.replace(last, deliveries=deliveries, doubted_at=now)
+        await state.recorded(state.store.run(lambda store: store.note_rotation(doubted)))
+    name = secret_name(network_id)
+    sealed = await state.vault.get(SecretKind.JOURNAL, name)
+    if sealed is None:
+        return
+    journal = unpack(sealed, Journal)
+    targets = {
+        device: msgspec.structs.replace(target, delivery=Delivery.SENT)
+        if target.delivery is Delivery.CONFIRMED
+        else target
+        for device, target in journal.targets.items()
+    }
+    asked_again = msgspec.structs.replace(journal, targets=targets)
+    seals = {SecretKind.JOURNAL: pack(asked_again)}
+    await state.recorded(
+        state.store.run(
+            lambda store: store.keep_rotation(asked_again.progress(), name=name, seals=seals, at=now)
+        )
+    )
+
+
+async def note_back(state: HubState, network_id: str, device: Identity) -> RotationProgress | None:
+    """Write down that `device` is no straggler any more. The rotation that it was one of, None where it was of none.
+
+    Raises :class:`~hubsec.errors.StoreError`."""
+    last = await last_rotated(state, network_id)
+    if last is None or device not in last.stragglers:
+        return None
+    known = msgspec.structs.replace(last, deliveries={**last.deliveries, device: Delivery.CONFIRMED})
+    await state.store.run(lambda store: store.note_rotation(known))
+    return known
+
+
+class Missing:
+    """Looks for the stragglers of one radio's network (rule 2), until all are back or it is cancelled. `at_once` are
+    asked at a time; `again` seconds pass between two questions to one that is heard."""
+
+    def __init__(self, state: HubState, authority: HubAuthority, *, at_once: int, again: float) -> None:
+        self._state = state
+        self._authority = authority
+        self._at_once = at_once
+        self._again = again
+        self._heard: asyncio.Queue[Identity] = asyncio.Queue()
+
+    async def run(self, listed: Callable[[RotationProgress], tuple[Identity, ...]]) -> None:
+        """Look for whoever `listed` says of the last rotation. Raises :class:`~hubsec.errors.HubsecError`."""
+        radio, network_id = self._authority.radio, self._authority.network_id
+        if not isinstance(radio, KeyRadio) or network_id is None:
+            return
+        last = await last_rotated(self._state, network_id)
+        if last is None:
+            return
+        if last.doubted_at is not None:
+            last = await self._with_newcomers(radio, last)
+        missing = set(listed(last))
+        if not missing:
+            return
+        with answering(radio.name):
+            stop = radio.heard(self._hear)
+        try:
+            await self._ask_everybody(radio, missing)
+            await self._ask_who_is_heard(radio, missing)
+        finally:
+            stop()
+
+    def _hear(self, device: Identity) -> None:
+        if self._heard.qsize() < _HEARD:
+            self._heard.put_nowait(device)
+
+    async def _with_newcomers(self, radio: KeyRadio, last: RotationProgress) -> RotationProgress:
+        """Who joined between that rotation and the doubt is doubted, too."""
+        deliveries, names = dict(last.deliveries), dict(last.names)
+        for route in await self._answer(radio.key_routes()):
+            entry = self._state.allowlist.get(route.device)
+            if entry is not None and _came_between(entry, last, deliveries.get(route.device)):
+                deliveries[route.device] = Delivery.MISSED
+                names[route.device] = entry.label
+        known = msgspec.structs.replace(last, deliveries=deliveries, names=names)
+        if known != last:
+            await self._state.store.run(lambda store: store.note_rotation(known))
+        return known
+
+    async def _ask_everybody(self, radio: KeyRadio, missing: set[Identity]) -> None:
+        """Once: a question to a sleeper waits at its parent for a while, and may find it awake."""
+        routes = sorted(await self._answer(radio.key_routes()), key=lambda route: route.sleepy)
+        free = asyncio.Semaphore(self._at_once)
+
+        async def ask(device: Identity) -> None:
+            async with free:
+                await self._ask(radio, device, missing)
+
+        async with asyncio.TaskGroup() as group:
+            for route in routes:
+                if route.device in missing:
+                    group.create_task(ask(route.device))
+
+    async def _ask_who_is_heard(self, radio: KeyRadio, missing: set[Identity]) -> None:
+        loop, asked = asyncio.get_running_loop(), dict[Identity, float]()
+        while missing:
+            device = await self._heard.get()
+            if device in missing and asked.get(device, float("-inf")) + self._again <= loop.time():
+                await self._ask(radio, device, missing)
+                asked[device] = loop.time()
+
+    async def _ask(self, radio: KeyRadio, device: Identity, missing: set[Identity]) -> None:
+        with suppress(HubsecError):  # It stays listed.
+            if await self._answer(radio.answers(device)):
+                await self._back(device)
+                missing.discard(device)
+
+    async def _back(self, device: Identity) -> None:
+        network_id = self._authority.network_id
+        known = None if network_id is None else await note_back(self._state, network_id, device)
+        if known is not None:
+            self._state.publish(
+                KeyDelivered(
+                    time=self._state.now(),
+                    radio=self._authority.radio.name,
+                    device=device,
+                    correlation=known.rotation,
+                    delivery=str(Delivery.CONFIRMED),
+                )
+            )
+
+    async def _answer[T](self, work: Awaitable[T]) -> T:
+        with answering(self._authority.radio.name):
+            return await work
+
+
+def _came_between(entry: Entry, last: RotationProgress, how: Delivery | None) -> bool:
+    """Whether it came after that rotation and before the doubt: unknown to the one, or left out of it."""
+    if entry.joined_at is None or last.doubted_at is None or entry.joined_at > last.doubted_at:
+        return False
+    if how is Delivery.LEFT_OUT:
+        return last.ended_at is not None and entry.joined_at > last.ended_at
+    return how is None
+
+
+_HEARD: Final = 256
+"""Devices heard that wait for their question; who is heard beyond that is heard again."""
