@@ -95,7 +95,9 @@ class Rotation:
         return await self._runner.ended()
 
     async def abandon(self, *, by: str = "operator") -> None:
-        """Give it up: the key stays the one from before. Raises :class:`~hubsec.errors.Refused` once the order to
+        """Give it up: the key stays the one from before. Devices that have the next one already keep it, and whoever
+        holds the network key can order them to use it, until another rotation overwrites it: the posture says so, as
+        overdue. Raises :class:`~hubsec.errors.Refused` once the order to
         switch may be out, unless it has stopped: then the key is whatever the radio has."""
         await self._abandon(f"{by} abandoned it.")
 
@@ -394,17 +396,35 @@ class Rotations:
         if live is None or live.key == state.key:
             return
         known = ring.find(state.key)
-        if known is not None and authority.network_id is not None:
-            await authority.doubt(authority.network_id)
-        reason = (
-            "The radio uses a key that this network had before its last rotation: an old backup was restored to it."
-            if known is not None
-            else "The radio uses a key that hubsec has never seen on this network: something else has changed it."
-        )
-        self._disagree(authority, reason, _OLD_KEY if known is not None else _FOREIGN_KEY)
+        if known is None:
+            self._disagree(authority, _FOREIGN_KEY, _LOOK_WHO)
+        elif known.since is None:
+            self._disagree(authority, _STAGED_KEY, _LOOK_WHO)
+        else:
+            if authority.network_id is not None:
+                await authority.doubt(authority.network_id)
+            self._disagree(authority, _OLD_KEY, _RESTORE)
+
+    async def _compare_again(self, authority: HubAuthority) -> None:
+        """Whether the radio still has the key that it ought to have. Raises nothing."""
+        name, radio = authority.radio.name, authority.radio
+        if self._under_way(name) is not None or not isinstance(radio, KeyRadio):
+            return
+        try:
+            ring = await self._read(_network_id(authority), SecretKind.NETWORK_KEY, KeyRing)
+            if ring is not None:
+                with answering(name):
+                    state = await radio.key_state()
+                if self._under_way(name) is None:
+                    await self._compare(authority, ring, state)
+        except HubsecError as error:
+            _LOGGER.warning("%s: which key it has could not be found out: %s", name, error)
 
     def _disagree(self, authority: HubAuthority, reason: str, repair: str) -> None:
-        self._troubles[authority.radio.name] = f"{reason} {repair}"
+        trouble = f"{reason} {repair}"
+        if self._troubles.get(authority.radio.name) == trouble:
+            return
+        self._troubles[authority.radio.name] = trouble
         self._state.publish(
             KeysDisagree(
                 time=self._state.now(),
@@ -481,6 +501,7 @@ class Rotations:
         while True:
             await self.look(authority)
             await asyncio.sleep(self._rotating.pace.idle)
+            await self._compare_again(authority)
 
     async def look(self, authority: HubAuthority) -> None:
         """Is the key due? Begin what may begin by itself, and say what may not. Raises nothing."""
@@ -547,6 +568,8 @@ class Rotations:
             case Quarantined(device=str(device), enforced=True):
                 if runner is not None:
                     runner.put_out(device)
+            case KeysDisagree(repaired=False) if runner is None and authority.network_id is not None:
+                self._spawn(self._compare_again(authority))
             case KeySent(exposed=True) if runner is not None:
                 runner.exposed()
             case Exposed():
@@ -590,10 +613,19 @@ class Rotations:
 
 
 _OLD_KEY: Final = (
+    "The radio uses a key that this network had before its last rotation: an old backup was restored to it."
+)
+_RESTORE: Final = (
     "Its devices use a newer one. Restore the newest backup of the stick, from after the last rotation; "
     "or let each device that does not answer join anew."
 )
+_STAGED_KEY: Final = (
+    "The radio uses the key of a rotation that was given up: something else has ordered the switch to it."
+)
 _FOREIGN_KEY: Final = (
+    "The radio uses a key that hubsec has never seen on this network: something else has changed it."
+)
+_LOOK_WHO: Final = (
     "Look who did: another program that drives this stick, or another stick in its place. A rotation brings the "
     "network to a key of hubsec's again."
 )

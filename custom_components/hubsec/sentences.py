@@ -119,6 +119,7 @@ _TRIGGERS: Final[dict[str, str]] = {
     Trigger.AGE: "it is old",
     Trigger.EVICTION: "somebody who was put out holds it",
     Trigger.EXPOSURE: "somebody may have listened to it",
+    Trigger.ABANDONED: "devices still have one that was given up",
 }
 _NAMED: Final = 12
 """Devices that one sentence names; the rest are counted."""

@@ -16,7 +16,7 @@ from hubsec.identity import Identity, Standing
 from hubsec.rotation.journal import Journal, KeyRing, pack, secret_name, unpack
 from hubsec.rotation.planning import is_overheard
 from hubsec.rotation.radio import KeyState
-from hubsec.rotation.shapes import Delivery, Outcome, RotationProgress
+from hubsec.rotation.shapes import Delivery, Outcome, RotationProgress, Step
 from hubsec.rotation.triggers import Need, Trigger
 from hubsec.state import HubState
 from hubsec.store.sealed import SecretKind
@@ -81,7 +81,11 @@ class HubBooks:
         rotated = ended.outcome is Outcome.ROTATED
         healed = rotated and journal.heals and not self._overheard(ended, state.allowlist)
         needs = await state.store.run(lambda store: store.needs(journal.network_id), writes=False)
-        settled = [need for need in needs if healed and self._is_settled(need, journal)]
+        settled = [
+            need
+            for need in needs
+            if (healed and self._is_settled(need, journal)) or (rotated and need.trigger is Trigger.ABANDONED)
+        ]
         name = secret_name(journal.network_id)
         await state.recorded(
             state.store.run(
@@ -93,6 +97,7 @@ class HubBooks:
                     rotated_at=now if moved else None,
                     healed=healed,
                     settled=settled,
+                    needed=None if rotated else left_behind(journal, at=now),
                 )
             )
         )
@@ -183,6 +188,27 @@ class HubBooks:
         self, kind: type[E], **fields: object
     ) -> None:
         self._state.publish(kind(time=self.utc(), radio=self._authority.radio.name, **fields))  # type: ignore[arg-type]
+
+
+def left_behind(journal: Journal, *, at: float) -> Need | None:
+    """The need that a rotation leaves which is given up there; None where no device can have its key."""
+    if journal.step not in {Step.DELIVERING, Step.SWITCHING}:
+        return None
+    told = sum(
+        journal.by_broadcast or target.delivery is Delivery.SENT for target in journal.targets.values()
+    )
+    if not told:
+        return None
+    return Need(
+        network_id=journal.network_id,
+        trigger=Trigger.ABANDONED,
+        device=None,
+        since=at,
+        reason=(
+            f"A rotation was given up when its key, number {journal.next.sequence}, was on {told} devices or more: "
+            "whoever holds the network key can order them to use it, until another one takes its place."
+        ),
+    )
 
 
 def _of(ended: RotationProgress, delivery: Delivery) -> tuple[Identity, ...]:

@@ -29,7 +29,7 @@ from hubsec.identity import CredentialKind, Identity, Mark, Standing
 from hubsec.rotation.machine import FADE
 from hubsec.rotation.radio import KeyRoute
 from hubsec.rotation.shapes import DeviceOutlook, Outlook, RotationPlan, Way
-from hubsec.rotation.triggers import Need, Trigger
+from hubsec.rotation.triggers import BY_ANY_KEY, Need, Trigger
 
 EACH: Final = 0.5
 """Seconds that one transfer to a device that listens takes at most, three hops and an answer. Judgement, from captures:
@@ -167,7 +167,7 @@ def _unhealed(
 ) -> tuple[str, ...]:
     """Why nothing is healed, a sentence for each reason."""
     staying = [device for device in devices if device.outlook is not Outlook.LEFT_OUT]
-    known = [need for need in scene.needs if need.trigger is not Trigger.AGE]
+    known = [need for need in scene.needs if need.trigger not in BY_ANY_KEY]
     if way is Way.BROADCAST:
         return _unhealed_by_broadcast(scene, known, leave_out)
     overheard = [device for device in staying if device.overheard]

@@ -35,6 +35,13 @@ class Trigger(enum.StrEnum):
     """Somebody who was put out holds it."""
     EXPOSURE = "exposure"
     """It was sent under a public key: who listened has it."""
+    ABANDONED = "abandoned"
+    """A rotation was given up when devices had its key already, and keep it: whoever holds the present one can order
+    them to use it. The key of the next rotation takes its place."""
+
+
+BY_ANY_KEY: Final = frozenset({Trigger.AGE, Trigger.ABANDONED})
+"""What any other key heals, whoever reads it."""
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +89,8 @@ class Rotating(msgspec.Struct, frozen=True, kw_only=True):
                 return self.after_eviction
             case Trigger.EXPOSURE:
                 return self.after_exposure
+            case Trigger.ABANDONED:
+                return False  # Somebody gave it up, and is to decide.
 
 
 def age_need(network_id: str, *, since: float, now: float, after: float | None) -> Need | None:
@@ -99,7 +108,7 @@ def age_need(network_id: str, *, since: float, now: float, after: float | None) 
 
 def way_for(needs: Iterable[Need]) -> Way:
     """The quickest way that can heal these. Who holds the present key reads what is broadcast under it."""
-    return Way.BROADCAST if all(need.trigger is Trigger.AGE for need in needs) else Way.UNICAST
+    return Way.BROADCAST if all(need.trigger in BY_ANY_KEY for need in needs) else Way.UNICAST
 
 
 def acting(

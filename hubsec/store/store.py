@@ -443,10 +443,11 @@ class Store:
         rotated_at: float | None = None,
         healed: bool = False,
         settled: Iterable[Need] = (),
+        needed: Need | None = None,
     ) -> None:
         """Write down where a rotation stands, all of it in one transaction: `seals` kept under `name`, or forgotten
         where they are None; since when the network has its key, where that has changed; `healed`: that it is exposed no
-        more; and the needs that are `settled` with it."""
+        more; and the needs that are `settled` with it, or the one that is `needed` after it."""
         blobs = {
             kind: None if secret is None else self._sealed(kind, name, secret)
             for kind, secret in seals.items()
@@ -464,6 +465,8 @@ class Store:
             if healed:
                 nets.heal(connection, Network.ZIGBEE, progress.network_id)
             rotated.settle(connection, settled)
+            if needed is not None:
+                rotated.need(connection, needed)
 
     def note_rotation(self, progress: RotationProgress) -> None:
         """Write down what has become known of a rotation since it ended."""

@@ -186,6 +186,30 @@ async def test_the_hosts_own_rotation_is_told_while_observing() -> None:
         assert not any(event.enforced for event in world.authority.of(OpenRefused))
 
 
+async def test_a_switch_that_somebody_else_orders_is_told_while_enforcing() -> None:
+    async with guarded() as world:
+        await world.radio.broadcast_next_key(KEY)
+        await world.house.sleep(FADED)
+        # Past the gate, as from another program that has the stick.
+        await world.radio.guard.gate.raw("broadcastNetworkKeySwitch")
+        await world.until(lambda: world.authority.of(KeysDisagree), "the switch that nobody ordered")
+        (event,) = world.authority.of(KeysDisagree)
+        assert "did not tell it to" in event.reason
+        assert (await world.radio.key_state()).key == KEY
+
+
+async def test_a_further_key_takes_the_place_of_one_that_was_given_up() -> None:
+    async with guarded() as world:
+        lamp = await let_in(world, world.house.lamp())
+        await world.radio.broadcast_next_key(KEY)
+        await world.until(lambda: KEY.reveal() in lamp.keys.all().values(), "the first key")
+        await world.house.sleep(FADED)
+        await world.radio.broadcast_next_key(FURTHER)
+        await switched(world, lamp)
+        assert (await world.radio.key_state()).key == FURTHER
+        assert KEY.reveal() not in lamp.keys.all().values()
+
+
 async def test_a_radio_that_is_not_open_says_so() -> None:
     async with guarded() as world:
         radio = world.radio
