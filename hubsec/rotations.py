@@ -33,6 +33,7 @@ from hubsec.events import (
     KeySent,
     Quarantined,
     Rejoined,
+    RotationAbandoned,
     RotationOverdue,
     RotationResumed,
     RotationStarted,
@@ -41,7 +42,9 @@ from hubsec.identity import Identity, Network
 from hubsec.posture import KeyPosture
 from hubsec.radio import Support, answering
 from hubsec.rotation.books import HubBooks
+from hubsec.rotation.comparing import compare
 from hubsec.rotation.due import note_eviction, note_return, standing_needs, stragglers
+from hubsec.rotation.giving_up import give_up, mend_ring, remains
 from hubsec.rotation.journal import (
     KEY_BYTES,
     MAX_DEVICES,
@@ -249,7 +252,11 @@ class Rotations:
         state, name, network_id = self._state, authority.radio.name, _network_id(authority)
         if plan.network_id != network_id or plan.radio != name:
             raise Refused("That plan is for another network: plan anew.", rule=_RULE)
-        if await self._read(network_id, SecretKind.JOURNAL, Journal) is not None:
+        left = await remains(state, network_id)
+        if left.journal_lost or left.ring_lost:
+            what = Journal.what if left.journal_lost else KeyRing.what
+            raise StoreError(f"The {what} can't be read. {_UNREADABLE}")
+        if left.journal is not None:
             raise Refused(
                 f"A rotation on {name} has not ended: open the hub again, and see what becomes of it.",
                 rule=_RULE,
@@ -392,18 +399,12 @@ class Rotations:
             looking.cancel()
 
     async def _compare(self, authority: HubAuthority, ring: KeyRing, state: KeyState) -> None:
-        live = ring.live
-        if live is None or live.key == state.key:
+        found = compare(ring, state)
+        if found is None:
             return
-        known = ring.find(state.key)
-        if known is None:
-            self._disagree(authority, _FOREIGN_KEY, _LOOK_WHO)
-        elif known.since is None:
-            self._disagree(authority, _STAGED_KEY, _LOOK_WHO)
-        else:
-            if authority.network_id is not None:
-                await authority.doubt(authority.network_id)
-            self._disagree(authority, _OLD_KEY, _RESTORE)
+        if found.retired and authority.network_id is not None:
+            await authority.doubt(authority.network_id)
+        self._disagree(authority, found.reason, found.repair)
 
     async def _compare_again(self, authority: HubAuthority) -> None:
         """Whether the radio still has the key that it ought to have. Raises nothing."""
@@ -466,10 +467,36 @@ class Rotations:
             ended = runner.journal.progress(ended_at=self._state.now(), outcome=Outcome.ABANDONED)
             await self._books(authority).give_up(runner.journal, ended, reason, found)
             self._runners.pop(authority.radio.name, None)
-            self._troubles.pop(authority.radio.name, None)
+            await self._given_up(authority)
             return
         if (await runner.ended()).outcome is not Outcome.ABANDONED:
             raise Refused("It was too late: the network has switched.", rule=_RULE)
+
+    async def _given_up(self, authority: HubAuthority) -> None:
+        """The radio's key is the live one, whatever anybody had meant: who does not answer under it is listed."""
+        self._troubles.pop(authority.radio.name, None)
+        await authority.doubt(_network_id(authority))
+        self._look_for_the_missing(authority)
+
+    async def abandon(self, authority: HubAuthority, *, by: str) -> None:
+        """Give up what is under way; see :meth:`hubsec.rotation.offered.RotatingKeys.abandon_rotation`."""
+        state, name, network_id = self._state, authority.radio.name, _network_id(authority)
+        if not state.enforcing:
+            raise Refused("This hub only observes: it gives up no rotation.", rule="mode")
+        with answering(name):
+            found = await key_radio(authority).key_state()
+        left, reason = await remains(state, network_id), f"{by} abandoned it."
+        runner = self._under_way(name)
+        if runner is not None:
+            if left.ring_lost:
+                await mend_ring(state, network_id, found)
+                self._troubles.pop(name, None)
+            await self._abandon(authority, runner, reason)
+            return
+        ended = await give_up(state, network_id, left, found)
+        correlation = "" if ended is None else ended.rotation
+        state.publish(RotationAbandoned(time=state.now(), radio=name, correlation=correlation, reason=reason))
+        await self._given_up(authority)
 
     async def posture(self, authority: HubAuthority) -> KeyPosture | None:
         """How a radio's network stands with its key; None where nothing is known of it."""
@@ -612,27 +639,13 @@ class Rotations:
         return task
 
 
-_OLD_KEY: Final = (
-    "The radio uses a key that this network had before its last rotation: an old backup was restored to it."
-)
-_RESTORE: Final = (
-    "Its devices use a newer one. Restore the newest backup of the stick, from after the last rotation; "
-    "or let each device that does not answer join anew."
-)
-_STAGED_KEY: Final = (
-    "The radio uses the key of a rotation that was given up: something else has ordered the switch to it."
-)
-_FOREIGN_KEY: Final = (
-    "The radio uses a key that hubsec has never seen on this network: something else has changed it."
-)
-_LOOK_WHO: Final = (
-    "Look who did: another program that drives this stick, or another stick in its place. A rotation brings the "
-    "network to a key of hubsec's again."
-)
 _NOT_ENDED: Final = (
     "A rotation has not ended, and this hub only observes: it goes on under one that enforces."
 )
-_UNREADABLE: Final = "Until it can be read no rotation goes on, and none is started."
+_UNREADABLE: Final = (
+    "Until it can be read no rotation goes on, and none is started. Restore the hub's folder from a backup; or give "
+    "the rotation up, with the key that the radio has: `hubsec rotate --abandon`, or hub.abandon_rotation()."
+)
 
 
 def key_radio(authority: HubAuthority) -> KeyRadio:

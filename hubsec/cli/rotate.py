@@ -8,7 +8,7 @@ the URL, and `database=` where one was given, and returns a :class:`hubsec.radio
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
@@ -47,6 +47,7 @@ class _Call(NamedTuple):
     reason: str
     patience: float
     anyway: bool
+    abandon: bool
 
 
 def rotate(
@@ -69,6 +70,14 @@ def rotate(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would do, and change nothing.")
     ] = False,
+    abandon: Annotated[
+        bool,
+        typer.Option(
+            "--abandon",
+            help="Give up the one that is under way, has stopped, or can't be read; the key is then the one that "
+            "the radio has.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Also if a device is lost by it, or nothing is healed.")
@@ -83,7 +92,16 @@ def rotate(
     A rotation that was interrupted, by Ctrl-C too, goes on when a hub is opened on the network, by this command or
     any other program.
     """
-    call = _Call(way=way, leave_out=leave_out or [], reason=reason, patience=hours * _HOUR, anyway=anyway)
+    call = _Call(
+        way=way,
+        leave_out=leave_out or [],
+        reason=reason,
+        patience=hours * _HOUR,
+        anyway=anyway,
+        abandon=abandon,
+    )
+    if abandon and dry_run:
+        raise HubsecError("A rotation is given up, or looked at before: --abandon or --dry-run.")
     told = _Teller(as_json=as_json)
     made = open_radio(radio, url, database)
     where = home if home is not None else default_home()
@@ -172,6 +190,16 @@ class _Teller:
                 stop()
         self._end(ended)
 
+    def given_up(self, ended: Sequence[RotationProgress]) -> None:
+        """The rotation is over, if one was listed."""
+        if self.as_json:
+            _print_json(ended[0] if ended else None)
+            return
+        self._console.print(
+            "It was given up. The key is the one that the radio has; `hubsec status` lists who has yet to answer under "
+            "it."
+        )
+
     def _end(self, ended: RotationProgress) -> None:
         if ended.outcome is not Outcome.ROTATED:
             raise HubsecError("It was given up: no device took the next key. The key is the one from before.")
@@ -205,6 +233,10 @@ async def _plan(hub: Hub, call: _Call, told: _Teller) -> None:
 
 
 async def _rotate(hub: Hub, call: _Call, told: _Teller) -> None:
+    if call.abandon:
+        await hub.abandon_rotation(by=BY)
+        told.given_up((await hub.rotations(limit=1))[:1])
+        return
     rotation = hub.rotation()
     if rotation is None:
         plan = await hub.plan_rotation(way=call.way, leave_out=call.leave_out)

@@ -45,14 +45,15 @@ async def doubt(state: HubState, network_id: str) -> None:
 
     Raises :class:`~hubsec.errors.StoreError`."""
     now = state.now()
-    last = await last_rotated(state, network_id)
-    if last is not None:
+
+    def missed(last: RotationProgress) -> RotationProgress:
         deliveries = {
             device: how if how is Delivery.LEFT_OUT else Delivery.MISSED
             for device, how in last.deliveries.items()
         }
-        doubted = msgspec.structs.replace(last, deliveries=deliveries, doubted_at=now)
-        await state.recorded(state.store.run(lambda store: store.note_rotation(doubted)))
+        return msgspec.structs.replace(last, deliveries=deliveries, doubted_at=now)
+
+    await _revise(state, network_id, missed)
     name = secret_name(network_id)
     sealed = await state.vault.get(SecretKind.JOURNAL, name)
     if sealed is None:
@@ -77,12 +78,24 @@ async def note_back(state: HubState, network_id: str, device: Identity) -> Rotat
     """Write down that `device` is no straggler any more. The rotation that it was one of, None where it was of none.
 
     Raises :class:`~hubsec.errors.StoreError`."""
-    last = await last_rotated(state, network_id)
-    if last is None or device not in last.stragglers:
-        return None
-    known = msgspec.structs.replace(last, deliveries={**last.deliveries, device: Delivery.CONFIRMED})
-    await state.store.run(lambda store: store.note_rotation(known))
-    return known
+    was_one = False
+
+    def back(last: RotationProgress) -> RotationProgress:
+        nonlocal was_one
+        was_one = device in last.stragglers
+        if not was_one:
+            return last
+        return msgspec.structs.replace(last, deliveries={**last.deliveries, device: Delivery.CONFIRMED})
+
+    known = await _revise(state, network_id, back)
+    return known if was_one else None
+
+
+async def _revise(
+    state: HubState, network_id: str, change: Callable[[RotationProgress], RotationProgress]
+) -> RotationProgress | None:
+    """In one transaction: devices come back side by side."""
+    return await state.recorded(state.store.run(lambda store: store.revise_rotation(network_id, change)))
 
 
 class Missing:
@@ -123,16 +136,19 @@ class Missing:
 
     async def _with_newcomers(self, radio: KeyRadio, last: RotationProgress) -> RotationProgress:
         """Who joined between that rotation and the doubt is doubted, too."""
-        deliveries, names = dict(last.deliveries), dict(last.names)
-        for route in await self._answer(radio.key_routes()):
-            entry = self._state.allowlist.get(route.device)
-            if entry is not None and _came_between(entry, last, deliveries.get(route.device)):
-                deliveries[route.device] = Delivery.MISSED
-                names[route.device] = entry.label
-        known = msgspec.structs.replace(last, deliveries=deliveries, names=names)
-        if known != last:
-            await self._state.store.run(lambda store: store.note_rotation(known))
-        return known
+        routes, entries = await self._answer(radio.key_routes()), self._state.allowlist
+
+        def extended(now: RotationProgress) -> RotationProgress:
+            came = {
+                route.device: entry.label
+                for route in routes
+                if (entry := entries.get(route.device)) is not None
+                and _came_between(entry, now, now.deliveries.get(route.device))
+            }
+            deliveries = {**now.deliveries, **dict.fromkeys(came, Delivery.MISSED)}
+            return msgspec.structs.replace(now, deliveries=deliveries, names={**now.names, **came})
+
+        return await _revise(self._state, last.network_id, extended) or last
 
     async def _ask_everybody(self, radio: KeyRadio, missing: set[Identity]) -> None:
         """Once: a question to a sleeper waits at its parent for a while, and may find it awake."""

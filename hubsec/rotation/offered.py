@@ -86,6 +86,15 @@ class RotatingKeys(ABC):
         """The rotation that is under way on that radio, or has stopped there; None when there is none."""
         return self._rotations.current(self._authority_for_keys(radio))
 
+    async def abandon_rotation(self, radio: str | None = None, *, by: str = OPERATOR) -> None:
+        """Give up the rotation on that radio, also one that has stopped, or whose journal can't be read: the key is
+        the one from before, or, in the last two cases, the one that the radio has, and every device counts as a
+        straggler then until it answers.
+
+        Raises :class:`~hubsec.errors.Refused` where there is none, and once the order to switch may be out.
+        """
+        await self._rotations.abandon(self._authority_for_keys(radio), by=by)
+
     async def rotations(self, *, limit: int = 100) -> tuple[RotationProgress, ...]:
         """Every rotation, newest first: the one under way, as it stands, and those that have ended."""
         return await self.store.run(lambda store: store.rotations(limit=limit), writes=False)

@@ -79,7 +79,8 @@ class Outcome(enum.StrEnum):
     ROTATED = "rotated"
     """The network has the new key. Whoever did not come along is named."""
     ABANDONED = "abandoned"
-    """Nothing was switched: the key is the one from before."""
+    """It was given up: nothing was switched, and the key is the one from before. Where it had stopped, or its journal
+    was lost, it is whichever the radio has."""
 
 
 class DeviceOutlook(msgspec.Struct, frozen=True, kw_only=True):

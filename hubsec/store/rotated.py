@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 
 from hubsec.audit.records import Act
 from hubsec.identity import Identity
-from hubsec.rotation.shapes import RotationProgress
+from hubsec.rotation.shapes import Outcome, RotationProgress
 from hubsec.rotation.triggers import Need, Trigger
 
 KEPT: Final = 100
 """Rotations of a network that are kept, the newest. Judgement: one a month for eight years."""
 NEEDS_KEPT: Final = 1024
 """Needs of a network that are kept; far more than anybody puts out before changing the key."""
+
+FORGOTTEN: Final = "Its journal was forgotten with the other secrets: the key is whichever the radio has."
 
 
 def keep(connection: sqlite3.Connection, progress: RotationProgress) -> bool:
@@ -75,6 +77,32 @@ def rotations(
         {"network": network_id, "limit": limit},
     )
     return tuple(msgspec.json.decode(row[0], type=RotationProgress) for row in rows)
+
+
+def revise(
+    connection: sqlite3.Connection, network_id: str, change: Callable[[RotationProgress], RotationProgress]
+) -> RotationProgress | None:
+    """Put what `change` makes of it in place of the newest rotation that went through; None where there is none."""
+    past = rotations(connection, network_id, KEPT)
+    last = next((one for one in past if one.outcome is Outcome.ROTATED), None)
+    if last is None:
+        return None
+    revised = change(last)
+    if revised != last:
+        keep(connection, revised)
+    return revised
+
+
+def forget(connection: sqlite3.Connection, at: float) -> tuple[RotationProgress, ...]:
+    """The journals are gone: whatever was under way has ended there, and is what this returns."""
+    ended = tuple(
+        msgspec.structs.replace(one, outcome=Outcome.ABANDONED, ended_at=at, trouble=FORGOTTEN)
+        for one in rotations(connection, None, -1)
+        if one.outcome is None
+    )
+    for one in ended:
+        keep(connection, one)
+    return ended
 
 
 def need(connection: sqlite3.Connection, needed: Need) -> None:

@@ -266,7 +266,7 @@ class Store:
 
     def forget_secrets(self, *, by: str = "operator") -> tuple[Identity, ...]:
         """Drop every sealed secret, and say whose credentials were among them: the way on after the key was lost for
-        good.
+        good. A rotation that was under way has ended by that.
 
         Where it was, a new key is made at the next opening, in the way that is asked for then.
         """
@@ -276,8 +276,11 @@ class Store:
             if self._seal is None:
                 connection.execute("DELETE FROM data_key")
             self._new_key = None
+            now = time.time()
             act = Act(act=SECRETS_FORGOTTEN, by=by, details={"credentials": len(devices)})
-            self._done(connection, act, time.time())
+            self._done(connection, act, now)
+            for ended in rotated.forget(connection, now):
+                self._done(connection, rotated.step(ended), now)
         return tuple(map(Identity, devices))
 
     # The audit log
@@ -468,10 +471,13 @@ class Store:
             if needed is not None:
                 rotated.need(connection, needed)
 
-    def note_rotation(self, progress: RotationProgress) -> None:
-        """Write down what has become known of a rotation since it ended."""
+    def revise_rotation(
+        self, network_id: str, change: Callable[[RotationProgress], RotationProgress]
+    ) -> RotationProgress | None:
+        """Write down what has become known, since it ended, of the newest rotation of a network that went through: what
+        `change` makes of it. That, or None where there is none."""
         with self._database.transaction() as connection:
-            rotated.keep(connection, progress)
+            return rotated.revise(connection, network_id, change)
 
     def rotations(self, network_id: str | None = None, *, limit: int = 100) -> tuple[RotationProgress, ...]:
         """The newest rotations of a network, or of all, newest first; the one under way among them."""

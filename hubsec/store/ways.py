@@ -232,7 +232,7 @@ class OsKeyring(Unlock):
     def make(self, folder: Path, store: str, before: Way | None) -> Made:
         taken = before.account if isinstance(before, ByKeyring) else None
         # The other one of two names: the key in force stays until the database has the new wrap.
-        way = ByKeyring(SERVICE, next(name for name in (f"{store}/1", f"{store}/2") if name != taken))
+        way = ByKeyring(SERVICE, next(name for name in _accounts(store) if name != taken))
         key = Secret(os.urandom(KEY_BYTES))
         _keyring("set_password", way, key)
         if self.find(folder, way) != (key,):
@@ -288,6 +288,17 @@ def _keyring(call: str, way: ByKeyring, *given: Secret) -> Any:  # noqa: ANN401 
             "take a passphrase or the file"
         )
     raise SealError(f"The keyring {problem}.")
+
+
+def _accounts(store: str) -> tuple[str, str]:
+    """The two names that the keyring entries of that store have."""
+    return f"{store}/1", f"{store}/2"
+
+
+def is_own(way: Way, store: str) -> bool:
+    """Whether `way` is one that the store called so makes. How it is written down is sealed by nothing: whoever changes
+    the database could name anybody's keyring entry."""
+    return not isinstance(way, ByKeyring) or (way.service == SERVICE and way.account in _accounts(store))
 
 
 def remove(folder: Path, way: Way) -> None:

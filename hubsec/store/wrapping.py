@@ -35,6 +35,7 @@ from hubsec.store.ways import (
     Unlock,
     Way,
     as_stored,
+    is_own,
     name_of,
     remove,
     settle,
@@ -182,8 +183,14 @@ class DataKey:
             self._database.cut_log()
             old = way_from(retired)
             # A key file in the old one's place has overwritten that one.
-            if old != way:
+            if old != way and is_own(old, self._name):
                 remove(self._folder, old)
+            elif old != way:
+                _LOGGER.warning(
+                    "What opened the store in %s before is said to be a keyring entry of somebody else's: the database "
+                    "was changed from outside. Nothing is deleted.",
+                    self._folder,
+                )
             with self._database.transaction() as connection:
                 connection.execute("UPDATE data_key SET retired = NULL")
         except StoreError as error:

@@ -16,6 +16,10 @@ from typer.testing import CliRunner
 from hubsec import Hub
 from hubsec.cli import application, rotate
 from hubsec.identity import CredentialKind
+from hubsec.rotation.journal import secret_name
+from hubsec.secret import Secret
+from hubsec.store import AsyncStore
+from hubsec.store.sealed import SecretKind
 from tests.core.hub.conftest import FakeRadio
 from tests.core.rotation.conftest import FAST, ROTATING, KeyedRadio, list_all
 from tests.core.rotation.network import Lamp, name_of
@@ -117,6 +121,46 @@ def test_one_that_was_interrupted_goes_on(keyed: KeyedRadio, tmp_path: Path) -> 
     assert before["under_way"]["rotation"] == began
     assert "under way by broadcast" in run(tmp_path, "status").stdout
     assert json.loads(rotating(tmp_path, "--json").stdout)["rotation"] == began
+
+
+def test_one_that_can_not_go_on_is_given_up(keyed: KeyedRadio, tmp_path: Path) -> None:
+    async def interrupted() -> None:
+        async with Hub(keyed, home=tmp_path) as hub:
+            await (await hub.rotate(way="broadcast")).ended()
+            await hub.rotate(way="broadcast", anyway=True)
+        async with AsyncStore(tmp_path) as store:
+            name = secret_name(keyed.network_id)
+            await store.run(lambda one: one.seal(SecretKind.JOURNAL, name, Secret(b"no journal"), at=0.0))
+
+    asyncio.run(interrupted())
+    refused = rotating(tmp_path)
+    keyed.lamps[name_of(2)].power = False
+    assert refused.exit_code == 1
+    assert "hubsec rotate --abandon" in refused.stderr
+    assert "under way" in run(tmp_path, "status").stdout
+    both = rotating(tmp_path, "--abandon", "--dry-run")
+    assert both.exit_code == 1
+    assert "--abandon or --dry-run" in both.stderr
+    given_up = rotating(tmp_path, "--abandon")
+    assert given_up.exit_code == 0, given_up.output
+    assert "It was given up" in given_up.stdout
+    status = " ".join(run(tmp_path, "status").stdout.split())
+    assert "under way" not in status
+    assert f"({name_of(2)}): re-join it with its install code, unless it still answers" in status
+    again = rotating(tmp_path, "--abandon")
+    assert again.exit_code == 1
+    assert "No rotation is under way" in again.stderr
+    assert keyed.key.hex() not in given_up.output + refused.output
+
+
+def test_one_that_goes_on_is_given_up_as_json(keyed: KeyedRadio, tmp_path: Path) -> None:
+    async def interrupted() -> None:
+        async with Hub(keyed, home=tmp_path) as hub:
+            await hub.rotate(way="broadcast")
+
+    asyncio.run(interrupted())
+    told = json.loads(rotating(tmp_path, "--abandon", "--json").stdout)
+    assert told["outcome"] == "abandoned"
 
 
 def test_what_is_overdue_and_exposed_is_said(keyed: KeyedRadio, tmp_path: Path) -> None:

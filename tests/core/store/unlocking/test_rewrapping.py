@@ -378,3 +378,28 @@ async def test_a_cancelled_re_wrapping_is_done_all_the_same(folder: Path) -> Non
         found = await store.wrapping()
         assert found is not None
         assert isinstance(found.way, ByPassphrase)
+
+
+@pytest.mark.parametrize(
+    ("service", "account"), [("mail", "anna"), ("hubsec", "another-store/1"), ("hubsec", "{name}/3")]
+)
+def test_a_way_before_that_is_somebody_elses_entry_is_not_deleted(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    service: str,
+    account: str,
+) -> None:
+    kept = Kept()
+    use(monkeypatch, kept)
+    fill(tmp_path, KeyFile())
+    with Store(tmp_path) as store:
+        account = account.format(name=store.name)
+    kept.set_password(service, account, "c2VjcmV0")
+    written = json.dumps({"way": "keyring", "service": service, "account": account})
+    raw(tmp_path, "UPDATE data_key SET retired = ?", written)
+    with Store(tmp_path) as store:
+        assert store.wrapping is not None
+        assert store.wrapping.left is None, "it stands in nobody's way"
+    assert (service, account) in kept.held
+    assert "changed from outside" in caplog.text
