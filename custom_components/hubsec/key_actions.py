@@ -19,6 +19,7 @@ from hubsec.rotation.shapes import Outlook, RotationPlan, Way
 
 from .audit import MOST_ANSWERED, answer, verify, write
 from .const import DOMAIN
+from .keys import why_not
 from .network import ProtectedNetwork
 from .telling import called
 
@@ -73,7 +74,7 @@ async def _rotate(call: ServiceCall, network: ProtectedNetwork, by: str) -> dict
 
 
 def _loses(network: ProtectedNetwork, plan: RotationPlan) -> ServiceValidationError:
-    return _lost(network, plan, "rotation_loses", " ".join(plan.why_not))
+    return _lost(network, plan, "rotation_loses", " ".join(why_not(network, plan)))
 
 
 def _loses_others(network: ProtectedNetwork, plan: RotationPlan) -> ServiceValidationError:
@@ -98,7 +99,7 @@ def planned(network: ProtectedNetwork, plan: RotationPlan) -> dict[str, Any]:
     return {
         "way": plan.way.value,
         "heals": plan.heals,
-        "why_not": list(plan.why_not),
+        "why_not": list(why_not(network, plan)),
         "seconds": round(plan.seconds),
         "devices": [
             {**msgspec.to_builtins(one), "name": called(network, one.device)} for one in plan.devices

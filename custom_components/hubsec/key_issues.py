@@ -10,9 +10,10 @@ from homeassistant.core import callback
 from homeassistant.util import dt as dt_util
 
 from .choices import plain
-from .keys import keys, trouble, under_way
+from .keys import keys, overdue, trouble, under_way
 from .kinds import Issue, Kind, understood
 from .network import ProtectedNetwork
+from .reinclusions import including
 
 BACKUPS_IN_CLEAR: Final = "backups-in-clear"
 """The gap of a guard whose stack writes every key into its own backups, as `hubsec_zigbee` names it."""
@@ -36,14 +37,17 @@ class KeyIssues:
             if known.trouble:
                 yield Issue(Kind.KEYS_DISAGREE, None, {"problem": plain(known.trouble)})
             elif known.overdue and known.under_way is None:
-                reasons = "\n".join(f"- {plain(reason)}" for reason in known.overdue)
-                yield Issue(Kind.ROTATION_OVERDUE, None, {"reasons": reasons}, reasons)
+                reasons = "\n".join(f"- {plain(reason)}" for reason in overdue(network) or ())
+                yield Issue(Kind.ROTATION_OVERDUE, None, {"reasons": reasons}, "\n".join(known.overdue))
         if network.stale is not None and network.stale.mendable:
             yield Issue(Kind.STALE_DATABASE, None, {"reason": plain(network.stale.reason)})
         elif network.stale is not None:
             yield Issue(Kind.KEYS_DISAGREE, None, {"problem": plain(network.stale.reason)})
         elif (known is None or not known.trouble) and self._halted:
             yield Issue(Kind.ROTATION_INTERRUPTED, None, self._where_it_stands())
+        anew = including(network)
+        if anew is not None and anew.standstill:
+            yield Issue(Kind.REINCLUSION_HALTED, None, {"problem": plain(anew.standstill)})
         if self._in_clear and not understood(network.entry, Kind.PLAINTEXT_BACKUPS):
             yield Issue(Kind.PLAINTEXT_BACKUPS, None, {})
         if network.broken:

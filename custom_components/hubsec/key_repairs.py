@@ -16,7 +16,7 @@ from hubsec.rotation.shapes import DeviceOutlook, Outlook, RotationPlan
 from .asking import page_user
 from .choices import plain
 from .const import DOMAIN
-from .keys import under_way
+from .keys import under_way, why_not
 from .mending import Flow, Input
 from .sentences import WAYS
 from .telling import called
@@ -31,6 +31,7 @@ _LINES: Final = {
     Outlook.LOST: "**are lost**",
 }
 _HEALS: Final = "Nothing speaks against it."
+_AGAINST: Final = "What speaks against it:\n\n{}"
 _REASON: Final = "It was overdue."
 
 
@@ -47,6 +48,7 @@ class OverdueFlow(Flow):
         except HubsecError as error:
             return self._failed(error)
         lost = plan.of(Outlook.LOST)
+        objections = "\n".join(f"- {plain(one)}" for one in why_not(network, plan))
         return self.async_show_menu(
             step_id="losing" if lost else "plan",
             menu_options=["start_losing" if lost else "start", "leave"],
@@ -54,7 +56,7 @@ class OverdueFlow(Flow):
                 **self._told(),
                 "way": WAYS[plan.way],
                 "devices": self._devices(plan),
-                "against": "\n".join(f"- {plain(one)}" for one in plan.why_not) or _HEALS,
+                "against": _AGAINST.format(objections) if objections else _HEALS,
                 "minutes": f"{math.ceil(plan.seconds / _MINUTE)} min",
             },
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from homeassistant.core import callback
@@ -10,9 +13,10 @@ from homeassistant.util import dt as dt_util
 
 from hubsec import Identity
 from hubsec.posture import KeyPosture
-from hubsec.rotation.shapes import Delivery, RotationProgress, Step
+from hubsec.rotation.shapes import Delivery, RotationPlan, RotationProgress, Step
 
 from .network import ProtectedNetwork
+from .sentences import by_name
 from .telling import called
 
 _NOT_RUNNING: Final = "{stack} is not running."
@@ -72,7 +76,24 @@ def stragglers(network: ProtectedNetwork) -> list[str] | None:
 def overdue(network: ProtectedNetwork) -> tuple[str, ...] | None:
     """Why somebody has to decide; nothing when nobody has."""
     known = keys(network)
-    return known.overdue if known is not None else None
+    if known is None:
+        return None
+    return tuple(by_name(reason, partial(called, network)) for reason in known.overdue)
+
+
+@callback
+def why_not(network: ProtectedNetwork, plan: RotationPlan) -> tuple[str, ...]:
+    """What a dry run says against it, with the devices called as they are everywhere else: it knows them by the names
+    of the allowlist. A name that two have stays as it is."""
+    names = Counter(one.name for one in plan.devices)
+    told = {
+        one.name: called(network, one.device) for one in plan.devices if one.name and names[one.name] == 1
+    }
+    if not told:
+        return plan.why_not
+    longest = sorted(told, key=len, reverse=True)
+    name = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest))})(?!\w)")
+    return tuple(name.sub(lambda found: told[found[0]], reason) for reason in plan.why_not)
 
 
 @callback

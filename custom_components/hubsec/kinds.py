@@ -30,6 +30,7 @@ class Kind(enum.StrEnum):
     ROTATION_OVERDUE = "rotation_overdue"
     ROTATION_INTERRUPTED = "rotation_interrupted"
     KEYS_DISAGREE = "keys_disagree"
+    REINCLUSION_HALTED = "reinclusion_halted"
     STALE_DATABASE = "stale_database"
     AUDIT_BROKEN = "audit_broken"
     PLAINTEXT_BACKUPS = "plaintext_backups"
@@ -58,6 +59,7 @@ UNFIXABLE: Final = frozenset(
         Kind.OTHER_NETWORK,
         Kind.STORE_ALARM,
         Kind.KEYS_DISAGREE,
+        Kind.REINCLUSION_HALTED,
         Kind.AUDIT_BROKEN,
     }
 )

@@ -22,15 +22,19 @@ from hubsec import Network
 from .entity import NetworkEntity
 from .keys import details, in_use_since, last_changed, percent, stragglers, under_way
 from .network import HubsecConfigEntry, ProtectedNetwork
+from .reinclusions import ended_at, included, including, inclusion_details, missing
 from .residents import Resident, residents
 from .telling import called
 
 PARALLEL_UPDATES = 0
 
 _ATTR_DEVICES: Final = "devices"
+_ATTR_MISSING: Final = "missing"
 _ATTR_WAITING: Final = "waiting_for"
 _ZIGBEE: Final = frozenset({Network.ZIGBEE})
-"""On Z-Wave the keys can't be changed over the air."""
+"""On Z-Wave the keys can't be changed over the air,"""
+_ZWAVE: Final = frozenset({Network.ZWAVE})
+"""where every device is included anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +48,17 @@ class _Description(SensorEntityDescription):
     """The kinds of networks that it makes sense of."""
 
 
+def _without_key(network: ProtectedNetwork) -> list[str] | None:
+    return missing(network) if network.stack.network is Network.ZWAVE else stragglers(network)
+
+
 def _stragglers(network: ProtectedNetwork) -> int | None:
-    devices = stragglers(network)
+    devices = _without_key(network)
     return len(devices) if devices is not None else None
+
+
+def _last_changed(network: ProtectedNetwork) -> datetime | None:
+    return ended_at(network) if network.stack.network is Network.ZWAVE else last_changed(network)
 
 
 def _unapproved(network: ProtectedNetwork) -> list[Resident]:
@@ -77,15 +89,13 @@ _SENSORS: Final = (
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
         value=in_use_since,
-        networks=_ZIGBEE,
     ),
     _Description(
         key="last_rotation",
         translation_key="last_rotation",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
-        value=last_changed,
-        networks=_ZIGBEE,
+        value=_last_changed,
     ),
     _Description(
         key="stragglers",
@@ -93,8 +103,7 @@ _SENSORS: Final = (
         entity_category=EntityCategory.DIAGNOSTIC,
         state_class=SensorStateClass.MEASUREMENT,
         value=_stragglers,
-        attributes=lambda network: {_ATTR_DEVICES: stragglers(network) or []},
-        networks=_ZIGBEE,
+        attributes=lambda network: {_ATTR_DEVICES: _without_key(network) or []},
     ),
     _Description(
         key="rotation",
@@ -106,6 +115,16 @@ _SENSORS: Final = (
         guarded=False,
         there=lambda network: under_way(network) is not None,
         networks=_ZIGBEE,
+    ),
+    _Description(
+        key="reinclusion",
+        translation_key="reinclusion",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        native_unit_of_measurement=PERCENTAGE,
+        value=included,
+        attributes=inclusion_details,
+        there=lambda network: including(network) is not None,
+        networks=_ZWAVE,
     ),
 )
 
@@ -126,7 +145,7 @@ class NetworkSensor(NetworkEntity, SensorEntity):
     """One count, or one moment."""
 
     entity_description: _Description
-    _unrecorded_attributes = frozenset({_ATTR_DEVICES, _ATTR_WAITING})
+    _unrecorded_attributes = frozenset({_ATTR_DEVICES, _ATTR_WAITING, _ATTR_MISSING})
 
     def __init__(self, network: ProtectedNetwork, description: _Description) -> None:
         super().__init__(network, description, guarded=description.guarded)

@@ -6,6 +6,7 @@ it stands alone. What devices say of themselves is in it, cleaned and cut by hub
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -68,6 +69,8 @@ from hubsec.rotation.triggers import Trigger
 
 type Called = Callable[[Identity | None], str]
 """What a person calls a device."""
+
+_EUI64: Final = re.compile(r"\b[0-9a-f]{2}(?::[0-9a-f]{2}){7}\b")
 
 _BY: Final = {
     CredentialKind.INSTALL_CODE: "by its install code",
@@ -145,9 +148,18 @@ def with_sentence() -> frozenset[type[Event]]:
 # Pieces
 
 
+def by_name(text: str, called: Called) -> str:
+    """A text of hubsec's own, with what people call a Zigbee device in the place of each address."""
+    return _EUI64.sub(lambda found: called(Identity(found[0])), text)
+
+
 def _because(reason: str) -> str:
+    return f": {_lowered(reason)}" if reason else ""
+
+
+def _lowered(reason: str) -> str:
     first, blank, rest = reason.rstrip(".").partition(" ")
-    return f": {first.lower() if first in _BEGINNINGS else first}{blank}{rest}" if reason else ""
+    return f"{first.lower() if first in _BEGINNINGS else first}{blank}{rest}"
 
 
 def _done(what: str, reason: str, *, enforced: bool) -> str:
@@ -320,8 +332,8 @@ def _drifted(event: Drifted, _: Called) -> str:
     return f"found {event.setting} at {event.found} instead of {event.expected}; {mended}"
 
 
-def _exposed(event: Exposed, _: Called) -> str:
-    return f"has a network key that must be taken to be known{_because(event.reason)}"
+def _exposed(event: Exposed, called: Called) -> str:
+    return f"has a network key that must be taken to be known{_because(by_name(event.reason, called))}"
 
 
 def _adoption_listed(event: AdoptionListed, _: Called) -> str:
@@ -382,8 +394,8 @@ def _rotation_abandoned(event: RotationAbandoned, _: Called) -> str:
     return f"keeps the network key that it has, for the change was given up{_because(event.reason)}"
 
 
-def _rotation_overdue(event: RotationOverdue, _: Called) -> str:
-    reasons = "; ".join(reason.rstrip(".") for reason in event.reasons)
+def _rotation_overdue(event: RotationOverdue, called: Called) -> str:
+    reasons = "; ".join(_lowered(by_name(reason, called)) for reason in event.reasons)
     why = _TRIGGERS.get(event.trigger, event.trigger)
     return f"ought to have a new network key, for {why}; somebody has to decide{_because(reasons)}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,16 +13,19 @@ from custom_components.hubsec import key_issues
 from custom_components.hubsec.key_issues import KeyIssues
 from custom_components.hubsec.keys import details, percent
 from custom_components.hubsec.kinds import Kind
+from custom_components.hubsec.reinclusions import ended_at, included, inclusion_details, missing
 from custom_components.hubsec.stacks import Stale
 from custom_components.hubsec.stacks.zha import stick_behind
 from hubsec import Identity
-from hubsec.posture import KeyPosture
+from hubsec.posture import KeyPosture, ReinclusionPosture
+from hubsec.reinclusion.shapes import DeviceProgress, Manner, Phase, ReinclusionProgress, Stage
 from hubsec.rotation.journal import Journal, KeyRing, KnownKey, LiveKey
 from hubsec.rotation.shapes import Delivery, RotationProgress, Step, Way
 from hubsec.secret import Secret
 from hubsec_zigbee.known_keys import KnownKeys
 
 LAMP, PLUG = Identity("00:12:4b:00:00:00:00:01"), Identity("00:12:4b:00:00:00:00:02")
+LOCK, BLIND = Identity("12345-00001"), Identity("12345-00002")
 PENDING, SENT, CONFIRMED = Delivery.PENDING, Delivery.SENT, Delivery.CONFIRMED
 
 
@@ -107,11 +110,79 @@ def test_without_a_change_there_is_nothing_to_say() -> None:
     assert percent(network(None)) is None
 
 
-def troubled(*, stale: Stale | None = None, broken: str = "", **keys: Any) -> set[tuple[Kind, str]]:
+def including(*phases: Phase, **more: Any) -> ReinclusionProgress:
+    """A network's devices that are being included anew, in these phases."""
+    devices = [
+        DeviceProgress(
+            device=device, name="", place=Identity(f"c0ffee01:{node}"), manner=Manner.IN_PLACE, phase=phase
+        )
+        for node, (device, phase) in enumerate(zip((LOCK, BLIND), phases, strict=True), start=2)
+    ]
+    known: dict[str, Any] = {"stage": Stage.INCLUDING, "current": None, "standstill": None, "paused": False}
+    return ReinclusionProgress(
+        reinclusion="reinclusion-1",
+        radio="zwave_js",
+        network_id="c0ffee01",
+        by="Anna",
+        reason="",
+        started_at=0.0,
+        devices=tuple(devices),
+        **known | more,
+    )
+
+
+def zwave_network(**known: ReinclusionProgress) -> Any:
+    """A protected network on which the inclusion of its devices anew stands there."""
+    posture = ReinclusionPosture(**known)
+    return SimpleNamespace(
+        posture=SimpleNamespace(networks=[SimpleNamespace(reinclusion=posture)]), hub=None, stack_entry=None
+    )
+
+
+def test_how_far_the_inclusion_of_devices_anew_is() -> None:
+    anew = including(Phase.MISSING, Phase.REPLACING, current=BLIND, paused=True, standstill="It is off.")
+    network = zwave_network(under_way=anew)
+    assert included(network) == 50
+    assert inclusion_details(network) == {
+        "stage": "including",
+        "paused": True,
+        "next": BLIND,
+        "waiting_for": [BLIND],
+        "missing": [LOCK],
+        "trouble": "It is off.",
+    }
+    assert (missing(network), ended_at(network)) == ([], None)
+
+
+def test_who_was_given_up_is_named_once_it_is_over() -> None:
+    over = including(Phase.MISSING, Phase.DONE, stage=Stage.ENDED, ended_at=1.0)
+    network = zwave_network(last=over)
+    assert missing(network) == [LOCK]
+    assert ended_at(network) == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
+    assert (included(network), inclusion_details(network)) == (None, {})
+
+
+def test_an_inclusion_anew_that_stands_still_is_told() -> None:
+    halted = including(Phase.DONE, Phase.PENDING, standstill="The server is gone")
+    assert troubled(anew=halted) == {(Kind.REINCLUSION_HALTED, "The server is gone")}
+    assert troubled(anew=including(Phase.DONE, Phase.PENDING)) == set()
+
+
+def troubled(
+    *, stale: Stale | None = None, broken: str = "", anew: ReinclusionProgress | None = None, **keys: Any
+) -> set[tuple[Kind, str]]:
     """What is told of a network that stands so with its key: the kinds, each with what its text says of it."""
     posture = KeyPosture(since=None, rotated=False, **keys)
     network: Any = SimpleNamespace(
-        posture=SimpleNamespace(networks=[SimpleNamespace(keys=posture, state=SimpleNamespace(gaps=()))]),
+        posture=SimpleNamespace(
+            networks=[
+                SimpleNamespace(
+                    keys=posture,
+                    reinclusion=ReinclusionPosture(under_way=anew),
+                    state=SimpleNamespace(gaps=()),
+                )
+            ]
+        ),
         hub=object(),
         stack=SimpleNamespace(name="ZHA"),
         problem="",

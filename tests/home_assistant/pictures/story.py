@@ -24,9 +24,9 @@ DOMAIN: Final = "hubsec"
 FLOW: Final = "dialog-data-entry-flow"
 TALL: Final = 900
 """Pixels of a window that is high enough for the longest page of the set-up,"""
-NETWORK_TALL: Final = 1290
+NETWORK_TALL: Final = 1530
 """for the page of a network,"""
-ACTION_TALL: Final = 1360
+ACTION_TALL: Final = 1620
 """for an action with its answer,"""
 LOGBOOK_TALL: Final = 900
 """for the logbook."""
@@ -53,6 +53,7 @@ class Story:
             self.meet,
             self.refuse,
             self.admit,
+            self.rotate,
             self.approve,
             self.look_back,
         )
@@ -84,9 +85,11 @@ class Story:
         stranger.power_on()
         await zha.joined(stranger)
         await zha.close()
+        await self._stage.tall(LOGBOOK_TALL)
         await self._stage.visit("/logbook")
         shown = ["would have refused the host", "would have quarantined"]
         await self._stage.picture("observing", shows=shown)
+        await self._stage.tall()
 
     async def enforce(self) -> None:
         """Turn the switch on."""
@@ -131,6 +134,15 @@ class Story:
         await self._stage.picture("admit", shows=["Coffee machine", "joined by install code"])
         await self._stage.tall()
 
+    async def rotate(self) -> None:
+        """The stranger that was made to leave holds the network key: what would a change of it do to each device?"""
+        await self._stage.tall(TALL)
+        await self._stage.visit("/config/repairs")
+        await self._page.get_by_text("ought to be changed").click()
+        shown = ["Hall lamp", "Front door", "Coffee machine", "Change it now"]
+        await self._stage.picture("rotation", self._flow, shows=shown)
+        await self._stage.tall()
+
     async def approve(self) -> None:
         """Let an old lamp in that has no install code: listen, hear it knock, and approve it."""
         lamp = self._home.house.lamp(install_code=None)
@@ -156,7 +168,11 @@ class Story:
         """What the logbook tells of all this."""
         await self._stage.tall(LOGBOOK_TALL)
         await self._stage.visit("/logbook")
-        shown = ["sent Old lamp the network key under a public key", "let Old lamp in by approval"]
+        shown = [
+            "let Old lamp in by approval",
+            "ought to have a new network key",
+            "Old lamp the network key under a public key",
+        ]
         await self._stage.picture("logbook", shows=shown)
 
     # Pieces
