@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -107,7 +107,9 @@ class Missing:
         self._authority = authority
         self._at_once = at_once
         self._again = again
-        self._heard: asyncio.Queue[Identity] = asyncio.Queue()
+        self._missing: set[Identity] = set()
+        self._heard: dict[Identity, None] = {}
+        self._spoke = asyncio.Event()
 
     async def run(self, listed: Callable[[RotationProgress], tuple[Identity, ...]]) -> None:
         """Look for whoever `listed` says of the last rotation. Raises :class:`~hubsec.errors.HubsecError`."""
@@ -119,20 +121,22 @@ class Missing:
             return
         if last.doubted_at is not None:
             last = await self._with_newcomers(radio, last)
-        missing = set(listed(last))
-        if not missing:
+        self._missing = set(listed(last))
+        if not self._missing:
             return
         with answering(radio.name):
             stop = radio.heard(self._hear)
         try:
-            await self._ask_everybody(radio, missing)
-            await self._ask_who_is_heard(radio, missing)
+            await self._ask_everybody(radio)
+            await self._ask_who_is_heard(radio)
         finally:
             stop()
 
     def _hear(self, device: Identity) -> None:
-        if self._heard.qsize() < _HEARD:
-            self._heard.put_nowait(device)
+        # This is every frame's way.
+        if device in self._missing:
+            self._heard[device] = None
+            self._spoke.set()
 
     async def _with_newcomers(self, radio: KeyRadio, last: RotationProgress) -> RotationProgress:
         """Who joined between that rotation and the doubt is doubted, too."""
@@ -150,33 +154,36 @@ class Missing:
 
         return await _revise(self._state, last.network_id, extended) or last
 
-    async def _ask_everybody(self, radio: KeyRadio, missing: set[Identity]) -> None:
+    async def _ask_everybody(self, radio: KeyRadio) -> None:
         """Once: a question to a sleeper waits at its parent for a while, and may find it awake."""
         routes = sorted(await self._answer(radio.key_routes()), key=lambda route: route.sleepy)
         free = asyncio.Semaphore(self._at_once)
 
         async def ask(device: Identity) -> None:
             async with free:
-                await self._ask(radio, device, missing)
+                await self._ask(radio, device)
 
         async with asyncio.TaskGroup() as group:
             for route in routes:
-                if route.device in missing:
+                if route.device in self._missing:
                     group.create_task(ask(route.device))
 
-    async def _ask_who_is_heard(self, radio: KeyRadio, missing: set[Identity]) -> None:
+    async def _ask_who_is_heard(self, radio: KeyRadio) -> None:
         loop, asked = asyncio.get_running_loop(), dict[Identity, float]()
-        while missing:
-            device = await self._heard.get()
-            if device in missing and asked.get(device, float("-inf")) + self._again <= loop.time():
-                await self._ask(radio, device, missing)
-                asked[device] = loop.time()
+        while self._missing:
+            await self._spoke.wait()
+            self._spoke.clear()
+            heard, self._heard = self._heard, {}
+            for device in heard:
+                if asked.get(device, float("-inf")) + self._again <= loop.time():
+                    await self._ask(radio, device)
+                    asked[device] = loop.time()
 
-    async def _ask(self, radio: KeyRadio, device: Identity, missing: set[Identity]) -> None:
+    async def _ask(self, radio: KeyRadio, device: Identity) -> None:
         with suppress(HubsecError):  # It stays listed.
             if await self._answer(radio.answers(device)):
                 await self._back(device)
-                missing.discard(device)
+                self._missing.discard(device)
 
     async def _back(self, device: Identity) -> None:
         network_id = self._authority.network_id
@@ -204,7 +211,3 @@ def _came_between(entry: Entry, last: RotationProgress, how: Delivery | None) ->
     if how is Delivery.LEFT_OUT:
         return last.ended_at is not None and entry.joined_at > last.ended_at
     return how is None
-
-
-_HEARD: Final = 256
-"""Devices heard that wait for their question; who is heard beyond that is heard again."""

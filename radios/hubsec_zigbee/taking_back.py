@@ -10,7 +10,7 @@ that the trust center knows:
    in it is an expected device's. What can't be read back opens nothing.
 3. The rejoin under the global link key (TC_REJOINS_USING_WELL_KNOWN_KEY_POLICY) is forbidden, and read back.
 4. Nothing else is open meanwhile. An admission, a listening window, an eviction end it; so does its time, a table that
-   is found otherwise, and whatever closes the radio. It is not opened by any start.
+   is found otherwise, more claims than can be judged, and whatever closes the radio. It is not opened by any start.
 5. The hub's record of the opening is durable before. Whom the key went to is judged and told when the NCP tells it; a
    device counts as back when it has used the key. Who asks is a claim, and only the device itself opens the answer.
 
@@ -209,8 +209,14 @@ class TakingBack:
         again = self._claims.get(short, (None, None))[0] == device
         self._claims[short] = device, args
         self._receiving.waiting[short] = device
-        if not again and self._judging.take(self._desk.now()):
+        if again:
+            return True
+        if self._judging.take(self._desk.now()):
             self._desk.spawn(self._judge(order, device, int(parent)), f"judge {device}, which is taken back")
+        else:
+            # Nothing leaves for long that is not judged.
+            self.end("Too many ask for the key, in the names of those who may.")
+            self._desk.spawn(self._host.reconcile(), "too many who come back")
         return True
 
     async def _judge(self, order: ReturnOrder, device: Identity, parent: int) -> None:

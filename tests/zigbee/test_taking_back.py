@@ -26,7 +26,9 @@ from hubsec_emulated.ncp.policies import JoinPolicy, Policy
 from hubsec_emulated.ncp.registry import Args, Result, command
 from hubsec_emulated.wire.crypto import WELL_KNOWN_KEY
 from hubsec_zigbee import Bellows
-from hubsec_zigbee.taking_back import MAX_TAKING_BACK
+from hubsec_zigbee.limits import REJOINS_AT_ONCE
+from hubsec_zigbee.ncp import eui64_of
+from hubsec_zigbee.taking_back import MAX_CLAIMED, MAX_TAKING_BACK
 from tests.zigbee.guarded import FADED, FAST, VERSIONS, Guarded, guarded, identity
 from tests.zigbee.test_link_keys import joined, table, unique
 
@@ -80,12 +82,14 @@ class Scene:
 
 
 @asynccontextmanager
-async def rotated(version: int = 14, *, hashed: bool = False) -> AsyncGenerator[Scene]:
-    """The scene, after both rounds of keys."""
+async def rotated(version: int = 14, *, hashed: bool = False, through: bool = False) -> AsyncGenerator[Scene]:
+    """The scene, after both rounds of keys; `through`: the two are children of the lamp."""
     async with guarded(version=version) if hashed else unique(version) as world:
         house, radio = world.house, world.radio
-        straggler, lamp, other = house.sensor(), house.lamp(), house.lamp()
-        for device in (straggler, lamp, other):
+        lamp = house.lamp()
+        parent = lamp if through else None
+        straggler, other = house.sensor(parent=parent), house.plug(parent=parent)
+        for device in (lamp, straggler, other):
             await joined(world, device)
         await world.until(lambda: len(world.authority.of(Joined)) == 3, "the joins")
         await world.until(lambda: not world.radio.guard.joining.expected(), "the end of the admissions")
@@ -158,13 +162,16 @@ async def test_a_straggler_comes_back_and_the_bit_is_shut(version: int) -> None:
 # Who does not
 
 
-async def test_who_was_left_out_is_erased_and_does_not_come_back() -> None:
-    async with rotated() as scene:
+@pytest.mark.parametrize("through", [False, True], ids=["by itself", "through a router"])
+async def test_who_was_left_out_is_erased_and_does_not_come_back(*, through: bool) -> None:
+    """A router lets whoever asks rejoin, and asks the trust center then, twice."""
+    async with rotated(through=through) as scene:
         assert scene.other.eui64 in table(scene.world)
         await scene.take_back()
         assert scene.other.eui64 not in table(scene.world)
         assert not await scene.comes_back(scene.other, expected=False)
         assert await scene.comes_back(scene.straggler, expected=True), "and yet it was open"
+        assert (scene.straggler.nwk.parent == scene.lamp.nwk.short) is through
         assert not scene.has_the_key(scene.other)
         assert not scene.world.house.sniffer.has_network_key
 
@@ -266,6 +273,12 @@ async def test_somebody_elses_link_key_opens_nothing_and_it_ends_with_whatever_e
             await world.until(lambda: not scene.policy & bit, "its end")
             world.authority.broken = False
 
+        async def flood() -> None:
+            claimed = eui64_of(identity(scene.straggler))
+            for short in range(1, REJOINS_AT_ONCE + 2):
+                radio.guard.received("trustCenterJoinHandler", [short, claimed, 3, 0, 0])
+            assert len(radio.guard.receiving.waiting) <= MAX_CLAIMED
+
         async def evict() -> None:
             await radio.evict(lamp)
 
@@ -278,6 +291,7 @@ async def test_somebody_elses_link_key_opens_nothing_and_it_ends_with_whatever_e
             (find_another_entry, "00:00:00:00:00:00:12:34, who is not to come back"),
             (wait, "The time is over."),
             (come_back_when_nothing_can_be_recorded, "may not any more"),
+            (flood, "Too many ask"),
             (evict, f"{lamp} is being put out."),
         ):
             await scene.take_back(seconds=0.2 if what is wait else SECONDS)
@@ -285,7 +299,7 @@ async def test_somebody_elses_link_key_opens_nothing_and_it_ends_with_whatever_e
             await what()
             await world.until(lambda: scene.policy == 0, "the bit to be shut")
             assert why in world.authority.of(TakingBackClosed)[-1].reason
-        assert len(world.authority.of(TakingBackClosed)) == 6
+        assert len(world.authority.of(TakingBackClosed)) == 7
         assert not world.authority.of(Drifted)
 
         gone = identity(scene.straggler)
