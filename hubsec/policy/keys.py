@@ -378,8 +378,9 @@ KEYS: tuple[Key, ...] = (
         "rejoining",
         "unsecured",
         why="Who is sent the network key again when it says that it lost it: nobody, or who was let in by an "
-        "install code and has proved a link key of its own. Some radios can open this for everybody only, and "
-        "must then refuse it.",
+        "install code and has proved a link key of its own. Some radios can open this for everybody only: "
+        "they refuse it, but for a while that is asked for (`hub.take_back`), where nobody else has a key to come back "
+        "with.",
     ),
     _words(
         "without_entry",
