@@ -51,6 +51,7 @@ _LOGGER = logging.getLogger(__name__)
 EXCHANGE_WAITS: Final = 2
 # What a radio may take, beyond that, to say how an exchange ended; seconds.
 EXCHANGE_SLACK: Final = 2.0
+_US: Final = "hubsec"
 _BY: Final = "hubsec: the admission ended without it"
 
 
@@ -62,6 +63,7 @@ class _Running:
     before: Entry | None
     before_key: Secret | None = None
     adding: asyncio.Task[Entry] | None = None
+    recorded: bool = False
     let_in: bool = False
     in_exchange: bool = False
     timer: asyncio.TimerHandle | None = None
@@ -191,6 +193,7 @@ class Admissions:
                 running,
                 Outcome.CANCELLED if cancelled else Outcome.FAILED,
                 str(error) or f"{admission.name} could not be admitted.",
+                by=admission.entry.approved_by if cancelled else _US,
             )
             await self._ended(running)
             raise
@@ -220,10 +223,14 @@ class Admissions:
         running.adding = self._spawn(self._state.recorded(adding))
         await asyncio.shield(running.adding)
         # In a task of its own for the same reason; an admission that ends meanwhile has its end recorded behind it.
-        await asyncio.shield(self._spawn(self._state.acted(_opening(admission, entry))))
+        await asyncio.shield(self._spawn(self._say_opening(running, entry)))
         if admission.outcome is not None:
             # Evicted, or the hub closed, while it was written.
             raise Refused(admission.reason, rule="admission")
+
+    async def _say_opening(self, running: _Running, entry: Entry) -> None:
+        await self._state.acted(_opening(running.admission, entry))
+        running.recorded = True
 
     def _say_open(self, running: _Running) -> None:
         admission, now = running.admission, self._state.now()
@@ -260,16 +267,17 @@ class Admissions:
             if self._shut_window(running):
                 await self._withdraw(running, "Its window is over.")
             return
-        self._end(running, Outcome.CANCELLED, f"{admission.name} had not come when its block was left.")
+        reason = f"{admission.name} had not come when its block was left."
+        self._end(running, Outcome.CANCELLED, reason, by=admission.entry.approved_by)
         await self._ended(running)
 
-    async def give_up(self, device: Identity, reason: str) -> bool:
-        """End the admission of a device that is being evicted; what was there before it does not come back. Whether it
-        may have been sent the key by then."""
+    async def give_up(self, device: Identity, reason: str, *, by: str) -> bool:
+        """End the admission of a device that `by` evicts; what was there before it does not come back. Whether it may
+        have been sent the key by then."""
         running = self._running.get(device)
         if running is None:
             return False
-        self._end(running, Outcome.REFUSED, reason)
+        self._end(running, Outcome.REFUSED, reason, by=by)
         await self._ended(running)
         return running.let_in
 
@@ -331,7 +339,15 @@ class Admissions:
 
     # How it ends
 
-    def _end(self, running: _Running, outcome: Outcome, reason: str, device: Device | None = None) -> None:
+    def _end(
+        self,
+        running: _Running,
+        outcome: Outcome,
+        reason: str,
+        device: Device | None = None,
+        *,
+        by: str = _US,
+    ) -> None:
         admission = running.admission
         if not admission.end(outcome, reason, device):
             return
@@ -349,16 +365,18 @@ class Admissions:
                     reason=reason,
                 )
             )
-        running.ending = self._spawn(self._wind_up(running, opened=opened))
+        running.ending = self._spawn(self._wind_up(running, opened=opened, by=by))
 
     async def _ended(self, running: _Running) -> None:
         if running.ending is not None:
             await asyncio.shield(running.ending)
 
-    async def _wind_up(self, running: _Running, *, opened: bool) -> None:
+    async def _wind_up(self, running: _Running, *, opened: bool, by: str) -> None:
         try:
             if opened:
                 await self._withdraw(running, running.admission.reason)
+            if running.recorded:
+                await self._state.recorder.closing(_closing(running.admission, by))
             await self._put_right(running)
         except HubsecError:
             _LOGGER.warning("The entry of %s outlived its admission.", running.device)
@@ -412,4 +430,18 @@ def _opening(admission: Admission, entry: Entry) -> Act:
         device=order.device,
         correlation=order.admission,
         details={"credential": order.credential, "window": order.window, "smart_start": order.smart_start},
+    )
+
+
+def _closing(admission: Admission, by: str) -> Act:
+    """What is recorded once nobody can come in by it any more."""
+    order = admission.order
+    return Act(
+        act="admission-closed",
+        by=by,
+        radio=admission.radio,
+        device=order.device,
+        correlation=order.admission,
+        reason=admission.reason,
+        details={"outcome": str(admission.outcome)},
     )

@@ -19,7 +19,7 @@ async def put_out(
     """Put `device` out of `authority`'s network; see :meth:`hubsec.hub.Hub.evict`."""
     await state.acted(Act(act="evict", by=by, radio=authority.radio.name, device=device, reason=why))
     listed = state.allowlist.get(device)
-    coming = await admissions.give_up(device, why)
+    coming = await admissions.give_up(device, why, by=by)
     if authority.radio.network is Network.ZWAVE and listed is not None and not is_present(authority, device):
         await _revoke(state, device, by=by)
         eviction = _absent(listed, coming=coming)

@@ -18,6 +18,7 @@ from hubsec.state import HubState
 # A listening window is at most 180 s and its knocks are rated, so this many are never reached by an honest house.
 KNOCKS_KEPT: Final = 256
 _RULE: Final = "listening"
+_US: Final = "hubsec"
 
 
 @asynccontextmanager
@@ -38,24 +39,30 @@ async def listening(
     if authority.listening:
         raise Refused(f"{radio.name} is listening already: one window at a time.", rule=_RULE)
     window = authority.window = object()
+    recorded = False
 
-    def shut() -> None:
-        if authority.window is window:
-            authority.window = None
+    def shut(by: str, reason: str) -> asyncio.Future[None] | None:
         knocks.close()
+        if authority.window is not window:
+            return None
+        authority.window = None
+        if not recorded:
+            return None
+        return state.recorder.closing(Act(act="listening-closed", by=by, radio=radio.name, reason=reason))
 
     def heard(event: ListeningClosed) -> None:
-        if event.radio == radio.name and authority.window is window:
-            shut()
+        if event.radio == radio.name:
+            shut(_US, event.reason)
 
     knocks = state.bus.events(Knocked, capacity=KNOCKS_KEPT, overflow=Overflow.DROP_NEWEST, radio=radio.name)
     stop_hearing = state.bus.on(ListeningClosed, heard)
-    timer = asyncio.get_running_loop().call_later(seconds, shut)
+    timer = asyncio.get_running_loop().call_later(seconds, shut, _US, f"Its {seconds:g} s are over.")
     try:
         async with knocks:
             await state.acted(
                 Act(act="listening-opened", by=by, radio=radio.name, details={"seconds": float(seconds)})
             )
+            recorded = True
             with answering(radio.name):
                 await radio.listen(seconds, by=by)
             now = state.now()
@@ -65,9 +72,11 @@ async def listening(
         timer.cancel()
         stop_hearing()
         mine = authority.window in (window, None)
-        shut()
+        closing = shut(by, "Its block was left.")
         if mine:
             await _stop(state, authority, by)
+        if closing is not None:
+            await closing
 
 
 async def _stop(state: HubState, authority: HubAuthority, by: str) -> None:

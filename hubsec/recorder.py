@@ -9,7 +9,9 @@ The rules
    :data:`COUNT_SECONDS` another one says how many they were.
 3. Each type of event has an allowance like that of its own. What is beyond it is counted as well, and told.
 4. Nothing is decided before it is written down which hub is open, in which mode and under which policy.
-5. When the disk fails that is told once, as a standing alarm, and tried again each :data:`PROBE_SECONDS`. When it
+5. What closes is written down by whom and why, once it is closed: no disk keeps anything open. Where it can't be
+   written now, up to :data:`LATE` of such acts wait for the disk to work again.
+6. When the disk fails that is told once, as a standing alarm, and tried again each :data:`PROBE_SECONDS`. When it
    works, it is told after which record the log goes on, and how many events were not written.
 """
 
@@ -17,13 +19,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from hubsec.audit.records import Act, Channel, Kind, draft
+from hubsec.audit.records import Act, Channel, Draft, Kind, draft
 from hubsec.buckets import Bucket
 from hubsec.decisions import Deny, Knock
 from hubsec.errors import SealError, StoreError
@@ -47,6 +50,8 @@ COUNT_SECONDS: Final = 60.0
 PROBE_SECONDS: Final = 15.0
 # Devices and rules of a flood that are told apart; who makes up more addresses is counted all the same.
 TOLD_APART: Final = 256
+# Closings that wait for a disk that fails. Each was opened while it worked, so they are few.
+LATE: Final = 256
 _US: Final = "hubsec"
 _HOST: Final = "host"
 
@@ -98,6 +103,7 @@ class Recorder:
         self._probing: asyncio.Task[None] | None = None
         self._gap_after: int | None = None
         self._unwritten = 0
+        self._late: deque[Draft] = deque(maxlen=LATE)
         self._closed = False
 
     # Decisions
@@ -192,6 +198,33 @@ class Recorder:
         if error is not None:
             self.failed(error)
 
+    # What closes
+
+    def closing(self, act: Act) -> asyncio.Future[None]:
+        """Write down what was closed (rule 5). What is returned is done once that is durable, or waits for the disk;
+        whoever need not know leaves it."""
+        store = self._state.store
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def told(seq: int | None, error: Exception | None) -> None:
+            self._closing_written(written, seq, error)
+            if not done.done():
+                done.set_result(None)
+
+        try:
+            written = store.act_draft(act, at=self._state.now())
+        except StoreError as error:
+            self._noted(None, error)
+            done.set_result(None)
+        else:
+            store.note(written, told)
+        return done
+
+    def _closing_written(self, written: Draft, seq: int | None, error: Exception | None) -> None:
+        if error is not None:
+            self._late.append(written)
+        self._noted(seq, error)
+
     # Replays
 
     def attach(self, replay: Replay[Any]) -> None:
@@ -209,7 +242,7 @@ class Recorder:
     # The disk
 
     def failed(self, error: Exception) -> None:
-        """Something could not be written (rule 5)."""
+        """Something could not be written (rule 6)."""
         state, before = self._state, self._state.alarm
         if self._closed:
             return
@@ -220,7 +253,7 @@ class Recorder:
             state.publish(StoreAlarm(time=state.now(), reason=str(error)))
 
     def works(self) -> None:
-        """Something that was waited for is durable (rule 5)."""
+        """Something that was waited for is durable (rule 6)."""
         state = self._state
         if state.alarm is None:
             return
@@ -228,6 +261,10 @@ class Recorder:
         after, unwritten = self._gap_after, self._unwritten
         self._gap_after, self._unwritten = None, 0
         state.publish(StoreRecovered(time=state.now(), after=after, unwritten=unwritten))
+        late = tuple(self._late)
+        self._late.clear()
+        for written in late:
+            state.store.note(written, functools.partial(self._closing_written, written))
 
     def _probe(self) -> None:
         if self._state.alarm is not None:

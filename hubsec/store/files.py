@@ -17,9 +17,10 @@ NEXT_KEY: Final = "hubsec.key.new"
 FOLDER_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
 _OTHERS: Final = 0o077
-_KEY_PART: Final = KEY + ".part"
+KEY_PART: Final = KEY + ".part"
+"""A key file that was not finished: a crash leaves it, and the next opening erases it."""
 _OURS: Final = frozenset(
-    {DATABASE, KEY, NEXT_KEY, _KEY_PART, *(DATABASE + end for end in ("-wal", "-shm", "-journal"))}
+    {DATABASE, KEY, NEXT_KEY, KEY_PART, *(DATABASE + end for end in ("-wal", "-shm", "-journal"))}
 )
 
 
@@ -84,7 +85,7 @@ def write_new(path: Path, content: Secret) -> None:
 
     Raises :class:`~hubsec.errors.StoreError`; a `path` that is there already is one reason.
     """
-    part = path.with_name(_KEY_PART)
+    part = path.with_name(KEY_PART)
     try:
         part.unlink(missing_ok=True)
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)

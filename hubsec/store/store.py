@@ -28,7 +28,7 @@ from hubsec.rotation.triggers import Need
 from hubsec.secret import Secret
 from hubsec.store import allowed, audited, nets, reincluded, rotated, sealed
 from hubsec.store.database import Database
-from hubsec.store.files import DATABASE, Ownership, prepare_file, prepare_folder, sync_folder
+from hubsec.store.files import DATABASE, KEY_PART, Ownership, erase, prepare_file, prepare_folder, sync_folder
 from hubsec.store.records import Change, NetworkRecord, Record, StoredRecord
 from hubsec.store.sealed import SecretKind
 from hubsec.store.sealing import Seal
@@ -71,6 +71,7 @@ class Store:
                 prepare_folder(self._folder)
                 ownership = Ownership(self._folder)
                 stack.callback(ownership.release)
+                erase(self._folder / KEY_PART)
                 self._created = prepare_file(self._folder / DATABASE)
             elif not (self._folder / DATABASE).exists():
                 raise StoreError(f"There is no store in {self._folder}.")

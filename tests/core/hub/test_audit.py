@@ -14,12 +14,13 @@ from hubsec.audit import Act, Channel, Kind
 from hubsec.audit.records import draft
 from hubsec.buckets import Bucket
 from hubsec.decisions import Allow, Deny, Quarantine
-from hubsec.errors import HubsecError, StoreError
+from hubsec.errors import HubsecError, RadioError, StoreError
 from hubsec.events import (
     AdmissionClosed,
     Event,
     Joined,
     Left,
+    ListeningClosed,
     StoreAlarm,
     StoreRecovered,
 )
@@ -58,7 +59,9 @@ async def test_a_life_in_records(hub: Hub, radio: FakeRadio) -> None:
         ("network-met", "hubsec", "hub"),
         ("network-adopted", "hubsec: it formed the network itself", "hub"),
         ("admission-opened", "Ada", "api"),
+        ("admission-closed", "hubsec", "hub"),
         ("listening-opened", "Ada", "api"),
+        ("listening-closed", "Ada", "api"),
         ("evict", "Bob", "api"),
     ]
     assert acts[0]["details"] == {
@@ -107,6 +110,71 @@ async def test_an_admission_is_on_record_before_the_radio_hears_of_it(hub: Hub, 
     radio.held["admit"].set()
     await opening
     await admission.__aexit__(None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("how", "by", "outcome"),
+    [
+        ("joined", "hubsec", "joined"),
+        ("left", "Ada", "cancelled"),
+        ("evicted", "Bob", "refused"),
+        ("time", "hubsec", "expired"),
+        ("radio", "hubsec", "failed"),
+    ],
+)
+async def test_an_admission_closes_on_record(
+    hub: Hub, radio: FakeRadio, how: str, by: str, outcome: str
+) -> None:
+    admission = hub.admit(STICKER, name="Hall lamp", by="Ada")
+    await admission.__aenter__()
+    match how:
+        case "joined":
+            await radio.join(LAMP)
+            await radio.exchange(LAMP)
+            await admission.joined()
+        case "evicted":
+            await hub.evict(LAMP, by="Bob", reason="Sold.")
+        case "time":
+            hub._admissions._time_is_up(hub._admissions._running[LAMP])
+        case "radio":
+            radio.raises["admit"] = RadioError("It has no room.")
+            await admission.__aexit__(None, None, None)
+            admission = hub.admit(STICKER, name="Hall lamp", by="Ada")
+            with pytest.raises(RadioError):
+                await admission.__aenter__()
+        case _:
+            pass
+    await admission.__aexit__(None, None, None)
+    act = [act for act in await logged(hub, Kind.ACT) if act["correlation"] == admission.id][-1]
+    assert (act["act"], act["by"], act["details"]) == ("admission-closed", by, {"outcome": outcome})
+    assert (act["device"], act["correlation"], act["reason"]) == (LAMP, admission.id, admission.reason)
+    assert admission.reason
+
+
+async def test_a_listening_window_closes_on_record(hub: Hub, radio: FakeRadio) -> None:
+    for reason, by in (
+        ("Its block was left.", "Ada"),
+        ("Its 0.01 s are over.", "hubsec"),
+        ("The firmware shut it.", "hubsec"),
+    ):
+        newest = hub.store.newest
+        async with hub.listen(0.01 if "over" in reason else 60, by="Ada") as knocks:
+            if "over" in reason:
+                assert [knock async for knock in knocks] == []
+            elif "firmware" in reason:
+                radio.tell(ListeningClosed(time=1.0, radio="fake", reason=reason))
+        acts = [record.fields() for record in await hub.store.audit(newest, kinds=[Kind.ACT])]
+        assert [(act["act"], act["by"]) for act in acts] == [
+            ("listening-opened", "Ada"),
+            ("listening-closed", by),
+        ]
+        assert acts[1]["reason"] == reason
+    radio.raises["listen"] = RadioError("It does not hear.")
+    with pytest.raises(RadioError):
+        async with hub.listen(60, by="Ada"):
+            pytest.fail("open")
+    acts = await logged(hub, Kind.ACT)
+    assert [act["act"] for act in acts[-2:]] == ["listening-opened", "listening-closed"]
 
 
 @pytest.mark.parametrize(
@@ -312,6 +380,29 @@ async def test_while_nothing_can_be_written_nothing_opens_and_who_is_there_goes_
     assert [record.kind for record in after][:2] == [Kind.CHANGE, Kind.EVENT]
     assert after[1].fields()["event"] == "store-recovered"
     assert (await hub.store.run(lambda store: store.verify(), writes=False)).last >= newest + 2
+
+
+async def test_a_full_disk_keeps_nothing_open_and_what_closed_is_on_record_once_there_is_room(
+    hub: Hub, radio: FakeRadio
+) -> None:
+    admission = hub.admit(STICKER, name="Hall lamp", by="Ada")
+    await admission.__aenter__()
+    async with hub.listen(60, by="Ada"):
+        newest = (await hub.store.tail())[0]
+        await hub.store.run(full, writes=False)
+    await admission.__aexit__(None, None, None)
+    assert (radio.orders, radio.listening) == ({}, 0)
+    assert isinstance(await radio.join(LAMP), Deny)
+    assert hub._state.alarm is not None
+    assert (await hub.store.tail())[0] == newest
+    await hub.store.run(freed, writes=False)
+    await hub.store.act(Act(act="test", by="Ada"), at=1.0)
+    assert hub._state.alarm is not None, "that was not the hub's own"
+    await hub._state.acted(Act(act="test", by="Ada"))
+    await hub.store.tail()
+    acts = [record.fields() for record in await hub.store.audit(newest, kinds=[Kind.ACT])]
+    assert [act["act"] for act in acts] == ["test", "test", "listening-closed", "admission-closed"]
+    assert {act["by"] for act in acts[2:]} == {"Ada"}
 
 
 async def test_a_disk_that_failed_is_tried_again(

@@ -236,7 +236,9 @@ async def test_what_is_ended_while_it_is_written_opens_nothing(
         await reached.wait()
         admissions = hub._opened()[1]
         ending: asyncio.Future[Any] = asyncio.ensure_future(
-            admissions.give_up(LOCK, "It is not wanted.") if how == "evicted" else admissions.settle()
+            admissions.give_up(LOCK, "It is not wanted.", by="Ada")
+            if how == "evicted"
+            else admissions.settle()
         )
         await asyncio.sleep(0)
         go.set()
