@@ -56,6 +56,8 @@ KNOCK_SPAN: Final = 60.0
 # Devices without an entry in force whose judgement is remembered; ten times a large house. Who makes up more
 # addresses than that has the oldest judged anew.
 JUDGED_KEPT: Final = 4096
+LOG_DAMAGED: Final = "log-damaged"
+"""The rule by which nobody is let in while the audit log is damaged."""
 _CONDEMNED: Final = "to-leave"
 """The rule of a quarantine that lasts until its device has left."""
 _LEFT: Final = "hubsec: the device left"
@@ -273,7 +275,9 @@ class HubAuthority:
         self._heard.clear()
 
     def must_be_adopted(self) -> None:
-        """Raises :class:`~hubsec.errors.Refused` while the network's devices are not confirmed."""
+        """Raises :class:`~hubsec.errors.Refused` while the network's devices are not confirmed, and
+        :class:`~hubsec.errors.StoreError` while the audit log is damaged."""
+        self._state.must_be_whole()
         if not self.adopted:
             raise Refused(
                 f"The devices that {self.radio.name} already has are not confirmed: look at hub.posture(), "
@@ -312,15 +316,25 @@ class HubAuthority:
         """The decision, recorded, with what follows from it for the allowlist recorded too."""
         state = self._state
         while True:
-            decision = decide(request, state.policy, self._context())
+            decision = self._decide(request)
             await self._record(request, decision)
             await state.recorded(self._apply(request, decision))
             if not isinstance(decision, Allow):
                 return decision
-            if isinstance(decide(request, state.policy, self._context()), Allow):
+            if isinstance(self._decide(request), Allow):
                 break
         if state.enforcing and isinstance(request, JoinRequest) and request.kind is JoinKind.JOIN:
             self._admissions.let_in(request.device)
+        return decision
+
+    def _decide(self, request: Request) -> Decision:
+        """As the policy says; but nothing opens, and no key leaves, while the audit log is damaged: who wrote to it may
+        have written to the allowlist."""
+        state = self._state
+        decision = decide(request, state.policy, self._context())
+        fault = state.fault if state.enforcing else None
+        if fault is not None and isinstance(decision, Allow) and _lets_in(request):
+            return Deny(LOG_DAMAGED, fault)
         return decision
 
     async def _record(self, request: Request, decision: Decision) -> None:
@@ -603,6 +617,17 @@ class HubAuthority:
                 enforced=enforced,
             )
         )
+
+
+def _lets_in(request: Request) -> bool:
+    """Whether to allow that is to open the network, or to give somebody its key."""
+    match request:
+        case OpenRequest():
+            return True
+        case JoinRequest(kind=kind):
+            return kind is not JoinKind.SECURED_REJOIN
+        case _:
+            return False
 
 
 def _in_time(entry: Entry, now: float) -> bool:

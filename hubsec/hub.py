@@ -158,6 +158,11 @@ class Hub(RotatingKeys, Reincluding):
         next hub over this home is to be given `unlock`. Raises :class:`~hubsec.errors.StoreError`."""
         await self.store.rewrap(unlock, by=by, at=self.now())
 
+    async def accept_log(self, *, by: str = OPERATOR, reason: str = "") -> bool:
+        """Go on behind an audit log that was found to be damaged: from here on devices may be let in again. The damage
+        stays in it, and so does who accepted it. Whether there was any."""
+        return await self._state.recorder.accept_log(by=by, reason=reason)
+
     def now(self) -> float:
         """Seconds since the epoch, UTC."""
         return self._clock()
@@ -229,6 +234,7 @@ class Hub(RotatingKeys, Reincluding):
             with suppress(StoreError):
                 # It is told as the alarm, and tried again before anything is decided.
                 await state.recorder.introduce()
+            state.recorder.look_at_log()
             admissions = Admissions(state, self._authorities)
             stack.callback(self._bus.on(Event, admissions.on_event))
             rotations = Rotations(state, self._authorities, admissions, self._rotating)

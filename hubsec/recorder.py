@@ -13,6 +13,7 @@ The rules
    written now, up to :data:`LATE` of such acts wait for the disk to work again.
 6. When the disk fails that is told once, as a standing alarm, and tried again each :data:`PROBE_SECONDS`. When it
    works, it is told after which record the log goes on, and how many events were not written.
+7. A log whose end is damaged is an alarm as well, which stands until somebody accepts it.
 """
 
 from __future__ import annotations
@@ -247,7 +248,7 @@ class Recorder:
         if self._closed:
             return
         state.alarm = str(error)
-        if before is None:
+        if before is None or before == state.fault:
             self._gap_after = state.store.newest
             self._later("probe", PROBE_SECONDS, self._probe)
             state.publish(StoreAlarm(time=state.now(), reason=str(error)))
@@ -255,7 +256,7 @@ class Recorder:
     def works(self) -> None:
         """Something that was waited for is durable (rule 6)."""
         state = self._state
-        if state.alarm is None:
+        if state.alarm is None or state.alarm == state.fault:
             return
         state.alarm = None
         after, unwritten = self._gap_after, self._unwritten
@@ -265,6 +266,20 @@ class Recorder:
         self._late.clear()
         for written in late:
             state.store.note(written, functools.partial(self._closing_written, written))
+        self.look_at_log()
+
+    def look_at_log(self) -> None:
+        """Say that the log is damaged, if it is, and nothing worse is to be said (rule 7)."""
+        state = self._state
+        if state.alarm is None and state.fault is not None:
+            state.alarm, self._gap_after = state.fault, state.store.newest
+            state.publish(StoreAlarm(time=state.now(), reason=state.fault))
+
+    async def accept_log(self, *, by: str, reason: str) -> bool:
+        """The end of that, on `by`'s word. Whether there was anything to accept. Raises
+        :class:`~hubsec.errors.StoreError`."""
+        state = self._state
+        return await state.recorded(state.store.accept_log(by=by, at=state.now(), reason=reason))
 
     def _probe(self) -> None:
         if self._state.alarm is not None:

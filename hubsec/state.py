@@ -18,7 +18,8 @@ from hubsec.vault import Vault
 
 
 class HubState:
-    """`alarm` is the standing reason why nothing can be recorded, None when all is well."""
+    """`alarm` is the standing reason why nobody is let in: nothing can be recorded, or the audit log is damaged. None
+    when all is well."""
 
     def __init__(
         self,
@@ -41,6 +42,16 @@ class HubState:
         self.alarm: str | None = None
         self.recorder = Recorder(self, mode=mode, policy_name=policy.name, version=__version__)
         store.stands_under(policy.hash, channel)
+
+    @property
+    def fault(self) -> str | None:
+        """What was found wrong with the audit log, with what to do; None when nothing was, or it was accepted."""
+        return self.store.fault
+
+    def must_be_whole(self) -> None:
+        """Raises :class:`~hubsec.errors.StoreError` while the audit log is damaged, and nobody has accepted that."""
+        if self.fault is not None:
+            raise StoreError(self.fault)
 
     @property
     def enforcing(self) -> bool:

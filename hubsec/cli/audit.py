@@ -1,6 +1,6 @@
 """`hubsec audit`: what was decided, done and told, and whether anybody has changed that since.
 
-Everything here only reads, also while a hub is running.
+All but `accept` only read, also while a hub is running.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from hubsec.audit.checkpoints import CHECKPOINT_BYTES, Checkpoint, read_checkpoi
 from hubsec.audit.exporting import LINE_BYTES, verify_export
 from hubsec.audit.records import Kind
 from hubsec.audit.verifying import Verified
-from hubsec.errors import AuditError, HubsecError
-from hubsec.hub import default_home
+from hubsec.errors import AuditError, HubsecError, SealError
+from hubsec.hub import OPERATOR, default_home
 from hubsec.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Look at the audit log, verify and export it.")
@@ -123,9 +123,29 @@ def _tell(found: Verified, *, pinned: bool) -> None:
     if len(found.keys) > 1:
         typer.echo("There is more than one key, since the vault's secrets were forgotten; ask who did that.")
     if not pinned:
-        typer.echo(
-            "Against a checkpoint from elsewhere (--checkpoint) a cut end and an older copy would show, too."
-        )
+        typer.echo("Against a checkpoint from elsewhere (--checkpoint) an older copy would show, too.")
+
+
+@app.command()
+def accept(
+    *,
+    home: _Home = None,
+    by: Annotated[str, typer.Option(help="Who says so.")] = OPERATOR,
+    reason: Annotated[str, typer.Option(help="Why it may be as it is.")] = "",
+) -> None:
+    """Go on behind a log that was found damaged, so that devices may be let in again. Needs the store for itself."""
+    folder = home if home is not None else default_home()
+    try:
+        opened = Store(folder)
+    except SealError:
+        # What a hub has found is known without the key, too.
+        opened = Store(folder, require_key=False)
+    with opened as store:
+        fault = store.fault
+        if not store.accept_log(by=by, at=time.time(), reason=reason):
+            typer.echo("Nothing was found wrong with the log at its end.")
+            return
+    typer.echo(f"Accepted, and on record: {fault}")
 
 
 @app.command()

@@ -283,9 +283,18 @@ class AsyncStore:
         """A signature over the log as it is now; a record of it too. See `Store`."""
         return await self.run(lambda store: store.checkpoint(at=at))
 
-    async def truncate(self, *, keep: int, at: float) -> int:
-        """Drop all but the newest `keep` records, with a signature that says so, and return how many went."""
-        return await self.run(lambda store: store.truncate(keep=keep, at=at))
+    async def truncate(self, *, keep: int, by: str, at: float) -> int:
+        """Drop all but the newest `keep` records, as `by` asks, and return how many went; see `Store`."""
+        return await self.run(lambda store: store.truncate(keep=keep, by=by, at=at))
+
+    @property
+    def fault(self) -> str | None:
+        """What an opening found wrong with the log's end; see `Store`."""
+        return None if self._store is None else self._store.fault
+
+    async def accept_log(self, *, by: str, at: float, reason: str = "") -> bool:
+        """Go on behind a log that is damaged; see `Store`."""
+        return await self.run(lambda store: store.accept_log(by=by, at=at, reason=reason))
 
     def stands_under(self, policy: str, channel: Channel) -> None:
         """From now on changes and acts are recorded as done under the policy of that hash, and as asked by that

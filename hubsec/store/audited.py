@@ -90,12 +90,16 @@ def decided(made: Record) -> Draft:
 class Log:
     """The log of the store called `name`. `policy` and `channel` go into what is recorded of changes and acts.
 
-    `signer` gives what signs, None where that can't be had; it may write what it needs in the transaction under way.
+    `signer` gives what signs, None where that can't be had, and `mark` is told number and hash of each checkpoint; both
+    may write what they need in the transaction under way.
     """
 
-    def __init__(self, name: str, signer: Callable[[], Signer | None]) -> None:
+    def __init__(
+        self, name: str, signer: Callable[[], Signer | None], mark: Callable[[int, bytes], object]
+    ) -> None:
         self._name = name
         self._signer = signer
+        self._mark = mark
         self._tail: tuple[int, bytes] | None = None
         self._signed: int | None = None
         self.policy = ""
@@ -158,10 +162,7 @@ class Log:
         """Sign, and drop the oldest, when it is time to."""
         last, _ = self.tail(connection)
         if self._signed is None:
-            row = connection.execute(
-                f"SELECT max(seq) FROM audit WHERE kind = 'checkpoint' AND {_IS_RARE}"  # noqa: S608 - our words
-            ).fetchone()
-            self._signed = row[0] or 0
+            self._signed = newest_checkpoint(connection) or 0
         if last - self._signed >= CHECKPOINT_EVERY:
             # Nobody waits for these seconds but those whose records are in the same commit.
             self.sign(connection, self._due(connection))
@@ -186,6 +187,7 @@ class Log:
         if cut is not None:
             connection.execute("DELETE FROM audit WHERE seq <= ?", (cut.last,))
         self.append(connection, [draft(made.at, Kind.CHECKPOINT, None, "", msgspec.Raw(made.encode()))])
+        self._mark(*self.tail(connection))
         return made
 
     def cut(self, connection: sqlite3.Connection, last: int) -> Cut | None:
@@ -314,6 +316,14 @@ def _among(kinds: Sequence[Kind]) -> str:
 
 def _record(row: tuple[object, ...]) -> AuditRecord:
     return msgspec.convert(dict(zip(AuditRecord.__struct_fields__, row, strict=True)), AuditRecord)
+
+
+def newest_checkpoint(connection: sqlite3.Connection) -> int | None:
+    """The number of the newest checkpoint's record."""
+    found: int | None = connection.execute(
+        f"SELECT max(seq) FROM audit WHERE kind = 'checkpoint' AND {_IS_RARE}"  # noqa: S608 - our words
+    ).fetchone()[0]
+    return found
 
 
 def rows_of(connection: sqlite3.Connection, since: int) -> Iterator[Row]:

@@ -25,6 +25,8 @@ class SecretKind(enum.StrEnum):
     """A host's backup of its network, keys and all."""
     SIGNING_KEY = "signing-key"
     """By which the audit log's checkpoints are signed."""
+    LOG_MARK = "log-mark"
+    """Which record of the audit log was its newest checkpoint: no secret, but nobody else can seal another one."""
 
 
 def put(connection: sqlite3.Connection, kind: SecretKind, name: str, sealed: bytes, at: float) -> None:

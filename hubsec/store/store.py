@@ -26,7 +26,7 @@ from hubsec.reinclusion.shapes import ReinclusionProgress
 from hubsec.rotation.shapes import RotationProgress
 from hubsec.rotation.triggers import Need
 from hubsec.secret import Secret
-from hubsec.store import allowed, audited, nets, reincluded, rotated, sealed
+from hubsec.store import allowed, audited, nets, reincluded, rotated, sealed, watched
 from hubsec.store.database import Database
 from hubsec.store.files import DATABASE, KEY_PART, Ownership, erase, prepare_file, prepare_folder, sync_folder
 from hubsec.store.records import Change, NetworkRecord, Record, StoredRecord
@@ -78,13 +78,14 @@ class Store:
             self._database = Database(self._folder / DATABASE, read_only=read_only)
             stack.callback(self._database.close)
             self._name = self._introduce()
-            self.log = audited.Log(self._name, self._signer)
+            self.log = audited.Log(self._name, self._signer, self._set_mark)
             self._database.ending = self.log.keep_up
             self._database.undone = self._undone
             self._new_key: Secret | None = None
             self._data_key = DataKey(self._database, self._folder, self._name, unlock)
             if require_key:
                 self._seal = self._data_key.open(make=not read_only)
+            self._fault = None if read_only else self._look_at_log()
             self._stack = stack.pop_all()
 
     def _introduce(self) -> str:
@@ -347,13 +348,73 @@ class Store:
             )
         return made
 
-    def truncate(self, *, keep: int, at: float) -> int:
-        """Drop all but the newest `keep` records, with a signature that says so, and return how many went."""
+    def truncate(self, *, keep: int, by: str, at: float) -> int:
+        """Drop all but the newest `keep` records, as `by` asks, with a record and a signature that say so; return how
+        many went. Where nobody can sign nothing goes."""
         with self._database.transaction() as connection:
-            cut = self.log.cut(connection, self.log.tail(connection)[0] - max(keep, 0))
-            if cut is None or self.log.sign(connection, cut, at) is None:
+            last, _ = self.log.tail(connection)
+            cut = self.log.cut(connection, last - max(keep, 0))
+            if cut is None or self._signer() is None:
                 return 0
+            details = {"first": cut.first, "last": cut.last}
+            self._done(connection, Act(act="log-truncated", by=by, details=details), at)
+            self.log.sign(connection, cut, at)
             return cut.count
+
+    # What an opening found
+
+    @property
+    def fault(self) -> str | None:
+        """What an opening found wrong with the log's end, with what to do; None when nothing was, or it was
+        accepted."""
+        return self._fault
+
+    def accept_log(self, *, by: str, at: float, reason: str = "") -> bool:
+        """Go on behind a log that is damaged, as `by` says. It stays as it is, and is what `verify` names. Whether
+        anything was found wrong."""
+        if self._fault is None:
+            return False
+        with self._database.transaction() as connection:
+            last, _ = self.log.tail(connection)
+            act = Act(act="log-accepted", by=by, reason=reason, details={"fault": self._fault})
+            self._done(connection, act, at)
+            watched.accept(connection, last)
+            self.log.sign(connection, at=at)
+        self._fault = None
+        return True
+
+    def _look_at_log(self) -> str | None:
+        try:
+            with self._database.snapshot() as connection:
+                if (known := watched.fault(connection)) is not None:
+                    return known
+                # Where the key was not asked for, it is not needed for this either.
+                self._hold_to_mark(connection, self._seal)
+                watched.check_end(connection, self._name)
+        except (AuditError, StoreError) as error:
+            found = watched.told(error)
+        else:
+            return None
+        # Where it can't be written down it is found again, as long as it is near the end.
+        with contextlib.suppress(StoreError), self._database.transaction() as connection:
+            watched.note_fault(connection, found)
+            self._done(connection, Act(act="log-damaged", by="hubsec", reason=found), time.time())
+        return found
+
+    def _hold_to_mark(self, connection: sqlite3.Connection, key: Seal | None) -> None:
+        """Raises :class:`~hubsec.errors.AuditError` where the log's end is not the one that the vault knows; without
+        `key`, only where the vault has no word on it."""
+        kept = sealed.get(connection, SecretKind.LOG_MARK, SIGNING_KEY)
+        if kept is None:
+            if sealed.get(connection, SecretKind.SIGNING_KEY, SIGNING_KEY) is not None:
+                raise AuditError("The vault's mark of the log's end was taken out.", fault="forged")
+        elif key is not None:
+            mark = key.open(kept, sealed.place(self._name, SecretKind.LOG_MARK, SIGNING_KEY))
+            watched.held_to(connection, watched.mark_of(mark))
+
+    def _set_mark(self, seq: int, digest: bytes) -> None:
+        mark = watched.Mark(seq, digest)
+        self.seal(SecretKind.LOG_MARK, SIGNING_KEY, mark.sealable(), at=time.time())
 
     def verify(
         self,
@@ -363,26 +424,27 @@ class Store:
         progress: Callable[[int], object] | None = None,
     ) -> Verified:
         """Verify the whole log on disk: against checkpoints from elsewhere and a public key that is known, if any, and
-        against the vault's own where that opens.
+        against the vault's own, and its mark, where that opens.
 
         Raises :class:`~hubsec.errors.AuditError`, which names the first record that is wrong.
         """
         with self._database.snapshot() as connection:
             found = audited.verify(connection, self._name, known=known, key=key, progress=progress)
             signer = self._signer(make=False)
-        if signer is None:
-            return found
-        if found.keys and found.keys[-1] != signer.key:
-            raise AuditError(
-                "The log is signed by another key than the vault's: it is forged.", fault="forged"
-            )
-        if not found.checkpoints:
-            # The key was made for a checkpoint, in one transaction with it.
-            raise AuditError(
-                "The vault's key has signed this log, and no signature is left in it: it was written anew.",
-                fault="forged",
-                seq=found.first or None,
-            )
+            if signer is None:
+                return found
+            if found.keys and found.keys[-1] != signer.key:
+                raise AuditError(
+                    "The log is signed by another key than the vault's: it is forged.", fault="forged"
+                )
+            if not found.checkpoints:
+                # The key was made for a checkpoint, in one transaction with it.
+                raise AuditError(
+                    "The vault's key has signed this log, and no signature is left in it: it was written anew.",
+                    fault="forged",
+                    seq=found.first or None,
+                )
+            self._hold_to_mark(connection, self._key())
         return msgspec.structs.replace(found, by_vault=True)
 
     def export(self, write: Callable[[bytes], object], *, since: int = 0, kinds: Sequence[Kind] = ()) -> int:

@@ -1,10 +1,13 @@
 -- Times are seconds since the epoch, UTC. Every table is STRICT, so that a value of a wrong type is refused.
 
--- One row: this database's name.
+-- One row: this database's name; what an opening found wrong with the end of `audit`, until somebody accepts it; and the
+-- last record that was accepted as it is.
 CREATE TABLE store (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     name TEXT NOT NULL,
-    created_at REAL NOT NULL
+    created_at REAL NOT NULL,
+    log_fault TEXT,
+    log_accepted INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- One row: the key under which everything in `sealed` lies, wrapped (see wrapping.py). `way` and `retired` are JSON:

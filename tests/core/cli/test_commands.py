@@ -285,6 +285,12 @@ def test_a_log_is_verified_against_what_was_kept_elsewhere(logged: Path, tmp_pat
         "reason": "",
     }
     assert "can't be read" in failed(run("audit", "verify", *home, "--checkpoint", str(tmp_path / "none")))
+    accepted = run("audit", "accept", *home, "--by", "Ada", "--reason", "It was me.").stdout
+    assert accepted.startswith(
+        "Accepted, and on record: The audit log is damaged: The newest records are missing"
+    )
+    assert "Nothing was found wrong" in run("audit", "accept", *home).stdout
+    assert "log-accepted: It was me." in run("audit", "show", *home, "--kind", "act").stdout
 
 
 def test_an_export_is_lines_of_json_that_verify(logged: Path, tmp_path: Path) -> None:

@@ -587,7 +587,7 @@ async def test_a_replay_that_can_not_be_is_refused(hub: Hub) -> None:
 async def test_a_replay_from_before_what_there_is_says_so(hub: Hub, radio: FakeRadio) -> None:
     for _ in range(5):
         radio.tell(left())
-    await hub.store.truncate(keep=2, at=1.0)
+    await hub.store.truncate(keep=2, by="Ada", at=1.0)
     first = (await hub.store.audit(limit=1))[0].seq
     async with hub.events(Left, since=1) as replay:
         with pytest.raises(StoreError, match=f"since={first - 1}"):

@@ -39,7 +39,7 @@ async def test_a_record_is_durable_when_it_returns(folder: Path) -> None:
         with Store(folder, read_only=True) as other:
             assert [found.id for found in other.decisions()] == [number]
         assert [found.id for found in await store.decisions(LAMP)] == [number]
-        assert await store.truncate(keep=0, at=2.0) == 1
+        assert await store.truncate(keep=0, by="Ada", at=2.0) == 1
         assert await store.decisions() == ()
 
 
