@@ -281,6 +281,19 @@ class Admissions:
         await self._ended(running)
         return running.let_in
 
+    async def resolve(self, device: Identity, *, came: bool, reason: str) -> None:
+        """What became of a device that had been let in when its admission was left, of whom nobody has heard since: it
+        `came`, or it did not, for that `reason`. Where there is no such admission this does nothing."""
+        running = self._running.get(device)
+        if running is None or not running.in_exchange:
+            return
+        entry = self._state.allowlist.get(device)
+        if came and entry is not None:
+            self._end(running, Outcome.JOINED, f"{running.admission.name} joined.", device_of(entry))
+        else:
+            self._end(running, Outcome.FAILED, reason)
+        await self._ended(running)
+
     async def settle(self) -> None:
         """The hub closes: end every admission, and wait for what is under way. None opens after this."""
         self._closing = True

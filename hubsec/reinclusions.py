@@ -40,6 +40,7 @@ from hubsec.stickers import Sticker
 from hubsec.store.sealed import SecretKind
 
 CAPABILITY: Final = "reinclusion"
+_STARTED_ANEW: Final = "It fell silent, and its place was opened for it once more."
 BEFORE: Final = ":before"
 """Ends the name of a network's key that was in force before the present one."""
 
@@ -231,6 +232,8 @@ class Reinclusions:
                 f"{' '.join(plan.why_not)} To go on all the same, say anyway=True.", rule=REINCLUSION
             )
         witnesses = await self._witnesses(radio, plan)
+        for one in plan.of(Fate.REINCLUDED):
+            await self._write_in(authority, one, dsks[one.device], by=by)
         left = Journal(
             reinclusion=f"reinclusion-{secrets.token_hex(4)}",
             radio=authority.radio.name,
@@ -307,6 +310,14 @@ class Reinclusions:
             detail=one.todo if lost else "",
         )
 
+    async def _write_in(self, authority: HubAuthority, one: DeviceOutlook, dsk: Secret, *, by: str) -> None:
+        """The entry of a device whose sticker was given: it was let in long ago, and its DSK is its proof from now on.
+        Whatever breaks off when it comes back, that goes on to hold."""
+        state, entry = self._state, authority.entry(one.device)
+        if entry is None or entry.credential is not CredentialKind.DSK:
+            entry = by_its_dsk(one.device, one.name, authority.entry(one.place), by=by, now=state.now())
+            await state.recorded(state.allowlist.add(entry, dsk))
+
     async def _keep_keys(self, left: Journal) -> None:
         """The new keys, beside the journal; those from before are kept once more. Doing it again changes nothing."""
         vault, state = self._state.vault, self._state
@@ -320,10 +331,8 @@ class Reinclusions:
             await state.recorded(vault.put(SecretKind.NETWORK_KEY, name, secret))
 
     def _run(self, authority: HubAuthority, radio: ReinclusionRadio, left: Journal) -> Running:
-        def admit(row: Row) -> Admission:
-            return self._admission(authority, row, by=left.by)
-
-        running = self._running[left.radio] = Running(self._state, radio, Machine(left), admit)
+        door = _Door(self._state, self._admissions, authority, by=left.by)
+        running = self._running[left.radio] = Running(self._state, radio, Machine(left), door)
         self._tasks[left.radio] = asyncio.get_running_loop().create_task(
             running.run(), name=f"hubsec {left.reinclusion}"
         )
@@ -335,26 +344,27 @@ class Reinclusions:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def _admission(self, authority: HubAuthority, row: Row, *, by: str) -> Admission:
-        """An admission for a row's device: what its entry says of it goes on to hold."""
-        now = self._state.now()
+
+class _Door:
+    """See :class:`hubsec.reinclusion.running.Door`. `by` is who began the re-inclusion."""
+
+    def __init__(self, state: HubState, admissions: Admissions, authority: HubAuthority, *, by: str) -> None:
+        self._state = state
+        self._admissions = admissions
+        self._authority = authority
+        self._by = by
+
+    async def admission(self, row: Row) -> Admission:
+        """What the entry of the row's device says of it goes on to hold."""
+        await self._admissions.resolve(row.device, came=False, reason=_STARTED_ANEW)
+        authority, now = self._authority, self._state.now()
         entry = authority.entry(row.device)
         if row.dsk is None:
             raise Refused(f"hubsec has no DSK of {row.name}.", rule=REINCLUSION)
         if entry is None or entry.credential is not CredentialKind.DSK:
-            adopted = authority.entry(row.place)
-            entry = Entry(
-                device=row.device,
-                network=Network.ZWAVE,
-                credential=CredentialKind.DSK,
-                label=row.name,
-                approved_by=by,
-                approved_at=now,
-                device_class=adopted.device_class if adopted is not None else None,
-                maker=adopted.maker if adopted is not None else None,
-            )
+            entry = by_its_dsk(row.device, row.name, authority.entry(row.place), by=self._by, now=now)
         elif entry.use is Use.SINGLE:
-            entry = msgspec.structs.replace(entry, approved_by=by, approved_at=now)
+            entry = msgspec.structs.replace(entry, approved_by=self._by, approved_at=now)
         in_place = row.manner is Manner.IN_PLACE
         return self._admissions.make(
             entry,
@@ -364,6 +374,26 @@ class Reinclusions:
             least=SecurityClass(row.least),
             replaces=row.place if in_place else None,
         )
+
+    async def came(self, device: Identity) -> None:
+        """Its admission has nothing left to wait for."""
+        await self._admissions.resolve(device, came=True, reason="")
+
+
+def by_its_dsk(device: Identity, name: str, adopted: Entry | None, *, by: str, now: float) -> Entry:
+    """The entry of a device that is on the network, and was known by its address alone."""
+    return Entry(
+        device=device,
+        network=Network.ZWAVE,
+        credential=CredentialKind.DSK,
+        label=name,
+        approved_by=by,
+        approved_at=now,
+        joined_at=adopted.joined_at if adopted is not None else None,
+        expires_at=adopted.expires_at if adopted is not None else None,
+        device_class=adopted.device_class if adopted is not None else None,
+        maker=adopted.maker if adopted is not None else None,
+    )
 
 
 def _reincludable(authority: HubAuthority) -> ReinclusionRadio:

@@ -19,7 +19,9 @@ The rules
    What does not come to an end (the window, a wrong device, a lost connection) is found out by asking whoever is
    there.
 7. A device is done by its verdict alone: an answer that it could give under the new keys only. Until then it is held.
-   One that can't read what it is asked is pending again: it has the old keys. One that is silent is asked again.
+   One that can't read what it is asked is pending again: it has the old keys. One that is silent is asked again; one
+   that was given keys and is absent, :data:`MOST_ABSENT` times on end, is pending again, for it may have been reset
+   once more. One that came while nobody looked is recognized first, so that it is known who has its place.
 8. A device whose place is gone is missing: it can't come back in place.
 9. A pause ends what waits for a person, nothing else: who was given keys gets its verdict. It outlasts a crash.
 10. It ends when each device is done or missing; :meth:`Machine.finish` calls missing whoever is not done. After that
@@ -32,6 +34,7 @@ Network Layer Specification, S2.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 import msgspec
@@ -42,6 +45,9 @@ from hubsec.reinclusion.shapes import Manner, Phase, Proof, Stage
 
 MOST_RESTARTS: Final = 3
 """Judgement: a restart that failed twice on the same keys is a person's."""
+MOST_ABSENT: Final = 10
+"""Judgement: with a pause of 5 s and the tries that a controller makes, two minutes. A device whose power was lost is
+back within seconds."""
 OVER: Final = frozenset({Phase.DONE, Phase.MISSING})
 
 _WITNESSES_WANTED: Final = (
@@ -51,6 +57,7 @@ _OLD_KEYS: Final = (
     "The server is still on the old keys after every restart: {name} answers under keys that it was not given since. "
     "See that its settings are those that it was given, then resume."
 )
+_ABSENT: Final = "It was given its keys, and is not there since: it is off, or was reset once more."
 _PLACE_GONE: Final = (
     "Its place on the network is gone, so it can't come back in place: admit it by its sticker."
 )
@@ -93,6 +100,12 @@ class Stop(msgspec.Struct, frozen=True):
     heard."""
 
 
+class Recognize(msgspec.Struct, frozen=True):
+    """The device has the new keys, and it was not seen that it came (rule 7): see to it that it is known to be that."""
+
+    device: Identity
+
+
 class Tell(msgspec.Struct, frozen=True):
     """The device has its verdict."""
 
@@ -103,7 +116,7 @@ class End(msgspec.Struct, frozen=True):
     """It is over."""
 
 
-type Output = Write | Restart | Ask | Watch | Open | Stop | Tell | End
+type Output = Write | Restart | Ask | Watch | Open | Stop | Recognize | Tell | End
 
 
 class Machine:
@@ -121,6 +134,7 @@ class Machine:
         self._proved = False
         self._asked: dict[Identity, Proof | None] = {}
         self._awaited: set[Identity] = set()
+        self._absent: Counter[Identity] = Counter()
         self._skipped: list[Identity] = []
         self._opened = False
         self._restarting = False
@@ -318,7 +332,8 @@ class Machine:
             return []
         if self.is_over:
             if proof is Proof.KEYED and row.phase is Phase.MISSING:
-                return [self._mark(device, Phase.DONE)]  # It has the server's keys after all.
+                # It has the server's keys after all.
+                return [*self._recognize(row), self._mark(device, Phase.DONE)]
             return [Ask(device, later=True)] if device in self._awaited and row.phase is Phase.MISSING else []
         if not self._proved:
             return self._proving(device, proof) if device in self._asked else []
@@ -330,16 +345,24 @@ class Machine:
         """Rule 7."""
         device = row.device
         self._awaited.discard(device)
+        self._absent[device] = self._absent[device] + 1 if proof is Proof.ABSENT else 0
         if proof is Proof.KEYED:
-            return [self._mark(device, Phase.DONE, ""), Tell(device)]
+            return [*self._recognize(row), self._mark(device, Phase.DONE, ""), Tell(device)]
         if proof is Proof.OTHER_KEYS:
             return [self._mark(device, Phase.PENDING, row.detail, witness=True)]
         if row.phase is Phase.REPLACING:
             return [self._mark(device, Phase.PENDING, row.detail)]
         if row.phase is Phase.PENDING:
             return []
+        if self._absent[device] >= MOST_ABSENT:
+            self._absent[device] = 0
+            return [self._mark(device, Phase.PENDING, _ABSENT)]
         self._awaited.add(device)
         return [Ask(device, later=True)]
+
+    @staticmethod
+    def _recognize(row: Row) -> list[Output]:
+        return [] if row.phase is Phase.KEYED else [Recognize(row.device)]
 
     # What a person says (rules 9 and 10)
 

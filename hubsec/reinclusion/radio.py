@@ -77,6 +77,10 @@ class ReinclusionRadio(Protocol):
     def is_there(self, place: Identity) -> bool:
         """Whether the network still has that address."""
 
+    async def recognize(self, place: Identity, device: Identity) -> None:
+        """Whoever is at `place` has the server's keys, and it was not seen that it came. Where the network has it for
+        `device` by its DSK, judge it as that, as after an inclusion."""
+
     async def strike_off(self, place: Identity) -> None:
         """Take the silent node at that address off the network, without counting its device as gone."""
 

@@ -19,7 +19,19 @@ from hubsec.events import Reincluded, ReinclusionAwaits, ReinclusionEnded
 from hubsec.identity import Identity
 from hubsec.reinclusion import journal
 from hubsec.reinclusion.journal import Journal, Row
-from hubsec.reinclusion.machine import Ask, End, Machine, Open, Output, Restart, Stop, Tell, Watch, Write
+from hubsec.reinclusion.machine import (
+    Ask,
+    End,
+    Machine,
+    Open,
+    Output,
+    Recognize,
+    Restart,
+    Stop,
+    Tell,
+    Watch,
+    Write,
+)
 from hubsec.reinclusion.planning import todo_for
 from hubsec.reinclusion.radio import ReinclusionRadio
 from hubsec.reinclusion.shapes import Manner, Proof, ReinclusionProgress, Stage
@@ -33,11 +45,15 @@ AWAITS: Final = "It is to be included anew under the network's new keys."
 """Why a device is shut off until then."""
 
 
-class Admit(Protocol):
-    """How a device is let in again."""
+class Door(Protocol):
+    """How devices are let in again."""
 
-    def __call__(self, row: Row) -> Admission:
-        """An admission for the row's device: into its place, or by SmartStart."""
+    async def admission(self, row: Row) -> Admission:
+        """An admission for the row's device: into its place, or by SmartStart. One from before, of which nobody saw
+        what became of its device, is over."""
+
+    async def came(self, device: Identity) -> None:
+        """The device has come by an admission of which nobody saw what became of it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -54,15 +70,24 @@ def held(state: Journal) -> dict[Identity, str]:
     return {who: AWAITS for pair in state.held.items() for who in pair}
 
 
+def _last_time(row: Row) -> str:
+    """What a person has to know who is told once more; somebody else may be in the device's place by now."""
+    if not row.detail:
+        return ""
+    return (
+        f" Last time: {row.detail} If another device has come in its place, reset that one or switch it off."
+    )
+
+
 class Running:
     """One re-inclusion on one radio, for as long as its hub is open. :meth:`run` is its task."""
 
-    def __init__(self, state: HubState, radio: ReinclusionRadio, machine: Machine, admit: Admit) -> None:
+    def __init__(self, state: HubState, radio: ReinclusionRadio, machine: Machine, door: Door) -> None:
         self._state = state
         self._radio = radio
         self._machine = machine
         self._written = machine.journal
-        self._admit = admit
+        self._door = door
         self._inputs: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._person: asyncio.Task[None] | None = None
@@ -155,6 +180,8 @@ class Running:
                     if self._person is not None:
                         self._person.cancel()
                         self._person = None
+                case Recognize(device=device):
+                    await self._recognize(self._row(device))
                 case Tell(device=device):
                     self._tell(self._row(device))
                 case End():
@@ -206,6 +233,12 @@ class Running:
                 proof = await self._radio.proof(self._row(device).place)
         self.feed(lambda: self._machine.answered(device, proof))
 
+    async def _recognize(self, row: Row) -> None:
+        # What can't be written down now is found again whenever the radio is opened.
+        with contextlib.suppress(HubsecError):
+            await self._radio.recognize(row.place, row.device)
+            await self._door.came(row.device)
+
     async def _watch(self, row: Row) -> None:
         machine, device = self._machine, row.device
         self._state.publish(
@@ -215,7 +248,7 @@ class Running:
                 device=device,
                 correlation=machine.journal.reinclusion,
                 name=row.name,
-                detail=todo_for(row.manner, sleepy=row.sleepy),
+                detail=f"{todo_for(row.manner, sleepy=row.sleepy)}{_last_time(row)}",
                 smart_start=row.manner is Manner.SMART_START,
             )
         )
@@ -233,7 +266,7 @@ class Running:
         try:
             if opening.row.manner is Manner.SMART_START:
                 await self._radio.strike_off(opening.row.place)
-            admission = opening.admission = self._admit(opening.row)
+            admission = opening.admission = await self._door.admission(opening.row)
             self._own = admission.id
             async with admission:
                 await admission.joined()

@@ -70,6 +70,8 @@ class Proof(enum.StrEnum):
     """It could not read that: it has others."""
     SILENT = "silent"
     """Nothing can be said: it is off or asleep, was reset, or is still being interviewed."""
+    ABSENT = "absent"
+    """Not even a ping is answered by a device that listens all the time: it is off, or was reset."""
 
 
 class DeviceOutlook(msgspec.Struct, frozen=True, kw_only=True):

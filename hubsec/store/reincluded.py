@@ -27,7 +27,7 @@ def keep(connection: sqlite3.Connection, progress: ReinclusionProgress) -> Reinc
             progress.reinclusion,
             progress.network_id,
             progress.started_at,
-            msgspec.json.encode(progress, order="deterministic").decode(),
+            msgspec.json.encode(progress, order="sorted").decode(),
         ),
     )
     connection.execute(

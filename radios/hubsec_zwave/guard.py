@@ -29,12 +29,14 @@ from hubsec_zwave.provisioning import Provisioning
 from hubsec_zwave.removing import Removing
 from hubsec_zwave.screening import QUARANTINE, QUESTIONS, Refusal
 from hubsec_zwave.station import HOST, LOGGER, Station
-from hubsec_zwave.wire import KEX_CANCELED, REPLACED, Status
+from hubsec_zwave.wire import REPLACED, Status
 
 type Json = Mapping[str, Any]
 
 IDLE: Final = frozenset({0, 4})
 """zwave-js' `InclusionState`: idle, and listening for SmartStart."""
+BUSY: Final = frozenset({1, 3})
+"""Including, and busy with whoever has come."""
 NOBODY: Final = 0
 """The number of no node."""
 UNJUDGED: Final = "Nobody has judged it yet."
@@ -92,6 +94,8 @@ class Guard:
             await self._shut_inclusion()
         await self.provisioning.mirror()
         station.spawn(self._take_events(), "events")
+        if self._queue.qsize():
+            await self._taken_in()
         station.spawn(self._keep_looking(), "looking")
         station.spawn(self._keep_mirroring(), "provisioning list")
 
@@ -121,6 +125,7 @@ class Guard:
         it."""
         self.including.over()
         self.removing.pause()
+        self.station.replaced.clear()
         self._arriving.clear()
         self._there = frozenset(node.node_id for node in self.station.nodes)
         while not self._queue.empty():
@@ -129,11 +134,24 @@ class Guard:
                 event()  # Somebody waits for it.
 
     async def _shut_inclusion(self) -> None:
-        """Whatever inclusion ran before the guard stood is nobody's."""
+        """Whatever inclusion ran before the guard stood is nobody's. Who put its questions before that waits for an
+        answer, and the controller with it: for 240 s, as zwave-js has it (TAI1, TAI2)."""
         if self.including.inclusion is None:
             with contextlib.suppress(RadioError):
                 await self.station.command("controller.stop_inclusion")
-                await self.station.command("controller.cancel_secure_bootstrap_s2", reason=KEX_CANCELED)
+            await self.including.say_no()
+            await self._until_idle()
+
+    async def _until_idle(self) -> None:
+        """Whoever has the PIN already goes on to the end, and is judged by that; nothing is asked of anybody before."""
+        station = self.station
+        deadline = station.now() + station.limits.idle
+        with contextlib.suppress(RadioError):
+            while station.now() < deadline:
+                result = await station.command("controller.get_state")
+                if result["state"].get("inclusionState") not in BUSY:
+                    return
+                await asyncio.sleep(station.limits.veto)
 
     async def _resume(self) -> None:
         """Who was to leave before the start still is; whoever has left meanwhile has."""
@@ -154,10 +172,13 @@ class Guard:
     async def _recognize(self) -> None:
         """Nodes that came while nobody looked. One that the server names by a DSK whose device had been let in is that
         device: something failed between its keys and this. Of the rest, whoever has come since the connection was
-        lost is judged as after an inclusion."""
+        lost is judged as after an inclusion. Where a device awaits new keys, whoever has come is judged by its verdict;
+        see :meth:`recognize`."""
         station, there = self.station, self._there
         for node in station.nodes:
             if station.nodes.identity(node.node_id) != station.nodes.address(node.node_id):
+                continue
+            if station.holding(node.node_id) is not None:
                 continue
             entry = station.authority.entry(node.proved) if node.proved is not None else None
             if entry is not None and entry.joined_at is not None and entry.credential is CredentialKind.DSK:
@@ -166,6 +187,14 @@ class Guard:
                 await self._judge_arrival(node, None, None)
 
     # For the hub
+
+    async def recognize(self, place: Identity, device: Identity) -> None:
+        """Whoever is at `place` has the server's keys, and came while nobody looked: where the server names it by
+        `device`, a DSK, it is judged as that."""
+        station = self.station
+        node = next((node for node in station.nodes if station.nodes.address(node.node_id) == place), None)
+        if node is not None and node.proved == device:
+            await self._judge_arrival(node, device, None)
 
     async def admit(self, order: AdmissionOrder) -> None:
         """Let that one device in."""
@@ -264,6 +293,12 @@ class Guard:
             self._queue.put_nowait(dict(event))
         except asyncio.QueueFull:
             self.station.malformed("events", "More events came than the guard could take.")
+
+    async def _taken_in(self) -> None:
+        """Wait until all that the server has told by now is taken in."""
+        taken_in = asyncio.Event()
+        self._after_events(taken_in.set)
+        await taken_in.wait()
 
     def _after_events(self, call: Callable[[], None]) -> None:
         try:
@@ -431,6 +466,7 @@ class Guard:
     async def _added(self, event: Json) -> None:
         station, inclusion = self.station, self.including.inclusion
         node = station.nodes.seen(event["node"])
+        station.replaced.discard(station.nodes.address(_number_of(event)))
         if node is None:
             self._arriving.discard(_number_of(event))
             return
@@ -569,6 +605,8 @@ class Guard:
         self._silent -= {node_id}
         self._unwritten.pop(node_id, None)
         if held and (event.get("reason") in REPLACED or address in station.struck):
+            if address not in station.struck:
+                station.replaced.add(address)
             station.struck.discard(address)
             return  # It is to come back.
         try:

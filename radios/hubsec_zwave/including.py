@@ -200,12 +200,15 @@ class Including:
 
     async def _veto(self, inclusion: Inclusion) -> None:
         """Answer every question of a stranger's inclusion with no, before whoever began it can say yes."""
-        station = self._station
         while self.inclusion is inclusion:
-            for command, answer in _NO.items():
-                with contextlib.suppress(RadioError):  # It has not asked yet.
-                    await station.command(command, **answer)
-            await asyncio.sleep(station.limits.veto)
+            await self.say_no()
+            await asyncio.sleep(self._station.limits.veto)
+
+    async def say_no(self) -> None:
+        """Answer with no whatever an inclusion asks at this moment."""
+        for command, answer in _NO.items():
+            with contextlib.suppress(RadioError):  # It does not ask that.
+                await self._station.command(command, **answer)
 
     # Questions
 

@@ -26,6 +26,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     may take to start; replacing a node is tried with pings first. `bootstrap`: how long an inclusion may last that a
     client has begun, and how long a node may take from being found to being added; zwave-js gives up after 240 s by
     itself. `announced`: when the controller is idle again, zwave-js tells at once of the node that it has taken in.
+    `idle`: how long it is waited, when the guard comes to stand, for the end of an inclusion that was under way and has
+    been answered with no; zwave-js gives a device 10 s for each step (TA1 to TA5 of S2 bootstrapping).
     `restart`: until the guard stands on a server again that was restarted on new keys. `interview`: how long it is
     waited for what a device can, before the verdict on its new keys is asked for by what every device with S2 can.
     `again`: until somebody is asked again who said nothing, or a place is tried again. `watch`: the pause between two
@@ -45,6 +47,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     claim: float = 30.0
     bootstrap: float = 300.0
     announced: float = 1.0
+    idle: float = 12.0
     restart: float = 120.0
     interview: float = 120.0
     again: float = 5.0

@@ -492,8 +492,12 @@ class ZwaveJs:
         return await self._reincluding.is_silent(place)
 
     def is_there(self, place: Identity) -> bool:
-        """Whether the network has that node."""
-        return self._reincluding.node(place) is not None
+        """Whether the network has that node, or another one that is just taking its place."""
+        return self._reincluding.node(place) is not None or place in self._guard.station.replaced
+
+    async def recognize(self, place: Identity, device: Identity) -> None:
+        """Judge whoever is there as `device`, where the server says that it proved to be that."""
+        await self._guard.recognize(place, device)
 
     async def strike_off(self, place: Identity) -> None:
         """Have the silent node there removed as failed, on hubsec's own account."""

@@ -20,6 +20,7 @@ from hubsec.reinclusion.shapes import Proof
 from hubsec.secret import Secret
 from hubsec_zwave.nodes import Node
 from hubsec_zwave.station import Station
+from hubsec_zwave.wire import Status
 
 KEY_NAMES: Final = (
     "S0_Legacy",
@@ -130,15 +131,24 @@ class Reincluding:
                     return self._settled(place, Proof.KEYED)
             elif not node.interviewed and not self._has_waited(place):
                 # What it can is not known yet.
-                return Proof.SILENT
+                return await self._nothing(node) if node.status == Status.DEAD else Proof.SILENT
             # It has no Powerlevel, or does not supervise it.
             answer = await self._call(node.node_id, SECURITY_2, "getSupportedCommands")
         except RadioError as error:
             cause = error.__cause__
             if isinstance(cause, FailedZWaveCommand) and cause.zwave_error_code == CANNOT_DECODE:
                 return self._settled(place, Proof.OTHER_KEYS)
-            return Proof.SILENT
+            return await self._nothing(node)
         return self._settled(place, Proof.KEYED) if isinstance(answer, list) else Proof.SILENT
+
+    async def _nothing(self, node: Node) -> Proof:
+        """What it means that a node has not answered; one that sleeps never does in time."""
+        if node.sleepy:
+            return Proof.SILENT
+        with contextlib.suppress(RadioError):
+            result = await self._station.command("node.ping", nodeId=node.node_id)
+            return Proof.SILENT if result.get("responded") is True else Proof.ABSENT
+        return Proof.SILENT
 
     def _has_waited(self, place: Identity) -> bool:
         now = self._station.now()

@@ -26,7 +26,8 @@ HOST: Final = "host"
 class Station(Desk):
     """`link` is None while there is no connection, `nodes` knows none before the first one. `orders` are the
     admissions that are open, by their devices. `held` says of addresses and of devices why nothing of or to them passes
-    until they have new keys; `struck` are addresses that are taken off the network on hubsec's own account."""
+    until they have new keys; `struck` are addresses that are taken off the network on hubsec's own account, `replaced`
+    those whose node is gone for another one that is just coming."""
 
     def __init__(self, name: str, limits: Limits) -> None:
         super().__init__(name, Network.ZWAVE, LOGGER)
@@ -36,6 +37,7 @@ class Station(Desk):
         self.orders: dict[Identity, AdmissionOrder] = {}
         self.held: dict[Identity, str] = {}
         self.struck: set[Identity] = set()
+        self.replaced: set[Identity] = set()
 
     def holding(self, node_id: int) -> str | None:
         """Why a node awaits new keys; None if it does not."""

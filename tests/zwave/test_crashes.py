@@ -103,6 +103,29 @@ async def test_a_hub_that_dies_between_pin_and_keys_knows_the_device_by_its_dsk(
         assert guarded.radio.node(device).node_id == lamp.node_id
 
 
+@pytest.mark.parametrize("question", ["grant security classes", "validate dsk and enter pin"])
+async def test_a_hub_that_dies_before_its_answer_leaves_no_controller_busy(
+    zwave_house: ZWaveHouse, tmp_path: Path, question: str
+) -> None:
+    """The server waits for that answer for four minutes, in which nobody else could be let in."""
+    lamp, asked = zwave_house.lamp(), asyncio.Event()
+
+    async def never(event: object) -> None:
+        del event
+        asked.set()
+        await asyncio.Event().wait()
+
+    async with own(zwave_house, tmp_path) as guarded, guarded.hub.admit(lamp.dsk, name="Lamp"):
+        guarded.radio._guard._handlers["controller", question] = never
+        lamp.press_button()
+        async with asyncio.timeout(20):
+            await asked.wait()
+    async with own(zwave_house, tmp_path) as guarded:
+        lamp.factory_reset()
+        device = await guarded.admit(lamp)
+        assert guarded.hub.allowlist[device].address == guarded.address(lamp.node_id or 0)
+
+
 async def _nothing(running: object) -> None:
     del running
 

@@ -34,7 +34,8 @@ def sticker(number: int) -> str:
 
 class ReincludingRadio:
     """`count` devices from node 2 on, each on the `server`'s key. Whoever is in `resets` is reset as soon as it is
-    held; `raises`: what a restart raises, once each."""
+    held; `raises`: what a restart raises, once each; `cuts`: at whose keys the connection breaks off,
+    `loses`: and they with it."""
 
     name = "memory"
     network = Network.ZWAVE
@@ -59,9 +60,12 @@ class ReincludingRadio:
         self.raises: list[Exception] = []
         self.reinclusion_refusal: str | None = None
         self.down = False
+        self.cuts: int | None = None
+        self.loses = False
         self.orders: list[AdmissionOrder] = []
         self.restarts = 0
         self.names: dict[int, Identity] = {}
+        self.recognized: list[Identity] = []
         self._authority: Authority | None = None
         self._told: list[Callable[[bool], None]] = []
         self._joining: set[asyncio.Task[None]] = set()
@@ -112,16 +116,16 @@ class ReincludingRadio:
         number = int(order.device[-5:])
         request = JoinRequest(radio=self.name, network=self.network, device=order.device, kind=JoinKind.JOIN)
         await authority.judge(request)
-        self.keys[number], self.names[number] = self.server, order.device
-        await authority.judge(
-            ExchangeRequest(
-                radio=self.name,
-                network=self.network,
-                device=order.device,
-                security_class=SecurityClass.S2_AUTHENTICATED,
-                address=place(number),
-            )
-        )
+        self.keys[number] = self.server
+        if self.cuts == number:
+            # The connection breaks off between the keys and the news of it.
+            self.cuts = None
+            if self.loses:
+                self.keys[number] = None
+            self.say(up=False)
+            self.say(up=True)
+            return
+        await self._arrived(number, order.device)
         authority.publish(
             Joined(
                 time=authority.now(),
@@ -130,6 +134,19 @@ class ReincludingRadio:
                 correlation=order.admission,
                 name=order.name,
                 credential=order.credential,
+            )
+        )
+
+    async def _arrived(self, number: int, device: Identity) -> None:
+        assert self._authority is not None
+        self.names[number] = device
+        await self._authority.judge(
+            ExchangeRequest(
+                radio=self.name,
+                network=self.network,
+                device=device,
+                security_class=SecurityClass.S2_AUTHENTICATED,
+                address=place(number),
             )
         )
 
@@ -188,6 +205,12 @@ class ReincludingRadio:
 
     def is_there(self, place: Identity) -> bool:
         return _number(place) in self.keys
+
+    async def recognize(self, place: Identity, device: Identity) -> None:
+        self.recognized.append(device)
+        number = _number(place)
+        if self.names.get(number) != device:
+            await self._arrived(number, device)
 
     async def strike_off(self, place: Identity) -> None:
         del place

@@ -12,7 +12,14 @@ import pytest
 from hubsec import Hub, Mode
 from hubsec.audit.records import Kind
 from hubsec.errors import NotEnforceable, RadioError, Refused, StickerError, StoreError
-from hubsec.events import Event, Reincluded, ReinclusionAwaits, ReinclusionEnded, ReinclusionStarted
+from hubsec.events import (
+    AdmissionClosed,
+    Event,
+    Reincluded,
+    ReinclusionAwaits,
+    ReinclusionEnded,
+    ReinclusionStarted,
+)
 from hubsec.identity import CredentialKind
 from hubsec.posture import ReinclusionPosture
 from hubsec.reinclusion import journal
@@ -259,6 +266,67 @@ async def test_nothing_goes_on_while_its_journal_can_t_be_written(
         full[0] = False
         async with asyncio.timeout(SOON):
             assert (await reinclusion.ended()).done == 2
+
+
+@pytest.mark.parametrize("known", ["adopted", "by its DSK"])
+async def test_who_is_cut_off_between_its_keys_and_the_news_of_it_is_the_device_that_it_was(
+    tmp_path: Path, known: str
+) -> None:
+    radio = ReincludingRadio(2)
+    async with opened(radio, tmp_path) as hub:
+        if known == "by its DSK":
+            await begun(hub, radio)
+            await found(hub).ended()
+            radio.resets = set(radio.keys)
+        radio.cuts = 2
+        reinclusion = await begun(hub, radio)
+        async with asyncio.timeout(SOON):
+            assert (await reinclusion.ended()).missing == ()
+        assert radio.cuts is None
+        assert radio.recognized == [identity(2)]
+        entry = hub.allowlist[identity(2)]
+        assert (entry.address, entry.quarantined, entry.joined_at is None) == (place(2), None, False)
+        assert await hub.allowlist.credential(identity(2)) is not None
+        assert place(2) not in hub.allowlist
+        await until(lambda: radio.held == {})
+        # Nothing is left open for it, and nothing left behind when it ends.
+        assert [event.outcome for event in told(hub, AdmissionClosed)][-2:] == ["joined", "joined"]
+
+
+async def test_who_lost_its_keys_with_the_connection_need_not_be_waited_for(tmp_path: Path) -> None:
+    """It was let in, so that its admission waits for it; but it was reset, and its place is open again at once."""
+    radio = ReincludingRadio(2)
+    async with opened(radio, tmp_path) as hub:
+        radio.cuts, radio.loses = 2, True
+        reinclusion = await begun(hub, radio)
+        async with asyncio.timeout(SOON):
+            assert (await reinclusion.ended()).missing == ()
+        closed = [event.outcome for event in told(hub, AdmissionClosed) if event.device == identity(2)]
+        assert closed == ["failed", "joined"]
+        assert hub.allowlist[identity(2)].quarantined is None
+
+
+async def test_the_sticker_of_an_adopted_device_is_kept_before_anything_is_done(tmp_path: Path) -> None:
+    radio = ReincludingRadio(2)
+    radio.resets = set()
+    async with opened(radio, tmp_path) as hub:
+        await hub.adopt(radio.name)
+        adopted = hub.allowlist[place(2)]
+        await hub.reinclude(stickers=[sticker(2), sticker(3)], by="Ada")
+        assert radio.restarts == 0
+        entry = hub.allowlist[identity(2)]
+        assert (entry.label, entry.approved_by, entry.joined_at) == (adopted.label, "Ada", adopted.joined_at)
+        records = await hub.store.run(lambda store: store.audit(), writes=False)
+        said = [record.body for record in records]
+        added = next(number for number, body in enumerate(said) if identity(2) in body)
+        begins = next(number for number, body in enumerate(said) if "reinclusion-step" in body)
+        assert added < begins
+
+
+def found(hub: Hub) -> Reinclusion:
+    reinclusion = hub.reinclusion()
+    assert reinclusion is not None
+    return reinclusion
 
 
 async def test_a_lost_connection_and_an_inclusion_by_hand_are_taken_in(tmp_path: Path) -> None:

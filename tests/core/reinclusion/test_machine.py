@@ -10,7 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubsec.identity import Identity
-from hubsec.reinclusion.machine import MOST_RESTARTS, Ask, Machine, Open, Restart, Watch, Write
+from hubsec.reinclusion.machine import (
+    MOST_ABSENT,
+    MOST_RESTARTS,
+    Ask,
+    Machine,
+    Open,
+    Recognize,
+    Restart,
+    Tell,
+    Watch,
+    Write,
+)
 from hubsec.reinclusion.shapes import Manner, Phase, Proof, Stage
 from tests.core.reinclusion.world import NEW, OLD, World, identity, journal, place, row
 
@@ -146,6 +157,42 @@ def test_a_silent_device_waits_for_its_verdict_while_the_next_one_is_taken_up() 
     world.run(machine, world.ask_again(machine))
     assert world.told == [identity(1)]
     assert machine.journal.held == {place(2): identity(2)}
+
+
+def test_who_was_given_keys_and_is_not_there_any_more_is_taken_up_again() -> None:
+    """It was reset once more, before it could give its verdict."""
+    world = World.of(row(1))
+    machine = begun(world)
+    world.run(machine, world.reset(machine))
+    joined = world.press(machine)
+    world.devices[identity(1)].keys = None
+    world.run(machine, joined)
+    for _ in range(MOST_ABSENT - 1):
+        machine.answered(identity(1), Proof.ABSENT)
+    # It was heard of in between.
+    machine.answered(identity(1), Proof.SILENT)
+    for _ in range(MOST_ABSENT - 1):
+        machine.answered(identity(1), Proof.ABSENT)
+    assert world.waits_for is None
+    world.run(machine, machine.answered(identity(1), Proof.ABSENT))
+    assert world.waits_for == identity(1)
+    assert "reset once more" in world.written.rows[0].detail
+    through(world, machine)
+    assert world.over
+    assert world.told == [identity(1)]
+    assert world.recognized == []
+
+
+def test_who_came_while_nobody_looked_is_recognized_before_it_is_done() -> None:
+    world = World.of(row(1), row(2))
+    machine = begun(world)
+    world.run(machine, world.reset(machine))
+    world.devices[identity(1)].keys = NEW
+    world.run(machine, machine.lost())
+    world.run(machine, machine.back())
+    assert world.recognized == world.told == [identity(1)]
+    steps = [one for one in world.outputs if isinstance(one, Recognize | Tell)]
+    assert steps == [Recognize(identity(1)), Tell(identity(1))]
 
 
 def test_a_window_that_ended_without_its_device_is_opened_again() -> None:

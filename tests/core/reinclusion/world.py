@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING
 
 from hubsec.identity import Identity, SecurityClass
 from hubsec.reinclusion.journal import Journal, Row
-from hubsec.reinclusion.machine import Ask, End, Machine, Open, Output, Restart, Stop, Tell, Watch, Write
+from hubsec.reinclusion.machine import (
+    Ask,
+    End,
+    Machine,
+    Open,
+    Output,
+    Recognize,
+    Restart,
+    Stop,
+    Tell,
+    Watch,
+    Write,
+)
 from hubsec.reinclusion.shapes import Manner, Phase, Proof, Stage
 from hubsec.secret import Secret
 
@@ -76,6 +88,7 @@ class World:
     restarts: deque[str | None] = field(default_factory=deque)
     replaced_on: list[str] = field(default_factory=list)
     told: list[Identity] = field(default_factory=list)
+    recognized: list[Identity] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     waits_for: Identity | None = None
     is_open: bool = False
@@ -130,6 +143,8 @@ class World:
                 self.waits_for, self.is_open = None, False
                 if device is not None and was_open:
                     return machine.failed(device, "It was stopped.")
+            case Recognize(device=device):
+                self.recognized.append(device)
             case Tell(device=device):
                 self.told.append(device)
             case End():
