@@ -152,6 +152,8 @@ class Guard:
             except BaseException:  # Cut off on the way, too: what it left half done is put right.
                 self._arm(again_in=RETRY_AFTER)
                 raise
+            if not self.settings.left_taking_back:
+                self.taking_back.is_shut()
             self._arm()
 
     async def _shut_again(self) -> None:
@@ -276,15 +278,17 @@ class Guard:
     async def take_back(self, order: ReturnOrder) -> None:
         """See :meth:`hubsec.rotation.radio.ReturnRadio.take_back`."""
         self._must_enforce()
+        ends = self.taking_back.ends
         async with self._admitting:  # Nobody gets a place in the table meanwhile.
             if self.joining.expected() or self.joining.listening:
                 raise RadioError(
                     f"{self.desk.name} is admitting a device, or listens for knocks: wait until that is over."
                 )
             await self.taking_back.prepare(order)
-            self.taking_back.begin(order)
+            self.taking_back.begin(order, ends)
         try:
             await self.reconcile()
+            self.taking_back.check_open_for(order)
         except BaseException:
             self.taking_back.end("The stick would not open for it.")
             self.desk.spawn(self.reconcile(), "a window that did not open")
@@ -370,6 +374,7 @@ class Guard:
         if allowed and fresh and kind is OpenKind.PERMIT and self.enforcing and self.defers:
             # The host's permit lets devices be heard; each is judged when it comes.
             self.joining.listen(min(float(seconds), MAX_LISTENING), "the host")
+            self.taking_back.end("Knocks are listened for.")
             await self.reconcile()
 
     def host_closed(self) -> None:
@@ -492,6 +497,7 @@ class Guard:
                 self.desk.spawn(self.reconcile(), "the network is up again")
         elif status in _NETWORK_DOWN:
             self.gate.network_is(up=False)
+            self.taking_back.end("The network is down.")
         elif status in _NETWORK_OPENED and self.ready and self.enforcing and self._wanted().permit.shut:
             # While it observes, that was the host, and has been told.
             self.openings.opened(None, COORDINATOR, 0)
@@ -522,6 +528,10 @@ class Guard:
     def deliver(self, name: str, args: Any) -> None:
         """Hand a callback to the host application."""
         self.gate.deliver(name, args)
+
+    async def sent_nothing(self, device: Identity) -> bool:
+        """Whether `device`, which asked for the key that it lost, can't have been sent it."""
+        return await self.taking_back.sent_nothing(device)
 
     def came(self, device: Identity) -> None:
         """`device` has joined just now."""

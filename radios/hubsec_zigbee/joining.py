@@ -370,7 +370,10 @@ class Joining:
 
     async def _kept_out(self, asked: _Try, decision: Decision) -> None:
         """After a no: bound who takes a child slot, and take back what the NCP gave by itself."""
-        if asked.sent and self._desk.enforcing and not self._is_in(asked.device):
+        sent = asked.sent and self._desk.enforcing and not self._is_in(asked.device)
+        if sent and asked.kind is JoinKind.UNSECURED_REJOIN:
+            sent = not await self._host.sent_nothing(asked.device)
+        if sent:
             await self._host.put_out(asked.device, decision, self.correlation(asked.device))
         if self.listening and self._strangers.too_many:
             self._stop_listening("Too many strangers came; each takes a place that a device may need.")

@@ -122,6 +122,11 @@ class Reconciler:
         """Whether the trust center was last read back as refusing everybody."""
         return self._held is not None and self._held.idle
 
+    @property
+    def left_taking_back(self) -> bool:
+        """Whether it was last left, or may have been, as sending the key to whoever lost it."""
+        return self._held is None or bool(self._held.join_policy & JoinPolicy.ALLOW_UNSECURED_REJOINS)
+
     async def observe(self) -> Observed:
         """What the NCP holds, read now."""
         return Observed(

@@ -34,6 +34,9 @@ class Host(Protocol):
     def deliver(self, name: str, args: Any) -> None:
         """Hand a callback to the host application."""
 
+    async def sent_nothing(self, device: Identity) -> bool:
+        """Whether `device`, which asked for the key that it lost, can't have been sent it."""
+
     def came(self, device: Identity) -> None:
         """`device` has joined just now."""
 

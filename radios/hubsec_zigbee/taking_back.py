@@ -10,7 +10,8 @@ that the trust center knows:
    in it is an expected device's. What can't be read back opens nothing.
 3. The rejoin under the global link key (TC_REJOINS_USING_WELL_KNOWN_KEY_POLICY) is forbidden, and read back.
 4. Nothing else is open meanwhile. An admission, a listening window, an eviction end it; so does its time, a table that
-   is found otherwise, more claims than can be judged, and whatever closes the radio. It is not opened by any start.
+   is found otherwise, somebody in it who does not stand well any more, more claims than can be judged, and whatever
+   closes the radio. What would end it while it is being prepared keeps it shut. It is not opened by any start.
 5. The hub's record of the opening is durable before. Whom the key went to is judged and told when the NCP tells it; a
    device counts as back when it has used the key. Who asks is a claim, and only the device itself opens the answer.
 
@@ -22,6 +23,7 @@ Sources: Silicon Labs ezsp-enum.h (EzspDecisionBitmask, EzspPolicyId), UG100.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
 from hubsec.buckets import Bucket
@@ -85,7 +87,11 @@ class TakingBack:
         self._link_keys = link_keys
         self._host = host
         self._order: ReturnOrder | None = None
+        # What ended last, until the stick is read back as shut: what it reported before that is still of the window.
+        self._ending: ReturnOrder | None = None
+        self._ends = 0
         self._until = 0.0
+        self._judged: set[Identity] = set()
         self._claims: dict[int, tuple[Identity, Any]] = {}
         self._judging = Bucket(REJOINS_AT_ONCE, REJOINS_PER_SECOND)
 
@@ -107,6 +113,11 @@ class TakingBack:
         return {"unsecured-rejoins": f"open for {', '.join(sorted(self._order.awaited))}"}
 
     # Opening and closing
+
+    @property
+    def ends(self) -> int:
+        """How often it was ended, open or not: for :meth:`begin`, to be asked before anything is waited for."""
+        return self._ends
 
     async def prepare(self, order: ReturnOrder) -> None:
         """Rules 1 to 3. Raises :class:`~hubsec.errors.NotEnforceable` and :class:`~hubsec.errors.RadioError`."""
@@ -156,18 +167,48 @@ class TakingBack:
                 "that is first.",
                 capability=CAPABILITY,
             )
+        self._check_standing(owners)
         return owners
 
-    def begin(self, order: ReturnOrder) -> None:
-        """From now on. Only behind :meth:`prepare`."""
+    def _check_standing(self, owners: Iterable[Identity]) -> None:
+        """Raises :class:`~hubsec.errors.NotEnforceable` where one of them may not be on the network any more."""
+        fallen = sorted(device for device in owners if not self._stands_well(device))
+        if fallen:
+            raise NotEnforceable(
+                f"{', '.join(fallen)} has a link key, and does not stand well: evict or release whoever that is first.",
+                capability=CAPABILITY,
+            )
+
+    def _stands_well(self, device: Identity) -> bool:
+        return self._desk.standing(device) in (Standing.APPROVED, Standing.ADOPTED)
+
+    def begin(self, order: ReturnOrder, ends: int) -> None:
+        """From now on. Only behind :meth:`prepare`; `ends` is :attr:`ends` from before it. Raises
+        :class:`~hubsec.errors.RadioError` where it was ended since, and :class:`~hubsec.errors.NotEnforceable` where
+        somebody has come to stand otherwise."""
+        if self._ends != ends:
+            raise RadioError("Nobody is taken back: meanwhile something came up that would have ended it.")
+        self._check_standing(order.expected)
         self._order, self._until = order, self._desk.now() + order.seconds
+        self._judged.clear()
+
+    def check_open_for(self, order: ReturnOrder) -> None:
+        """Raises :class:`~hubsec.errors.RadioError` where `order` has ended already."""
+        if self._order is not order:
+            raise RadioError("It was ended before it was open.")
 
     def end(self, reason: str) -> bool:
         """No more. Whether it was open; the settings follow with the next reconciling."""
+        self._ends += 1
         order, self._order = self._order, None
         if order is not None:
+            self._ending = order
             self._desk.publish(TakingBackClosed, correlation=order.correlation, reason=reason)
         return order is not None
+
+    def is_shut(self) -> None:
+        """The stick was read back as it ought to be: what it reports from here on is of what is open now."""
+        self._ending = None
 
     def clear(self) -> None:
         """The radio is closed: nothing is open any more, and nobody is waited for."""
@@ -198,7 +239,7 @@ class TakingBack:
         when the device has used that."""
         short, eui64, status, decision, parent = args
         device = identity_from(eui64)
-        order = self._order
+        order = self._order or self._ending
         if order is None or int(status) != _CLAIM or int(decision) >= _SENT_BELOW:
             return False
         if device not in order.expected:
@@ -209,15 +250,28 @@ class TakingBack:
         again = self._claims.get(short, (None, None))[0] == device
         self._claims[short] = device, args
         self._receiving.waiting[short] = device
-        if again:
+        # Each device's first is judged and recorded, however many others are made up.
+        first = device not in self._judged
+        self._judged.add(device)
+        if again and not first:
             return True
-        if self._judging.take(self._desk.now()):
+        if first or self._judging.take(self._desk.now()):
             self._desk.spawn(self._judge(order, device, int(parent)), f"judge {device}, which is taken back")
         else:
             # Nothing leaves for long that is not judged.
             self.end("Too many ask for the key, in the names of those who may.")
             self._desk.spawn(self._host.reconcile(), "too many who come back")
         return True
+
+    async def sent_nothing(self, device: Identity) -> bool:
+        """Whether the stick can't have sent `device` the key, whatever it says that it decided: it decides by the bit
+        for everybody, and then has no link key to send it under [assumed]. Only while rule 3 holds for sure."""
+        if self._order is None and self._ending is None:
+            return False
+        try:
+            return not await self._ncp.has_link_key(device)
+        except RadioError:
+            return False
 
     async def _judge(self, order: ReturnOrder, device: Identity, parent: int) -> None:
         request = JoinRequest(
@@ -252,7 +306,7 @@ class TakingBack:
             return False
         order, parent = self._order, int(claim[1][4])
         self._claimed_no_more(short)
-        if self._desk.standing(device) not in (Standing.APPROVED, Standing.ADOPTED):
+        if not self._stands_well(device):
             return True
         self._roster.learn(device, short, parent=parent)
         self._host.deliver(JOIN_HANDLER, claim[1])

@@ -15,15 +15,23 @@ from bellows.zigbee.application import ControllerApplication
 
 from hubsec.decisions import Allow
 from hubsec.errors import NotEnforceable, RadioError
-from hubsec.events import Drifted, Joined, KeySent, Rejoined, TakingBackClosed
-from hubsec.identity import CredentialKind
-from hubsec.requests import JoinKind, JoinRequest
+from hubsec.events import Denied, Drifted, Evicted, Joined, KeySent, Rejoined, TakingBackClosed
+from hubsec.identity import CredentialKind, Standing
+from hubsec.requests import JoinKind, JoinRequest, OpenKind, OpenRequest
 from hubsec.rotation.radio import ReturnOrder, ReturnRadio
 from hubsec.secret import Secret
 from hubsec_emulated.devices.device import Device
 from hubsec_emulated.ncp.handlers.keys import KeyCommands
-from hubsec_emulated.ncp.policies import JoinPolicy, Policy
+from hubsec_emulated.ncp.policies import (
+    JoinDecision,
+    JoinPolicy,
+    KnownKeys,
+    Policy,
+    Verdict,
+    decide,
+)
 from hubsec_emulated.ncp.registry import Args, Result, command
+from hubsec_emulated.stack.interface import DeviceUpdate
 from hubsec_emulated.wire.crypto import WELL_KNOWN_KEY
 from hubsec_zigbee import Bellows
 from hubsec_zigbee.limits import REJOINS_AT_ONCE
@@ -341,3 +349,120 @@ async def test_a_host_that_dies_meanwhile_shuts_it_before_the_network_is_up_agai
             assert not await scene.comes_back(scene.straggler, expected=False)
         finally:
             await again.close()
+
+
+# What comes between
+
+
+async def test_what_would_end_it_while_it_is_prepared_keeps_it_shut(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with rotated() as scene:
+        world, radio, lamp = scene.world, scene.world.radio, identity(scene.lamp)
+        guard = radio.guard
+        forbid = guard.ncp.set_policy
+
+        async def quarantine() -> None:
+            world.authority.standings[lamp] = Standing.QUARANTINED
+
+        async def close() -> None:
+            world.authority.standings.pop(lamp)
+            guard.taking_back.clear()
+
+        async def rotate() -> None:
+            await radio.take_nobody_back("The network key is to be changed.")
+
+        async def listen() -> None:
+            await radio.listen(30, by="anna")
+
+        async def evict() -> None:
+            await radio.evict(lamp)
+
+        async def meanwhile(policy: int, value: int) -> None:
+            if policy == Policy.TC_REJOINS_USING_WELL_KNOWN_KEY:
+                monkeypatch.setattr(guard.ncp, "set_policy", forbid)
+                await what()
+            await forbid(policy, value)
+
+        for what in (quarantine, close, rotate, listen, evict):
+            monkeypatch.setattr(guard.ncp, "set_policy", meanwhile)
+            if what is evict:
+                await radio.listen(0, by="anna")
+            with pytest.raises((RadioError, NotEnforceable)):
+                await scene.take_back()
+            assert not guard.taking_back.open
+            assert not scene.policy & JoinPolicy.ALLOW_UNSECURED_REJOINS
+        assert not world.authority.of(TakingBackClosed), "it never was open"
+
+
+async def test_it_ends_when_somebody_in_the_table_does_not_stand_well_any_more() -> None:
+    async with rotated() as scene:
+        lamp = identity(scene.lamp)
+        await scene.take_back()
+        scene.world.authority.standings[lamp] = Standing.UNKNOWN  # Its entry has run out, say.
+        await scene.world.until(lambda: scene.policy == 0, "somebody to look")
+        assert f"{lamp} has a link key" in scene.world.authority.of(TakingBackClosed)[-1].reason
+
+
+async def test_it_does_not_go_on_after_the_host_has_listened() -> None:
+    async with rotated() as scene:
+        world = scene.world
+        world.authority.answers[OpenRequest] = Allow("host-permit", "It may.")
+        await scene.take_back()
+        await world.radio.guard.ask_to_open(OpenKind.PERMIT, 30)
+        await scene.world.until(lambda: not scene.policy & JoinPolicy.ALLOW_UNSECURED_REJOINS, "its end")
+        world.radio.guard.joining.listen(0, "the host")
+        await world.radio.guard.reconcile()
+        await scene.closed_again("Knocks are listened for.")
+
+
+async def test_however_many_names_are_made_up_a_stragglers_key_is_recorded() -> None:
+    async with rotated() as scene:
+        taking, here = scene.world.radio.guard.taking_back, identity(scene.straggler)
+        await scene.take_back()
+        for short in range(0x4000, 0x4000 + 2 * REJOINS_AT_ONCE):
+            assert taking.claimed((short, eui64_of(identity(scene.lamp)), 3, 0, 0))
+        assert taking.claimed((0x5000, eui64_of(here), 3, 0, 0))
+        await scene.world.until(
+            lambda: (
+                (here, "return-1")
+                in {(event.device, event.correlation) for event in scene.world.authority.of(KeySent)}
+            ),
+            "the record",
+        )
+
+
+async def test_a_key_that_was_sent_just_before_the_end_is_no_refusal() -> None:
+    async with rotated() as scene:
+        world, here = scene.world, identity(scene.straggler)
+        await scene.take_back()
+        guard = world.radio.guard
+        sent = len(world.authority.of(KeySent))
+        guard.taking_back.end("The time is over.")
+        # The stick had sent it, and said so, before it was told.
+        guard.received("trustCenterJoinHandler", (0x4000, eui64_of(here), 3, 0, 0))
+        await world.until(lambda: len(world.authority.of(KeySent)) > sent, "the record")
+        await guard.reconcile()
+        guard.received("trustCenterJoinHandler", (0x4000, eui64_of(here), 3, 2, 0))
+        await world.until(lambda: world.authority.of(Denied), "the refusal of a later one")
+        assert len(world.authority.of(Denied)) == 1
+        assert len(world.authority.of(KeySent)) == sent + 1
+
+
+async def test_a_stranger_whom_the_stick_has_nothing_for_is_not_put_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def by_the_bit(update: DeviceUpdate, policy: JoinPolicy, keys: KnownKeys) -> Verdict:
+        """A stick that decides by the bit for everybody, and only then looks for a link key."""
+        verdict = decide(update, policy, keys)
+        opened = update is DeviceUpdate.UNSECURED_REJOIN and policy & JoinPolicy.ALLOW_UNSECURED_REJOINS
+        return Verdict(JoinDecision.USE_PRECONFIGURED_KEY, verdict.source) if opened else verdict
+
+    monkeypatch.setattr("hubsec_emulated.ncp.trust_center.decide", by_the_bit)
+    async with rotated() as scene:
+        world, stranger = scene.world, scene.world.house.rejoiner()
+        await scene.take_back()
+        stranger.power_on()
+        await world.until(lambda: world.authority.of(Denied), "the refusal")
+        assert not await world.comes(lambda: world.authority.of(Evicted), expected=False)
+        assert not stranger.loot
+        assert not world.authority.of(TakingBackClosed)
+        assert await scene.comes_back(scene.straggler, expected=True)

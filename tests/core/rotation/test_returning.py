@@ -6,18 +6,21 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hubsec import Hub
+from hubsec.audit.records import Act
 from hubsec.entries import Entry
 from hubsec.errors import HubsecError, NotEnforceable, RadioError, Refused, StoreError
-from hubsec.events import Rejoined, TakingBackClosed, TakingBackOpened
+from hubsec.events import KeyDelivered, Rejoined, TakingBackClosed, TakingBackOpened
 from hubsec.identity import CredentialKind, Identity, Mode, Network
 from hubsec.requests import JoinKind
 from hubsec.rotation.radio import ReturnOrder
 from hubsec.rotation.returning import TAKING_BACK, candidates
 from hubsec.rotation.shapes import Delivery, Outcome, RotationProgress, Step, Way
 from hubsec.rotation.triggers import Rotating
+from hubsec.rotations import Rotation
 from tests.core.hub.conftest import collect
 from tests.core.policy.shapes import policy
 from tests.core.rotation.conftest import FAST, KeyedRadio, list_all
@@ -320,3 +323,98 @@ async def test_by_itself_only_where_it_was_asked_for(
 def test_a_time_that_is_none() -> None:
     with pytest.raises(HubsecError, match="taken back"):
         Rotating(take_back=-1.0)
+
+
+# What comes between
+
+
+def given_up(ended_at: float, step: Step, round_: int = 1, **deliveries: Delivery) -> RotationProgress:
+    whole = rotation(ended_at, **deliveries)
+    return msgspec.structs.replace(whole, outcome=Outcome.ABANDONED, step=step, round=round_)
+
+
+@pytest.mark.parametrize(
+    ("step", "round_", "may_have_switched"),
+    [
+        (Step.STAGED, 1, False),
+        (Step.DELIVERING, 1, False),
+        (Step.SWITCHING, 1, True),
+        (Step.CONFIRMING, 2, True),
+        (Step.DELIVERING, 2, True),
+    ],
+)
+def test_who_was_left_out_of_a_rotation_that_was_given_up(
+    step: Step, round_: int, *, may_have_switched: bool
+) -> None:
+    known = entries(one=1, two=1, sleeper=1)
+    lost = given_up(100, step, round_, one=OUT)
+    found = candidates([rotation(200, one=MISSED, sleeper=MISSED), lost], known, known, lambda _: True)
+    assert found.left_out == ({ONE} if may_have_switched else set())
+    assert (ONE in found.awaited) is not may_have_switched
+    past = [lost, rotation(50, one=GOT, sleeper=MISSED)]
+    if may_have_switched:
+        with pytest.raises(Refused, match="rotate again"):
+            candidates(past, known, known, lambda _: True)
+    else:
+        assert candidates(past, known, known, lambda _: True).awaited == {SLEEPER}
+
+
+@pytest.mark.parametrize("what", ["evict", "quarantine", "rotate", "again"])
+@pytest.mark.parametrize("when", ["recorded", "prepared"])
+async def test_what_would_end_it_while_it_is_opened_keeps_it_shut(
+    hub: Hub, radio: TakingBackRadio, monkeypatch: pytest.MonkeyPatch, what: str, when: str
+) -> None:
+    told, rotations = collect(hub), list[Rotation]()
+
+    async def meanwhile() -> None:
+        monkeypatch.undo()
+        match what:
+            case "evict":
+                await hub.evict(TWO)
+            case "quarantine":
+                await hub.quarantine(TWO, "It lies.")
+            case "rotate":
+                rotations.append(await hub.rotate(way="unicast", anyway=True))
+            case _:
+                with pytest.raises(Refused, match="being opened already"):
+                    await hub.take_back()
+                await hub.take_back(0)
+
+    acted, take_back = hub._state.acted, radio.take_back
+
+    async def recorded(act: Act) -> int:
+        if act.act == "taking-back-opened":
+            await meanwhile()
+        return await acted(act)
+
+    async def prepared(order: ReturnOrder) -> None:
+        await meanwhile()
+        await take_back(order)
+
+    monkeypatch.setattr(
+        *((hub._state, "acted", recorded) if when == "recorded" else (radio, "take_back", prepared))
+    )
+    with pytest.raises(Refused, match="came up"):
+        await hub.take_back()
+    assert radio.ended, "and it is shut again"
+    assert len(radio.orders_back) == (when == "prepared")
+    assert not [event for event in told if isinstance(event, TakingBackOpened)]
+    records = [record.fields() for record in await hub.store.audit(limit=1000)]
+    assert [fields["reason"] for fields in records if fields.get("act") == "taking-back-not-opened"]
+    for one in rotations:
+        await one.ended()
+
+
+async def test_it_lasts_no_longer_than_an_entry_that_one_of_them_has(
+    hub: Hub, radio: TakingBackRadio
+) -> None:
+    await hub.allowlist.update(TWO, by="anna", expires_at=hub.now() + 30)
+    await hub.take_back()
+    assert 0 < radio.orders_back[-1].seconds <= 30
+
+
+async def test_who_is_found_to_be_there_is_awaited_no_more(hub: Hub, radio: TakingBackRadio) -> None:
+    await hub.take_back()
+    radio.tell(KeyDelivered(time=0, radio="fake", device=SLEEPER, delivery="confirmed"))
+    await comes(lambda: radio.ended)
+    assert radio.ended == ["Everybody is back."]
