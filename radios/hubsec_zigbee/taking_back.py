@@ -255,7 +255,7 @@ class TakingBack:
         self._judged.add(device)
         if again and not first:
             return True
-        if first or self._judging.take(self._desk.now()):
+        if self._judging.take(self._desk.now()) or first:
             self._desk.spawn(self._judge(order, device, int(parent)), f"judge {device}, which is taken back")
         else:
             # Nothing leaves for long that is not judged.
