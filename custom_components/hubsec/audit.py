@@ -1,9 +1,10 @@
-"""A network's audit log, read from disk beside the hub that writes it: verified, and exported."""
+"""A network's audit log, read from disk beside the hub that writes it: verified, signed, and exported."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -64,6 +65,16 @@ async def verify(network: ProtectedNetwork, known: Sequence[Checkpoint] = ()) ->
         raise
     network.found_broken("")
     return verified
+
+
+async def sign(network: ProtectedNetwork) -> Checkpoint:
+    """A signature over the log as it is now, to be kept elsewhere. Raises :class:`hubsec.HubsecError`: the key that
+    signs is made when a hub signs for the first time, after a thousand records or when it is closed."""
+    now = time.time()
+    signed: Checkpoint = await network.hass.async_add_executor_job(
+        _read, network.home, lambda store: store.checkpoint(at=now)
+    )
+    return signed
 
 
 async def answer(network: ProtectedNetwork, *, since: int, limit: int) -> Exported:

@@ -71,7 +71,17 @@ def _overdue(network: ProtectedNetwork) -> bool | None:
 
 
 def _alarm(network: ProtectedNetwork) -> bool | None:
+    if network.broken:
+        return True
     return None if network.posture is None else network.posture.alarm is not None
+
+
+def _records(network: ProtectedNetwork) -> dict[str, Any]:
+    alarm, verified = network.posture.alarm if network.posture is not None else None, network.verified_at
+    return {
+        "problem": alarm or network.broken or None,
+        "verified": dt_util.utc_from_timestamp(verified).isoformat() if verified is not None else None,
+    }
 
 
 _SENSORS: Final = (
@@ -96,9 +106,7 @@ _SENSORS: Final = (
         device_class=BinarySensorDeviceClass.PROBLEM,
         entity_category=EntityCategory.DIAGNOSTIC,
         is_on=_alarm,
-        attributes=lambda network: {
-            "problem": network.posture.alarm if network.posture is not None else None
-        },
+        attributes=_records,
     ),
     _Description(
         key="exposed",

@@ -17,7 +17,7 @@ from hubsec.errors import AuditError
 from hubsec.identity import identity_on
 from hubsec.rotation.shapes import Outlook, RotationPlan, Way
 
-from .audit import MOST_ANSWERED, answer, verify, write
+from .audit import MOST_ANSWERED, answer, sign, verify, write
 from .const import DOMAIN
 from .keys import why_not
 from .network import ProtectedNetwork
@@ -151,6 +151,11 @@ async def _verify(call: ServiceCall, network: ProtectedNetwork, _by: str) -> dic
     return {"whole": True, **msgspec.to_builtins(verified)}
 
 
+async def _checkpoint(_call: ServiceCall, network: ProtectedNetwork, _by: str) -> dict[str, Any]:
+    signed = await sign(network)
+    return {"record": signed.seq, "checkpoint": signed.encode().decode()}
+
+
 # What they share
 
 
@@ -188,6 +193,7 @@ KEY_ACTIONS: Final = {
         },
         SupportsResponse.ONLY,
     ),
+    "checkpoint_audit": (_checkpoint, {}, SupportsResponse.ONLY),
     "verify_audit": (
         _verify,
         {vol.Optional(ATTR_CHECKPOINT): vol.All(cv.string, vol.Length(max=_LONGEST_CHECKPOINT))},

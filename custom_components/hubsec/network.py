@@ -148,10 +148,10 @@ class ProtectedNetwork:
     """One entry's network. `standing` and `problem` say how the guard stands, and why if it doesn't.
 
     `hub` is there while the guard is attached, `posture` and `seen` (the devices that the stack knows, the coordinator
-    left out) since it was last looked at, `recent` for good. `stale` says why the stack can't start where
-    that is a matter of network keys, `broken` what is wrong with the audit log. `waiting` is the change of the network
-    key that waits for the guard, as it was last written down; None while there is a hub. Listeners are called after
-    each change and each event.
+    left out) since it was last looked at, `recent` for good. `stale` says why the stack can't start where that is a
+    matter of network keys, `broken` what was wrong with the audit log at `verified_at`. `waiting` is the change of the
+    network key that waits for the guard, as it was last written down; None while there is a hub. Listeners are called
+    after each change and each event.
     """
 
     def __init__(self, hass: HomeAssistant, entry: HubsecConfigEntry) -> None:
@@ -162,6 +162,7 @@ class ProtectedNetwork:
         self.problem = ""
         self.stale: Stale | None = None
         self.broken = ""
+        self.verified_at: float | None = None
         self.waiting: RotationProgress | None = None
         self.hub: Hub | None = None
         self.posture: Posture | None = None
@@ -270,8 +271,8 @@ class ProtectedNetwork:
 
     @callback
     def found_broken(self, problem: str) -> None:
-        """What is wrong with the audit log; nothing when it is whole."""
-        self.broken = problem
+        """What is wrong with the audit log, which was read just now; nothing when it is whole."""
+        self.broken, self.verified_at = problem, time.time()
         self._tell()
 
     # Its life

@@ -14,7 +14,7 @@ from frontend import ABORT, CREATED, FORM, MENU, Frontend
 from guarded import GuardedZha, guarded
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import Context, Event
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.json import JSONEncoder
 from homeassistant.util import dt as dt_util
@@ -270,6 +270,17 @@ async def test_the_audit_log_is_exported_and_verified_until_somebody_changes_it(
     whole = await home.call("verify_audit")
     assert whole["whole"] is True
     assert whole["records"] >= 1
+    assert home.state("binary_sensor", "store_alarm") == "off"
+    assert home.attributes("binary_sensor", "store_alarm")["verified"] is not None
+
+    with pytest.raises(HomeAssistantError, match="has yet to make the key"):
+        await home.call("checkpoint_audit")
+    await home.reload()
+    await home.is_now("stands")
+    signed = await home.call("checkpoint_audit")
+    against = await home.call("verify_audit", checkpoint=signed["checkpoint"])
+    assert (against["whole"], list(against["not_compared"])) == (True, [])
+    assert against["last"] >= signed["record"] > whole["last"]
 
     answer = await home.call("export_audit", limit=2)
     assert (answer["records"], answer["last"], len(answer["lines"])) == (2, 2, 3)
@@ -297,6 +308,8 @@ async def test_the_audit_log_is_exported_and_verified_until_somebody_changes_it(
     broken = await home.call("verify_audit")
     assert (broken["whole"], broken["record"], broken["fault"]) == (False, 2, "changed")
     await shown(home, "audit_broken")
+    assert home.state("binary_sensor", "store_alarm") == "on"
+    assert "Record 2" in home.attributes("binary_sensor", "store_alarm")["problem"]
     repair = (await frontend.repairs())["audit_broken"]
     assert not repair["is_fixable"]
     assert "Record 2 was changed" in repair["text"]

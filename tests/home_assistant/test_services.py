@@ -39,6 +39,7 @@ ACTIONS = {
     "rotate_network_key": {},
     "plan_reinclusion": {},
     "export_audit": {},
+    "checkpoint_audit": {},
     "verify_audit": {},
 }
 """Each with what it needs at least."""
