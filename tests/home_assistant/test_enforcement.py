@@ -25,6 +25,8 @@ from hubsec_emulated.house import House
 
 pytestmark = pytest.mark.usefixtures("enable_custom_integrations")
 WINDOW = 60
+READING = ("get", "export", "networkState")
+"""How the stick's commands begin that change nothing."""
 
 
 class Setting:
@@ -189,8 +191,8 @@ async def test_a_backup_is_not_restored_over_a_guarded_network(setting: Setting)
         "hubsec lets no backup replace the network of Emulated stick. "
     )
     assert guard.heard(OpenRefused)[-1].kind is OpenKind.RESTORE
-    # Nothing was sent to the stick at all: a restore begins by wiping it.
-    assert commands == []
+    # A restore begins by wiping the stick. What hubsec itself may be reading there meanwhile changes nothing.
+    assert not [one for one in commands if not one.startswith(READING)]
     assert house.coordinator.keys.all() == keys
     assert setting.zha.app is app
     await guard.works(setting.lamp)
