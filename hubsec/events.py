@@ -406,7 +406,7 @@ class HubEvent(Event, frozen=True, kw_only=True):
 
 
 class StoreAlarm(HubEvent, frozen=True, kw_only=True, tag="store-alarm"):
-    """Nothing can be recorded: joining is closed; adopted devices go on."""
+    """Nothing can be recorded, or the audit log is damaged: joining is closed; adopted devices go on."""
 
     reason: str
 
