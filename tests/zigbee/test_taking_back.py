@@ -204,6 +204,7 @@ async def test_an_entry_that_can_not_be_read_back_as_erased_opens_nothing(
         assert not scene.world.authority.of(TakingBackClosed)
         async with unguarded(scene):
             assert await scene.comes_back(scene.other, expected=True)
+            assert await scene.comes_back(scene.straggler, expected=True)
 
 
 async def test_hashed_link_keys_never_open_it() -> None:
