@@ -62,6 +62,8 @@ def forms(value: bytes) -> tuple[Form, ...]:
         found += [
             Form(f"raw{name}", each, squeezed=False),
             Form(f"repr{name}", repr(each)[2:-1].encode(), squeezed=False),
+            # It puts a backslash before each apostrophe, and that of bytes does not.
+            Form(f"repr of a bytearray{name}", repr(bytearray(each))[12:-2].encode(), squeezed=False),
             Form(f"latin-1{name}", each.decode("latin1").encode(), squeezed=False),
             Form(f"list of ints{name}", ", ".join(numbers).encode(), squeezed=False),
             Form(f"list of ints without spaces{name}", ",".join(numbers).encode(), squeezed=False),
