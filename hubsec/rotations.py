@@ -9,6 +9,8 @@ The rules
    more.
 5. A need stands, in the store, until a rotation has dealt with it.
 6. What can't be read, or is not what it should be, stops it and is said. The network goes on as it is.
+7. The key of a network is sealed when it is first seen: a backup from before its first rotation is then told from the
+   network as it is.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ from hubsec.rotation.journal import (
     KeyRing,
     LiveKey,
     Target,
+    pack,
     rounds_of,
     secret_name,
     unpack,
@@ -368,7 +371,9 @@ class Rotations:
             elif journal is not None:
                 self._troubles[name] = _NOT_ENDED
             ring = await self._read(authority.network_id, SecretKind.NETWORK_KEY, KeyRing)
-            if journal is None and ring is not None:
+            if journal is None and ring is None:
+                await self._note_first(authority, radio)
+            elif journal is None and ring is not None and name not in self._troubles:
                 with answering(name):
                     state = await radio.key_state()
                 await self._compare(authority, ring, state)
@@ -420,6 +425,17 @@ class Rotations:
                     await self._compare(authority, ring, state)
         except HubsecError as error:
             _LOGGER.warning("%s: which key it has could not be found out: %s", name, error)
+
+    async def _note_first(self, authority: HubAuthority, radio: KeyRadio) -> None:
+        """Seal the key of a network that hubsec sees for the first time (rule 7)."""
+        state, name = self._state, secret_name(_network_id(authority))
+        try:
+            with answering(authority.radio.name):
+                live = await radio.key_state()
+            ring = KeyRing().holding(live.key, live.sequence, at=state.now())
+            await state.recorded(state.vault.put(SecretKind.NETWORK_KEY, name, pack(ring)))
+        except HubsecError as error:
+            _LOGGER.warning("%s: its network key was not sealed: %s", authority.radio.name, error)
 
     def _disagree(self, authority: HubAuthority, reason: str, repair: str) -> None:
         trouble = f"{reason} {repair}"
@@ -595,6 +611,9 @@ class Rotations:
             case Quarantined(device=str(device), enforced=True):
                 if runner is not None:
                     runner.put_out(device)
+            case KeysDisagree(repaired=False) if authority.network_id is None:
+                # While it opened.
+                self._troubles[event.radio] = f"{event.reason} {event.repair}"
             case KeysDisagree(repaired=False) if runner is None and authority.network_id is not None:
                 self._spawn(self._compare_again(authority))
             case KeySent(exposed=True) if runner is not None:

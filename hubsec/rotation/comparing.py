@@ -18,7 +18,11 @@ _STAGED_KEY: Final = (
     "The radio uses the key of a rotation that was given up: something else has ordered the switch to it."
 )
 _FOREIGN_KEY: Final = (
-    "The radio uses a key that hubsec has never seen on this network: something else has changed it."
+    "The radio uses a key that hubsec has never seen on this network: something else has changed it, or a backup of "
+    "hubsec's folder from before the last rotation was put back."
+)
+_PUT_BACK: Final = (
+    "If a backup was put back, the network is well, and hubsec's records are old: put a newer one back if there is one. "
 )
 _LOOK_WHO: Final = (
     "Look who did: another program that drives this stick, or another stick in its place. A rotation brings the "
@@ -41,7 +45,7 @@ def compare(ring: KeyRing, state: KeyState) -> Disagreement | None:
         return None
     known = ring.find(state.key)
     if known is None:
-        return Disagreement(_FOREIGN_KEY, _LOOK_WHO)
+        return Disagreement(_FOREIGN_KEY, _PUT_BACK + _LOOK_WHO)
     if known.since is None:
         return Disagreement(_STAGED_KEY, _LOOK_WHO)
     return Disagreement(_OLD_KEY, _RESTORE, retired=True)

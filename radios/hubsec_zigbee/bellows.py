@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from hubsec.errors import HubsecError, RadioError
-from hubsec.events import GuardAttached, GuardDetached
+from hubsec.events import GuardAttached, GuardDetached, KeysDisagree
 from hubsec.identity import Identity, Mode, Network, Standing
 from hubsec.radio import AdmissionOrder, Authority, Capabilities, Eviction, RadioPosture, SeenDevice
 from hubsec.rotation.radio import KeyRoute, KeyState, ReturnOrder
@@ -25,6 +25,7 @@ from hubsec_zigbee.limits import LAST_COMMANDS, Limits
 from hubsec_zigbee.link_keys import LinkKeys
 from hubsec_zigbee.own import guarded_application
 from hubsec_zigbee.quiet import Quiet
+from hubsec_zigbee.repairing import REMEMBERED, REMINDED, TO_REMIND, remembers_old_key
 from hubsec_zigbee.restoring import Restoring
 
 if TYPE_CHECKING:
@@ -183,6 +184,22 @@ class Bellows:
         self._guard.desk.publish(
             GuardAttached, way=_OWN if self._attachment is None else _ATTACHED, gaps=gaps
         )
+        if self._attachment is not None:
+            await self._remind()
+
+    async def _remind(self) -> None:
+        """A host whose backups have a key that the network has left makes a new one, if it may be told to."""
+        vault, remembers, repaired = self._guard.desk.authority.vault, False, False
+        try:
+            remembers = vault is not None and await remembers_old_key(self._app, vault)
+            if remembers and self._guard.enforcing:
+                await self.follow_key()
+                repaired = True
+        except HubsecError as error:
+            LOGGER.warning("%s: zigpy's backups: %s", self._name, error)
+        if remembers:
+            repair = REMINDED if repaired else TO_REMIND
+            self._guard.desk.publish(KeysDisagree, reason=REMEMBERED, repair=repair, repaired=repaired)
 
     async def _start(self) -> None:
         check_pinned()

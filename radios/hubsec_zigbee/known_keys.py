@@ -49,6 +49,11 @@ class KnownKeys:
         """Whether the order to switch may have gone out, and only the stick knows."""
         return self.journal is not None and self.journal.step is Step.SWITCHING
 
+    def has(self, key: Secret) -> bool:
+        """Whether the records know `key` at all."""
+        in_journal = self.journal is not None and any(one.key == key for one in self.journal.chain)
+        return in_journal or self.ring.find(key) is not None
+
     def retired(self, key: Secret) -> bool:
         """Whether the network has certainly left `key`."""
         if self.journal is not None:
@@ -75,9 +80,14 @@ def network_id_of(network_info: Any) -> str:
     return str(network_info.extended_pan_id).replace(":", "").lower()
 
 
+def key_of(backup: zigpy.backups.NetworkBackup) -> Secret:
+    """The network key in a backup."""
+    return Secret(bytes(backup.network_info.network_key.key))
+
+
 def has_key(backup: zigpy.backups.NetworkBackup, key: LiveKey) -> bool:
     """Whether it is a backup with that network key."""
-    return Secret(bytes(backup.network_info.network_key.key)) == key.key
+    return key_of(backup) == key.key
 
 
 def renewed(backup: zigpy.backups.NetworkBackup, key: LiveKey) -> zigpy.backups.NetworkBackup:

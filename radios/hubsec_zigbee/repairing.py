@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import zigpy.backups
@@ -18,9 +18,9 @@ import zigpy.backups
 from hubsec.secret import Secret
 from hubsec.store.sealed import SecretKind
 from hubsec.vault import Vault
-from hubsec_zigbee.backups import decoded, encoded, sealed_name
+from hubsec_zigbee.backups import dead, decoded, encoded, sealed_name
 from hubsec_zigbee.host_database import backups_in, replace_backups
-from hubsec_zigbee.known_keys import KnownKeys, has_key, known_keys, network_id_of, renewed
+from hubsec_zigbee.known_keys import KnownKeys, has_key, key_of, known_keys, network_id_of, renewed
 
 LEFT_BEHIND: Final = "zigpy's newest backup has a network key that the network has left."
 DEAD: Final = "zigpy keeps backups with a network key that the network has left."
@@ -31,6 +31,12 @@ SEALED: Final = (
     "zigpy's backups were sealed in hubsec's vault, so that zigpy starts with either key. A stick that comes up blank "
     "now has no network to be given back: do not form one on it, put back the stick that it ran on."
 )
+REMEMBERED: Final = (
+    "zigpy remembers a network key that the network has left: an old database was put back. It would give that key to "
+    "a stick that comes up blank."
+)
+REMINDED: Final = "It has made a new backup, and forgotten the old ones."
+TO_REMIND: Final = "Have it make a backup of the network now."
 
 
 class Repair(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +71,17 @@ async def repair_database(database: Path, vault: Vault) -> tuple[Repair, ...]:
     return repairs
 
 
+async def remembers_old_key(app: Any, vault: Vault) -> bool:
+    """Whether `app`, a zigpy that runs, has backups with a key that its network has left, and the stick has the newest.
+    Raises :class:`~hubsec.errors.StoreError`."""
+    fresh = app.backups.from_network_state()
+    known = await known_keys(vault, network_id_of(fresh.network_info))
+    newest = known.newest
+    if newest is None or known.journal is not None or not has_key(fresh, newest):
+        return False
+    return any(dead(one, fresh) and known.retired(key_of(one)) for one in app.backups.backups)
+
+
 class _Examined(NamedTuple):
     """One network's backups as they are, and as they are to be; `found` is None where that is the same."""
 
@@ -92,6 +109,8 @@ def _repaired(
     key = known.newest
     if key is None or all(has_key(one, key) for one in mine):
         return mine, "", ""
+    if not known.has(key_of(mine[-1])):
+        return mine, "", ""  # The records are the older ones, and know of nothing better.
     if known.undecided:
         return [], UNDECIDED, SEALED
     with_key = [one for one in mine if has_key(one, key)]

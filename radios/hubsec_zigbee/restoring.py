@@ -5,7 +5,9 @@ compares the first two.
    them one day. If the stick's own key is retired (:mod:`.known_keys`), an old backup was restored to it: whoever was
    left out of a rotation since holds that key. The radio does not start, and says how to go on; told to
    (`bring_back`), it writes the newest backup with the newest key to the stick. Who looked for its parent meanwhile may
-   have given the network up: everybody is listed until it answers.
+   have given the network up: everybody is listed until it answers. If the records know another key of that network and
+   not the stick's, they are old themselves, or somebody else changed the key: that is said, and the radio starts, since
+   the devices use what the stick has.
 2. The stick is blank. zigpy is about to restore its newest backup. If that has another key than the newest, it gets
    that one first, which is said: the old key never comes back. Where the records can't be read, the radio does not
    start.
@@ -19,10 +21,9 @@ from zigpy.exceptions import NetworkNotFormed
 
 from hubsec.errors import RadioError, StoreError
 from hubsec.events import KeysDisagree
-from hubsec.secret import Secret
 from hubsec_zigbee.backups import SealedBackups, dead
 from hubsec_zigbee.desk import LOGGER, Desk
-from hubsec_zigbee.known_keys import KnownKeys, has_key, known_keys, network_id_of, renewed
+from hubsec_zigbee.known_keys import KnownKeys, has_key, key_of, known_keys, network_id_of, renewed
 
 OLD_BACKUP: Final = (
     "The stick is blank, and zigpy's newest backup has a network key from before the last rotation."
@@ -41,6 +42,14 @@ BRING_BACK: Final = (
 BROUGHT_BACK: Final = (
     "The newest backup was written to the stick, with the newest key. Every device counts as a straggler until it "
     "answers: who has given the network up meanwhile is to be re-joined with its install code."
+)
+OLD_RECORDS: Final = (
+    "The stick has a network key that hubsec has no record of: a backup of hubsec's folder from before the last "
+    "rotation was put back, or something else has changed the key."
+)
+GOES_ON: Final = (
+    "The network goes on with the stick's key. Put a newer backup of hubsec's folder back if there is one; else rotate "
+    "the network key, so that hubsec has a record of it."
 )
 NO_BACKUP: Final = "There is no backup of this network to restore: put back the stick that it ran on."
 
@@ -80,16 +89,20 @@ class Restoring:
     async def _formed(self, app: Any) -> None:
         manager = app.backups
         fresh = manager.from_network_state()
+        outdated = any(dead(one, fresh) for one in manager.backups)
+        key = key_of(fresh)
         try:
             known = await self._known(fresh.network_info)
         except StoreError as error:
             # The hub says so, and goes on with no rotation; the lights stay on.
             LOGGER.warning("%s: %s", self._desk.name, error)
-            known = KnownKeys()
-        if known.retired(Secret(bytes(fresh.network_info.network_key.key))):
-            await self._retired(manager, fresh, known)
-            return
-        if any(dead(one, fresh) for one in manager.backups):
+        else:
+            if known.retired(key):
+                await self._retired(manager, fresh, known)
+                return
+            if (outdated or known.newest is not None) and not known.has(key):
+                self._say(OLD_RECORDS, GOES_ON, repaired=False)
+        if outdated:
             await self._backups.forget_dead(fresh)
             manager.backups[:] = [one for one in manager.backups if not dead(one, fresh)]
 

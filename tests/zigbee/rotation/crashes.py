@@ -1,192 +1,163 @@
 """A house whose host dies again and again while its network key is changed.
 
-Everything runs in one loop whose time jumps. The host is cut off in-process: at one moment nothing of it goes on, its
-files are copied byte by byte as they lie there, and the line to the stick breaks; the stick and the devices live on.
-The next host starts on the copy. `test_killed.py` does the same to a process, with a signal, a few times.
+The house is in the test's process, its host in one of its own (:mod:`.host`) that is killed with SIGKILL; the stick and
+the devices live on. Time is simulated for both (:mod:`.lockstep`). What is checked afterwards, and what befalls the
+stick, is done by a host in the test's own process, on the files that the dead one has left.
 """
 
 from __future__ import annotations
 
 import asyncio
-import shutil
+import copy
+import signal
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
-
-import aiosqlite
-import pytest
-from bellows.exception import EzspError
-from bellows.zigbee.application import ControllerApplication
+from typing import Any, Final, NamedTuple
 
 from hubsec import Hub
 from hubsec.events import KeysDisagree
+from hubsec.identity import Identity
 from hubsec.rotation.journal import Journal, KeyRing, secret_name, unpack
-from hubsec.rotation.shapes import Delivery, Outcome, RotationProgress, Way
-from hubsec.rotation.triggers import Rotating
+from hubsec.rotation.shapes import Delivery, Outcome, RotationProgress, Step, Way
 from hubsec.store import AsyncStore
 from hubsec.store.sealed import SecretKind
 from hubsec.vault import Vault
 from hubsec_emulated import House
 from hubsec_emulated.devices.device import Device
 from hubsec_emulated.ncp.ash import ResetCode
-from hubsec_emulated.simulated_loop import SimulatedTimeLoop
+from hubsec_emulated.ncp.tokens import Tokens
 from hubsec_emulated.wire.addresses import COORDINATOR
 from hubsec_zigbee import Bellows
-from hubsec_zigbee.repairing import repair_database
+from hubsec_zigbee.repairing import examine_database, repair_database
 from tests.zigbee.guarded import identity
+from tests.zigbee.rotation.host import EPOCH, Host, simulated
+from tests.zigbee.rotation.lockstep import HostProcess, HouseLoop
+from tests.zigbee.rotation.zygote import Zygote
 
-EPOCH: Final = 1_800_000_000.0
-PATIENCE: Final = 300.0
-"""Simulated seconds that a phase of a rotation waits: many polls of a sleeper."""
 LONGEST: Final = 3600.0
 """Simulated seconds in which a rotation has to end that nobody disturbs any more."""
 
 
-class Killer:
-    """Lets so many steps of a host pass, and stops it at the next: nothing of it goes on from there."""
+class Moment(NamedTuple):
+    """When a host is killed: when it has been at so many entries of the journal, sent so many commands to the stick
+    since the last of them, and has then been at work for so many real seconds."""
 
-    def __init__(self) -> None:
-        self.left: int | None = None
-        self.stopped = asyncio.Event()
-
-    async def step(self) -> None:
-        """One step: before and after each command to the stick, and each use of the store."""
-        if self.left is None:
-            return
-        if self.left <= 0:
-            self.stopped.set()
-            await asyncio.Future()
-        self.left -= 1
-
-    def around(
-        self, work: Callable[..., Coroutine[Any, Any, Any]]
-    ) -> Callable[..., Coroutine[Any, Any, Any]]:
-        async def stepped(*args: Any, **more: Any) -> Any:
-            await self.step()
-            result = await work(*args, **more)
-            await self.step()
-            return result
-
-        return stepped
+    entries: int
+    commands: int
+    seconds: float
 
 
 class World:
     """A house with a host on its stick, which is hubsec's own radio, or attached to one that somebody else runs."""
 
-    def __init__(self, house: House, folder: Path, *, attached: bool) -> None:
+    def __init__(self, house: House, folder: Path, zygote: Zygote, *, attached: bool) -> None:
         self.house = house
         self.attached = attached
-        self.killer = Killer()
+        self.folder = folder / "host"
+        self.folder.mkdir()
         self.said: list[KeysDisagree] = []
         self.members: list[Device] = []
         self.thief: Device | None = None
-        self._folder = folder
-        self._life = 0
-        self._frozen = False
-        self._app: Any = None
-        self.home.mkdir(parents=True)
-        self.hub: Hub | None = None
-        self.radio: Bellows | None = None
+        self.killed: Counter[str] = Counter()
+        self._zygote = zygote
+        self._host: Host | None = None
 
-    # The host's life
+    # A host in a process of its own
 
-    @property
-    def home(self) -> Path:
-        return self._folder / f"life {self._life}" / "hub"
-
-    @property
-    def database(self) -> Path:
-        return self.home.parent / "zigbee.db"
-
-    def _config(self) -> dict[str, Any]:
-        return {
-            "network": {"channel": 15},
-            "backup_enabled": False,
-            "validate_network_settings": True,
-            "ota": {"enabled": False},
-            "topology_scan_enabled": False,
-            "use_thread": False,
+    async def runs(
+        self, way: Way | None = None, *, last: str | None = None, moment: Moment | None = None
+    ) -> bool:
+        """A host goes on with the rotation that it finds, or with `way` begins one that leaves the thief out where it
+        can; it is killed when its journal says `last`, or at that `moment`. Whether it was killed."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, HouseLoop)
+        order = {
+            "url": self.house.url,
+            "folder": str(self.folder),
+            "clock": str(loop.clock),
+            "attached": self.attached,
+            "way": way,
+            "leave_out": self._leave_out(way),
+            "last": last,
         }
+        pid, end = self._zygote.fork(order)
+        host = loop.host = HostProcess(pid, end, last=last)
+        ncp, since = self.house.server.ncp, 0
+
+        def counted(_name: str, _args: object) -> None:
+            nonlocal since
+            since += len(host.lines) >= moment.entries
+            if since == moment.commands:
+                host.kill_in(moment.seconds)
+
+        before = ncp.on_command
+        if moment is not None:
+            ncp.on_command = counted
+        try:
+            async with asyncio.timeout(LONGEST):
+                await host.done
+        finally:
+            ncp.on_command = before
+            loop.host = None
+            host.close()
+            status = self._zygote.wait(pid)
+        assert status in {0, -signal.SIGKILL}, f"{status} after {host.lines}: {self._zygote.errors}"
+        killed = status != 0
+        if killed:
+            self.killed[host.lines[-1] if host.lines else ""] += 1
+        else:
+            assert host.lines[-1] == "ended"
+        await asyncio.sleep(0.01)  # The stick sees that its line was cut.
+        return killed
+
+    async def reach(self, step: Step, number: int, way: Way | None = None) -> None:
+        """A host goes on until its journal says that, and is dead then."""
+        assert await self.runs(way, last=f"{step} {number}")
+        journal = await self.journal()
+        assert journal is not None
+        assert (journal.step, journal.round) == (step, number)
+
+    async def look_at_what_is_left(self) -> None:
+        """A dead host's records can be read, and say of the key on the stick that it is live, or may be."""
+        journal = await self.journal()
+        if journal is not None:
+            switching = journal.step is Step.SWITCHING
+            may_be_live = journal.chain[journal.settled : journal.settled + 1 + switching]
+            assert self.keys() in {one.key.reveal() for one in may_be_live}
+
+    # A host in the test's process
+
+    @property
+    def hub(self) -> Hub:
+        assert self._host is not None
+        return self._host.hub
+
+    @property
+    def radio(self) -> Bellows:
+        assert self._host is not None
+        return self._host.radio
 
     async def open(self, *, bring_back: bool = False) -> Hub:
         """A host starts. Raises what a hub raises."""
-        if self.attached:
-            async with AsyncStore(self.home) as store:
-                await repair_database(self.database, Vault(store, lambda: EPOCH))
-            config = {
-                **self._config(),
-                "device": {"path": self.house.url},
-                "database_path": str(self.database),
-            }
-            self._app = await ControllerApplication.new(config, auto_form=True)
-            self.radio = Bellows.attach(self._app)
-        else:
-            self.radio = Bellows(
-                self.house.url, database=self.database, config=self._config(), bring_back=bring_back
-            )
-        loop = asyncio.get_running_loop()
-        hub = Hub(
-            self.radio,
-            policy="home",
-            home=self.home,
-            clock=lambda: EPOCH + loop.time(),
-            rotating=Rotating(patience=PATIENCE),
-        )
-        hub.on(KeysDisagree, self.said.append)
-        ncp = self.radio.guard.ncp
-        ncp._command = self.killer.around(ncp._command)
-        before = hub._open_radio
-
-        async def opened(state: Any, *rest: Any) -> None:
-            # From here on it has a store.
-            if getattr(state.store.run, "__name__", "") != "stepped":
-                state.store.run = self.killer.around(state.store.run)
-            await before(state, *rest)
-
-        hub._open_radio = opened  # type: ignore[method-assign]
-        self.hub = hub
-        await hub.__aenter__()
-        return hub
+        host = self._host = Host(self.house.url, self.folder, attached=self.attached, bring_back=bring_back)
+        await host.open()
+        host.hub.on(KeysDisagree, self.said.append)
+        await host.hub.__aenter__()
+        return host.hub
 
     async def close(self) -> None:
         """The host ends as it should."""
-        self.killer.left = None
-        hub, self.hub = self.hub, None
-        if hub is not None:
-            await hub.__aexit__(None, None, None)
-        if self._app is not None:
-            app, self._app = self._app, None
-            await app.shutdown()
+        host, self._host = self._host, None
+        if host is not None:
+            await host.hub.__aexit__(None, None, None)
+            await host.close()
 
-    def freeze(self) -> None:
-        """The host's process is gone now. What it has on disk at this moment is all that is left, and the line to the
-        stick is cut. What still runs of it in this process reaches neither."""
-        if self._frozen:
-            return
-        self._frozen = True
-        shutil.copytree(self.home.parent, self._folder / f"life {self._life + 1}")
-        server = self.house.server
-        if server._host is not None:
-            server._host.drop()
-        server.lose_host()
-        self.killer.left = None
-
-    async def die(self) -> None:
-        """The same, and nothing of it runs any more."""
-        self.freeze()
-        await asyncio.sleep(0.01)  # It hears that its line was cut.
-        await self._bury()
-        shutil.rmtree(self.home.parent)
-        self._life += 1
-        self._frozen = False
-
-    async def _bury(self) -> None:
-        """Take a dead host's remains out of this process. Its files are nobody's any more, and its line is cut."""
+    async def bury(self) -> None:
+        """Take a host's remains out of this process, whatever state it is in."""
         with suppress(Exception):
             await self.close()
-        self.hub, self._app = None, None
-        self.killer = Killer()
 
     async def lose_radio(self, *, unplugged: bool) -> None:
         """The stick resets itself, or is unplugged and plugged in again; whoever runs the host starts it anew."""
@@ -195,33 +166,61 @@ class World:
         else:
             self.house.server.reset(ResetCode.WATCHDOG)
         await self.house.sleep(5)
-        await self._bury()
+        await self.bury()
+
+    async def examined(self) -> list[str]:
+        """What hubsec finds wrong with the other host's database, which nobody has open."""
+        async with AsyncStore(self.folder / "hub", read_only=True) as store:
+            found = await examine_database(self.folder / "zigbee.db", Vault(store, lambda: EPOCH))
+        return [one.reason for one in found]
+
+    async def repair(self) -> None:
+        """And puts it right."""
+        async with AsyncStore(self.folder / "hub") as store:
+            await repair_database(self.folder / "zigbee.db", Vault(store, lambda: EPOCH))
+
+    def blank_stick(self) -> None:
+        """The stick, which nobody is on now, has lost its flash memory."""
+        self.house.server.ncp.power_off()
+        self.house.tokens.forget_network(keep_counters=False)
+
+    def put_back_stick(self, old: Tokens) -> None:
+        """Somebody restores an old backup of the stick to it: flash is as it was then."""
+        self.house.server.ncp.power_off()
+        tokens, before = self.house.tokens, copy.deepcopy(old)
+        tokens.network, tokens.keys = before.network, before.keys
+        tokens.nwk_counter, tokens.aps_counter = before.nwk_counter, before.aps_counter
 
     # The network
 
-    async def settle_in(self) -> None:
-        """A lamp, a plug behind it, a sensor that sleeps, and somebody who is to be left out: all by install code."""
+    async def settle_in(self, *, few: bool) -> None:
+        """A lamp, a plug, a sensor that sleeps, and somebody who is to be left out, all by install code; or a lamp and
+        a sensor."""
         hub, house = await self.open(), self.house
         if self.attached:
             await hub.adopt("bellows", devices=())
         lamp = house.lamp()
-        for device in (lamp, house.plug(), house.sensor(), house.lamp()):
+        for device in (lamp, house.sensor()) if few else (lamp, house.plug(), house.sensor(), house.lamp()):
             async with hub.admit(device.sticker, name=device.name) as admission:
                 device.power_on()
                 await admission.joined()
             await house.settled(600)
             self.members.append(device)
-        self.thief = self.members.pop()
-        assert self.radio is not None
         seen = self.radio.devices
-        await house.wait_until(lambda: all(one.manufacturer for one in seen()) and len(seen()) == 4, 600)
+        count = len(self.members)
+        await house.wait_until(lambda: all(one.manufacturer for one in seen()) and len(seen()) == count, 600)
+        if not few:
+            self.thief = self.members.pop()
+        assert self._host is not None
+        await self._host.back_up()
+        await self.close()
 
     async def rotate(self, way: Way) -> None:
-        """Begin a rotation that leaves the thief out, where it can."""
-        assert self.hub is not None
-        assert self.thief is not None
-        out = (identity(self.thief),) if way is Way.UNICAST else ()
-        await self.hub.rotate(way=way, leave_out=out, by="somebody", anyway=True)
+        """Begin a rotation that leaves the thief out, where it can, on the host in this process."""
+        await self.hub.rotate(way=way, leave_out=self._leave_out(way), by="somebody", anyway=True)
+
+    def _leave_out(self, way: Way | None) -> list[Identity]:
+        return [identity(self.thief)] if self.thief is not None and way is Way.UNICAST else []
 
     def keys(self) -> bytes:
         """The key on the stick."""
@@ -231,7 +230,6 @@ class World:
 
     async def ended(self) -> RotationProgress:
         """How the rotation that is under way, or has just ended, ended."""
-        assert self.hub is not None
         rotation = self.hub.rotation()
         if rotation is not None:
             async with asyncio.timeout(LONGEST):
@@ -240,7 +238,6 @@ class World:
 
     async def check_if_begun(self, before: bytes, begun: float) -> None:
         """The same; or the host died before there was anything of a rotation, and all is as it was."""
-        assert self.hub is not None
         history = await self.hub.rotations()
         if not history or history[0].started_at < EPOCH + begun:
             assert self.keys() == before
@@ -252,8 +249,6 @@ class World:
         """What has to hold when a rotation is over: the network works, the key of the records is the key on the air,
         every device is reachable or listed, and who was left out has nothing."""
         progress = await self.ended()
-        assert self.hub is not None
-        assert self.radio is not None
         vault = Vault(self.hub.store, self.hub.now)
         sealed = await vault.get(SecretKind.NETWORK_KEY, self._name)
         assert sealed is not None
@@ -280,7 +275,6 @@ class World:
         A sleeper that moved to another parent while the stick was down is still in the stick's child table, and is not
         looked for elsewhere until its time there is over (End Device Timeout, hours): that time is over at once here.
         """
-        assert self.radio is not None
         for _ in range(4):
             if await self.radio.answers(identity(device)):
                 return True
@@ -302,53 +296,25 @@ class World:
 
     async def journal(self) -> Journal | None:
         """The journal as it lies on disk, where no hub is open."""
-        async with AsyncStore(self.home) as store:
+        async with AsyncStore(self.folder / "hub") as store:
             sealed = await Vault(store, lambda: EPOCH).get(SecretKind.JOURNAL, self._name)
         return None if sealed is None else unpack(sealed, Journal)
 
 
 @asynccontextmanager
-async def a_world(folder: Path, *, seed: int, attached: bool) -> AsyncGenerator[World]:
-    """A network with devices, and a host on it."""
+async def a_world(
+    folder: Path, zygote: Zygote, *, seed: int, attached: bool, few: bool = False
+) -> AsyncGenerator[World]:
+    """A network with devices, and no host on it."""
     async with House(seed=seed, scale=1.0, record=False) as house:
-        world = World(house, folder, attached=attached)
+        world = World(house, folder, zygote, attached=attached)
         try:
-            await world.settle_in()
+            await world.settle_in(few=few)
             yield world
         finally:
-            await world._bury()
+            await world.bury()
 
 
-def simulated(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run `main` in a loop whose time jumps, and stands while a database of the store's or zigpy's is at work."""
-    with (
-        pytest.MonkeyPatch.context() as patched,
-        asyncio.Runner(loop_factory=SimulatedTimeLoop) as runner,
-    ):
-        patched.setattr(AsyncStore, "_ask", _holding_time(AsyncStore._ask))
-        patched.setattr(aiosqlite.Connection, "_execute", _holding_time(aiosqlite.Connection._execute))
-        patched.setattr(aiosqlite.Connection, "_connect", _holding_time(aiosqlite.Connection._connect))
-        runner.get_loop().set_exception_handler(_checked)
-        runner.run(main())
-
-
-def _holding_time(work: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
-    async def held(*args: Any, **more: Any) -> Any:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, SimulatedTimeLoop)
-        loop._outside += 1
-        try:
-            return await work(*args, **more)
-        finally:
-            loop._outside -= 1
-
-    return held
-
-
-def _checked(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Tell of what nobody fetched as always; but bellows' own futures for answers whose commands failed to go out, when
-    an answer comes after all from a stick that has reset itself, are nobody's to fetch."""
-    future = context.get("future")
-    lost = isinstance(future, asyncio.Future) and not isinstance(future, asyncio.Task)
-    if not (lost and isinstance(context.get("exception"), EzspError)):
-        loop.default_exception_handler(context)
+def shown(folder: Path, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run `main` in a house's loop."""
+    simulated(main, lambda: HouseLoop(folder / "clock"))

@@ -4,33 +4,31 @@ the key of the records is the key on the air, every device is reachable or liste
 from __future__ import annotations
 
 import asyncio
-import copy
 import random
-from collections import Counter
-from collections.abc import Coroutine
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from hubsec.errors import HubsecError, RadioError
+from hubsec.errors import RotationStopped
 from hubsec.events import RotationStepped
-from hubsec.rotation.shapes import Delivery, Outcome, Step, Way
-from hubsec_emulated.devices.sensor import ContactSensor
-from hubsec_emulated.ncp.tokens import Tokens
-from hubsec_zigbee.restoring import BROUGHT_BACK, OLD_BACKUP
-from tests.zigbee.rotation.crashes import LONGEST, World, a_world, simulated
+from hubsec.rotation.shapes import Outcome, Step, Way
+from hubsec_zigbee.repairing import LEFT_BEHIND
+from hubsec_zigbee.restoring import OLD_BACKUP
+from tests.zigbee.rotation.crashes import LONGEST, Moment, World, a_world, shown
+from tests.zigbee.rotation.zygote import Zygote
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 SHARDS, MOMENTS = 8, 25
 """Two hundred seeded moments in all."""
-STEPS = 60
-"""Steps of a host until it is cut off, at the most; a whole rotation takes about 150."""
-STARTS = 0.15
-"""The share of hosts that are cut off in their start already, or before the rotation has begun."""
 WAYS = (Way.UNICAST, Way.UNICAST, Way.BROADCAST)
+ENTRIES = (0, 1, 2, 2)
+"""How many entries of the journal a host sees before it is killed, the one that it finds among them: none in its
+start."""
+START, BACKUP, STEP = 145, 390, 12
+"""Commands: of a host's start, of each of zigpy's backups, and, generously, of any other step."""
+WORK = 0.015
+"""Real seconds after a command within which it is: what a host does next of itself, with a commit or two."""
 JOURNAL = (
     (Step.STAGED, 1),
     (Step.DELIVERING, 1),
@@ -41,42 +39,59 @@ JOURNAL = (
     (Step.SWITCHED, 2),
     (Step.CONFIRMING, 2),
 )
-"""Every entry of a unicast rotation's journal that a host can be cut off at."""
+"""Every entry of a unicast rotation's journal that a host can be killed at."""
 each_mode = pytest.mark.parametrize("attached", [False, True], ids=["own", "attached"])
 
 
-async def cut_off(world: World, work: Coroutine[Any, Any, Any]) -> bool:
-    """Do `work`. Whether the host was cut off before it was done."""
-    doing = asyncio.create_task(work)
-    stopped = asyncio.create_task(world.killer.stopped.wait())
-    try:
-        await asyncio.wait({doing, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if world.killer.stopped.is_set():
-            world.freeze()
-            return True
-        await doing
-        return False
-    finally:
-        for task in (doing, stopped):
-            task.cancel()
-        await asyncio.gather(doing, stopped, return_exceptions=True)
+@each_mode
+def test_killed_at_every_step_of_the_journal(tmp_path: Path, zygote: Zygote, attached: bool) -> None:
+    async def main() -> None:
+        async with a_world(tmp_path, zygote, seed=3, attached=attached) as world:
+            before = world.keys()
+            for step, number in JOURNAL:
+                await world.reach(step, number, Way.UNICAST)
+            assert not await world.runs()
+            await world.open()
+            progress = await world.check(before)
+            assert progress.outcome is Outcome.ROTATED
+            assert not progress.stragglers
+            assert not world.said
+
+    shown(tmp_path, main)
 
 
-def stop_at(world: World, step: Step, number: int) -> None:
-    """Cut the host off as soon as that is in the journal."""
-    assert world.hub is not None
-    killer = world.killer
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_killed_at_two_hundred_moments(tmp_path: Path, zygote: Zygote, shard: int) -> None:
+    chance = random.Random(f"crash {shard}")
 
-    def look(event: RotationStepped) -> None:
-        if (event.step, event.round) == (step, number):
-            killer.left = 0
+    def moment() -> Moment:
+        entries = chance.choice(ENTRIES)
+        commands = START if not entries else chance.choice((STEP, STEP, STEP, STEP, BACKUP))
+        return Moment(entries, chance.randint(1, commands), chance.uniform(0, WORK))
 
-    world.hub.on(RotationStepped, look)
+    async def main() -> None:
+        async with a_world(tmp_path, zygote, seed=shard, attached=shard % 2 == 1) as world:
+            while world.killed.total() < MOMENTS:
+                before, begun = world.keys(), asyncio.get_running_loop().time()
+                way: Way | None = chance.choice(WAYS)
+                while await world.runs(way, moment=moment() if world.killed.total() < MOMENTS else None):
+                    await world.look_at_what_is_left()
+                    way = None
+                    await world.house.sleep(chance.choice((0, 0, 3, 40)))
+                await world.open()
+                await world.check_if_begun(before, begun)
+                await world.close()
+            assert not world.said
+        # Most of them in a rotation, and not all in one place.
+        assert world.killed.total() == MOMENTS
+        assert sum(hits for place, hits in world.killed.items() if place) > MOMENTS / 2
+        assert len(world.killed) > 3
+
+    shown(tmp_path, main)
 
 
 async def come_to(world: World, step: Step, number: int) -> None:
-    """Wait until the rotation is there; nobody is cut off."""
-    assert world.hub is not None
+    """Wait until the rotation is there; nobody is killed."""
     there = asyncio.Event()
 
     def look(event: RotationStepped) -> None:
@@ -89,103 +104,13 @@ async def come_to(world: World, step: Step, number: int) -> None:
     forget()
 
 
-async def reach(world: World, step: Step, number: int) -> None:
-    """Let the rotation go on until it is there; the host is dead then."""
-    rotation = world.hub.rotation() if world.hub is not None else None
-    assert rotation is not None
-    if (rotation.progress.step, rotation.progress.round) == (step, number):
-        world.killer.left = 0
-    else:
-        stop_at(world, step, number)
-    assert await cut_off(world, rotation.ended())
-    await world.die()
-    journal = await world.journal()
-    assert journal is not None
-    assert (journal.step, journal.round) == (step, number)
-
-
-def blanked(tokens: Tokens) -> None:
-    tokens.forget_network(keep_counters=False)
-
-
-def put_back(world: World, old: Tokens) -> None:
-    """Somebody restores an old backup of the stick to it: flash is as it was then."""
-    world.house.server.ncp.power_off()
-    tokens = world.house.tokens
-    before = copy.deepcopy(old)
-    tokens.network, tokens.keys = before.network, before.keys
-    tokens.nwk_counter, tokens.aps_counter = before.nwk_counter, before.aps_counter
-
-
-@each_mode
-def test_at_every_step_of_the_journal(tmp_path: Path, attached: bool) -> None:
-    async def main() -> None:
-        async with a_world(tmp_path, seed=3, attached=attached) as world:
-            before = world.keys()
-            await world.rotate(Way.UNICAST)
-            for step, number in JOURNAL:
-                await reach(world, step, number)
-                await world.open()
-            progress = await world.check(before)
-            assert progress.outcome is Outcome.ROTATED
-            assert not progress.stragglers
-            assert not world.said
-
-    simulated(main)
-
-
-@pytest.mark.parametrize("shard", range(SHARDS))
-def test_at_two_hundred_moments(tmp_path: Path, shard: int) -> None:
-    async def main() -> None:
-        chance = random.Random(f"crash {shard}")
-        hits: Counter[str] = Counter()
-        async with a_world(tmp_path, seed=shard, attached=shard % 4 == 3) as world:
-            while hits.total() < MOMENTS:
-                before, begun = world.keys(), asyncio.get_running_loop().time()
-                world.killer.left = chance.randrange(STEPS) if chance.random() < STARTS else None
-                died = await cut_off(world, world.rotate(chance.choice(WAYS)))
-                while died or (hits.total() < MOMENTS and await goes_on(world, chance.randrange(STEPS))):
-                    hits[where(world)] += 1
-                    await world.die()
-                    await world.house.sleep(chance.choice((0, 0, 3, 40)))
-                    in_start = hits.total() < MOMENTS and chance.random() < STARTS
-                    world.killer.left = chance.randrange(STEPS) if in_start else None
-                    died = await cut_off(world, world.open())
-                world.killer.left = None
-                await world.check_if_begun(before, begun)
-            assert not world.said
-        # Most of them in a rotation, and not all in one place.
-        assert hits.total() == MOMENTS
-        assert sum(hits[place] for place in hits if place) > MOMENTS / 2
-        assert len(hits) > 3
-
-    simulated(main)
-
-
-def where(world: World) -> str:
-    """The step of the rotation that is under way, nothing where none is."""
-    with suppress(HubsecError):
-        rotation = world.hub.rotation() if world.hub is not None else None
-        if rotation is not None:
-            return f"{rotation.progress.step} {rotation.progress.round}"
-    return ""
-
-
-async def goes_on(world: World, steps: int) -> bool:
-    """Let the rotation go on for so many steps. Whether the host was cut off then."""
-    rotation = world.hub.rotation() if world.hub is not None else None
-    if rotation is None:
-        return False
-    world.killer.left = steps
-    return await cut_off(world, rotation.ended())
-
-
 @each_mode
 @pytest.mark.parametrize("unplugged", [False, True], ids=["reset", "unplugged"])
-def test_the_stick_is_lost(tmp_path: Path, attached: bool, unplugged: bool) -> None:
+def test_the_stick_is_lost(tmp_path: Path, zygote: Zygote, attached: bool, unplugged: bool) -> None:
     async def main() -> None:
-        async with a_world(tmp_path, seed=5, attached=attached) as world:
+        async with a_world(tmp_path, zygote, seed=5, attached=attached) as world:
             before = world.keys()
+            await world.open()
             await world.rotate(Way.UNICAST)
             for step, number in ((Step.SWITCHING, 1), (Step.DELIVERING, 2), (Step.CONFIRMING, 2)):
                 await come_to(world, step, number)
@@ -193,61 +118,55 @@ def test_the_stick_is_lost(tmp_path: Path, attached: bool, unplugged: bool) -> N
                 await world.open()
             assert (await world.check(before)).outcome is Outcome.ROTATED
 
-    simulated(main)
+    shown(tmp_path, main)
 
 
-@pytest.mark.parametrize(
-    ("step", "number"),
-    [
-        (Step.DELIVERING, 1),
-        (Step.SWITCHING, 1),
-        (Step.SWITCHED, 1),
-        (Step.DELIVERING, 2),
-        (Step.CONFIRMING, 2),
-    ],
+WIPED = (
+    (Step.DELIVERING, 1),
+    (Step.SWITCHING, 1),
+    (Step.DELIVERING, 2),
+    (Step.CONFIRMING, 2),
+    (Step.SWITCHED, 1),
 )
-def test_the_sticks_storage_is_wiped(tmp_path: Path, step: Step, number: int) -> None:
+"""The last one may cost a sleeper, which is then listed: it looks for its parent while that has an old key."""
+
+
+def test_the_sticks_storage_is_wiped(tmp_path: Path, zygote: Zygote) -> None:
     async def main() -> None:
-        async with a_world(tmp_path, seed=7, attached=False) as world:
-            before = world.keys()
-            await world.rotate(Way.UNICAST)
-            await reach(world, step, number)
-            world.house.server.ncp.power_off()
-            blanked(world.house.tokens)
-            await world.open()
-            progress = await world.check(before)
-            assert progress.outcome is Outcome.ROTATED
+        async with a_world(tmp_path, zygote, seed=7, attached=False) as world:
+            for step, number in WIPED:
+                before = world.keys()
+                await world.reach(step, number, Way.UNICAST)
+                world.blank_stick()
+                await world.open()
+                assert (await world.check(before)).outcome is Outcome.ROTATED
+                await world.close()
             assert all(one.reason == OLD_BACKUP for one in world.said)
 
-    simulated(main)
+    shown(tmp_path, main)
 
 
-@pytest.mark.parametrize("step", [Step.DELIVERING, Step.CONFIRMING, Step.ENDED])
-def test_an_old_backup_of_the_stick_is_restored(tmp_path: Path, step: Step) -> None:
+def test_the_sticks_storage_is_wiped_while_hubsec_is_not_there(tmp_path: Path, zygote: Zygote) -> None:
+    """zigpy restores the newest backup that it has. Where that is an old one, its database says so beforehand to
+    whoever asks; to whoever does not, the rotation says it."""
+
     async def main() -> None:
-        async with a_world(tmp_path, seed=9, attached=False) as world:
-            before, old = world.keys(), copy.deepcopy(world.house.tokens)
-            await world.rotate(Way.UNICAST)
-            if step is Step.ENDED:
-                await world.check(before)
-                await world.die()
-            else:
-                await reach(world, step, 2)
-            # A sleeper that looks for its parent while that has an old key may give the network up for good.
-            sleepers = [member for member in world.members if isinstance(member, ContactSensor)]
-            for sleeper in sleepers:
-                sleeper.power_off()
-            put_back(world, old)
-            with pytest.raises(RadioError, match="bring_back"):
+        async with a_world(tmp_path, zygote, seed=7, attached=True) as world:
+            for step, number in WIPED:
+                before = world.keys()
+                await world.reach(step, number, Way.UNICAST)
+                world.blank_stick()
+                foretold = await world.examined()
+                world.said.clear()
                 await world.open()
-            world.said.clear()
-            await world._bury()
-            await world.open(bring_back=True)
-            for sleeper in sleepers:
-                sleeper.power_on()
-            progress = await world.check(before)
-            assert progress.outcome is Outcome.ROTATED
-            assert [one.repair for one in world.said] == [BROUGHT_BACK]
-            assert list(progress.deliveries.values()).count(Delivery.LEFT_OUT) == 1
+                if foretold == [LEFT_BEHIND]:
+                    with pytest.raises(RotationStopped, match="newest backup"):
+                        await world.ended()
+                    assert len(world.said) == 1
+                    await world.close()
+                    await world.repair()
+                    await world.open(bring_back=True)
+                assert (await world.check(before)).outcome is Outcome.ROTATED
+                await world.close()
 
-    simulated(main)
+    shown(tmp_path, main)
