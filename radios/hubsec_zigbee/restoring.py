@@ -79,9 +79,10 @@ class Restoring:
         newest = manager.most_recent_backup()
         if newest is None:
             return
-        key = (await self._known(newest.network_info)).newest
-        if key is None or has_key(newest, key):
-            return
+        known = await self._known(newest.network_info)
+        key = known.newest
+        if key is None or has_key(newest, key) or not known.has(key_of(newest)):
+            return  # A backup with a key that the records do not know is newer than they are.
         await self._desk.authority.doubt(network_id_of(newest.network_info))
         manager.backups[-1] = renewed(newest, key)
         self._say(OLD_BACKUP, OLD_BACKUP_RENEWED, repaired=True)

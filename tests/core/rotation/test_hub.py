@@ -31,6 +31,7 @@ from hubsec.rotation.shapes import Delivery, Outcome, Outlook, Step, Way
 from hubsec.rotation.triggers import Need, Rotating, Trigger
 from hubsec.secret import Secret
 from hubsec.store.sealed import SecretKind
+from hubsec.vault import Vault
 from tests.core.hub.conftest import FakeRadio, collect, let_in
 from tests.core.rotation.conftest import FAST, ROTATING, KeyedRadio, list_all
 from tests.core.rotation.network import Lamp, name_of
@@ -249,6 +250,34 @@ async def test_a_stick_with_another_key_is_told_at_the_next_start(
         keys = (await hub.posture()).networks[0].keys
         assert keys is not None
         assert says in keys.trouble
+
+
+async def test_a_key_is_sealed_when_it_is_first_seen(keyed: KeyedRadio, tmp_path: Path) -> None:
+    """So a backup from before the first rotation is told from the network as it is."""
+    async with Hub(keyed, home=tmp_path / "hub", rotating=ROTATING) as hub:
+        live = (await ring_of(hub, keyed)).live
+        assert live is not None
+        assert (live.key, live.rotation) == (Secret(keyed.key), "")
+    keyed.key = bytes(16)
+    hub = Hub(keyed, home=tmp_path / "hub", rotating=ROTATING)
+    told = collect(hub)
+    async with hub:
+        (disagree,) = [event for event in told if isinstance(event, KeysDisagree)]
+        assert "backup of hubsec's folder" in disagree.reason
+        assert (await ring_of(hub, keyed)).live == live
+
+
+async def test_a_key_that_can_not_be_sealed_puts_out_no_lights(
+    keyed: KeyedRadio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr(Vault, "put", full)
+    async with Hub(keyed, home=tmp_path / "hub", rotating=ROTATING) as hub:
+        keys = (await hub.posture()).networks[0].keys
+        assert keys is not None
+        assert not keys.trouble
 
 
 async def test_what_has_stopped_can_be_abandoned(keyed: KeyedRadio, tmp_path: Path) -> None:

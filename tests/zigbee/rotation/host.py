@@ -6,6 +6,7 @@ In one of its own it says where it stands, a line for each step, and ends by its
 from __future__ import annotations
 
 import asyncio
+import functools
 import signal
 import socket
 import tempfile
@@ -21,6 +22,7 @@ from zigpy.exceptions import NetworkSettingsInconsistent
 
 from hubsec import Hub
 from hubsec.events import RotationStarted, RotationStepped
+from hubsec.policy import Policy, load_policy
 from hubsec.rotation.shapes import Step, Way
 from hubsec.rotation.triggers import Rotating
 from hubsec.store import AsyncStore
@@ -69,7 +71,7 @@ class Host:
         loop = asyncio.get_running_loop()
         self.hub = Hub(
             self.radio,
-            policy="home",
+            policy=_home(),
             home=self._home,
             clock=lambda: EPOCH + loop.time(),
             rotating=Rotating(patience=PATIENCE),
@@ -132,6 +134,12 @@ class Host:
         if self._app is not None:
             app, self._app = self._app, None
             await app.shutdown()
+
+
+@functools.cache
+def _home() -> Policy:
+    """Read once for all hosts."""
+    return load_policy("home")
 
 
 def run(end: socket.socket, order: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from zigpy.exceptions import NetworkSettingsInconsistent
 from hubsec import Hub
 from hubsec.errors import HubsecError, RadioError, StoreError
 from hubsec.events import KeysDisagree
+from hubsec.identity import Mode
 from hubsec.rotation.journal import Journal, KeyRing, KnownKey, LiveKey, pack, secret_name
 from hubsec.rotation.shapes import Step, Way
 from hubsec.secret import Secret
@@ -27,8 +28,17 @@ from hubsec_zigbee import Bellows
 from hubsec_zigbee.backups import sealed_name
 from hubsec_zigbee.host_database import backups_in
 from hubsec_zigbee.known_keys import COUNTER_LEAP
-from hubsec_zigbee.repairing import DEAD, LEFT_BEHIND, UNDECIDED, examine_database, repair_database
-from hubsec_zigbee.restoring import BROUGHT_BACK, NO_BACKUP, OLD_BACKUP, OLD_STICK
+from hubsec_zigbee.repairing import (
+    DEAD,
+    LEFT_BEHIND,
+    REMEMBERED,
+    REMINDED,
+    TO_REMIND,
+    UNDECIDED,
+    examine_database,
+    repair_database,
+)
+from hubsec_zigbee.restoring import BROUGHT_BACK, NO_BACKUP, OLD_BACKUP, OLD_RECORDS, OLD_STICK
 from tests.zigbee.guarded import FAST, used_stick
 from tests.zigbee.rotation.test_backups import a_host_with_backups, found_in, settings
 
@@ -209,6 +219,16 @@ async def test_told_to_it_brings_the_newest_key_back(tmp_path: Path) -> None:
         assert not said
 
 
+async def test_records_that_do_not_know_the_sticks_key_are_the_old_ones(tmp_path: Path) -> None:
+    home, tokens = await known_home(tmp_path)
+    async with started(rotated(tokens)[0], home) as (_, radio, said):
+        assert (await radio.key_state()).key == NEW
+        assert [(one.reason, one.repaired) for one in said] == [(OLD_RECORDS, False)]
+    # By now there is a backup with that key, and a blank stick gets it.
+    async with started(blank(tokens), home) as (_, radio, _):
+        assert (await radio.key_state()).key == NEW
+
+
 @pytest.mark.slow
 async def test_without_a_backup_it_says_so(tmp_path: Path) -> None:
     home, tokens = tmp_path / "hub", await used_stick()
@@ -253,6 +273,26 @@ async def test_records_that_can_not_be_read_put_out_no_lights(
         assert len(said) == 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", [Mode.ENFORCE, Mode.OBSERVE])
+async def test_a_host_that_runs_with_an_old_database_makes_a_new_backup(tmp_path: Path, mode: Mode) -> None:
+    database, tokens = await a_host_with_backups(tmp_path)
+    after, ring = rotated(tokens)
+    await keep(tmp_path / "hub", tokens, ring)
+    async with House(seed=1, scale=20.0, tokens=after) as house:
+        app = await ControllerApplication.new(settings(house.url, database), auto_form=False)
+        hub = Hub(Bellows.attach(app, limits=FAST), policy="home", home=tmp_path / "hub", mode=mode)
+        said: list[KeysDisagree] = []
+        hub.on(KeysDisagree, said.append)
+        async with hub:
+            told = REMINDED if mode is Mode.ENFORCE else TO_REMIND
+            assert [(one.reason, one.repair) for one in said] == [(REMEMBERED, told)]
+        keys = {Secret(bytes(one.network_info.network_key.key)) for one in app.backups.backups}
+        assert keys == ({NEW} if mode is Mode.ENFORCE else {Secret(keys_of(tokens).network_key)})
+        await house.sleep(50)
+        await app.shutdown()
+
+
 # zigpy's database, repaired while its host is not there
 
 
@@ -265,7 +305,8 @@ async def repaired(folder: Path, *, with_new: bool, kept: str) -> tuple[list[str
             await app.backups.create_backup(load_devices=False)
             await house.sleep(50)
             await app.shutdown()
-    known = {"ring": ring, "journal": journal(tokens, Step.SWITCHING)}
+    older = KeyRing().holding(Secret(keys_of(tokens).network_key), 0, at=1.0)
+    known = {"ring": ring, "older": older, "journal": journal(tokens, Step.SWITCHING)}
     home = folder / "hub"
     if kept:
         await keep(home, tokens, known[kept])
@@ -311,6 +352,13 @@ async def test_cut_off_while_it_switched_the_backups_are_sealed(tmp_path: Path) 
     async with AsyncStore(tmp_path / "hub") as store:
         (name,) = await Vault(store, lambda: 0.0).names(SecretKind.BACKUP)
     assert name == sealed_name(network_id(await used_stick()))
+
+
+@pytest.mark.slow
+async def test_a_database_that_is_newer_than_the_records_is_left_alone(tmp_path: Path) -> None:
+    reasons, sequences, _ = await repaired(tmp_path, with_new=True, kept="older")
+    assert not reasons
+    assert sequences == [0, 1]
 
 
 async def test_a_database_of_which_nothing_is_known_is_left_alone(tmp_path: Path) -> None:

@@ -199,24 +199,25 @@ def test_of_everything_and_the_stick_is_blank(tmp_path: Path, zygote: Zygote, at
     shown(tmp_path, main)
 
 
-@pytest.mark.parametrize("step", [Step.DELIVERING, Step.CONFIRMING])
-def test_of_the_stick_while_a_rotation_is_under_way(tmp_path: Path, zygote: Zygote, step: Step) -> None:
+def test_of_the_stick_while_a_rotation_is_under_way(tmp_path: Path, zygote: Zygote) -> None:
     async def main() -> None:
         async with a_world(tmp_path, zygote, seed=9, attached=False) as world:
-            past = Past(world, tmp_path)
-            await world.reach(step, 2, Way.UNICAST)
-            for member in world.members:
-                if isinstance(member, ContactSensor):
-                    member.power_off()
-            world.put_back_stick(past.stick)
-            with pytest.raises(RadioError, match="bring_back"):
-                await world.open()
-            world.said.clear()
-            await world.bury()
-            await world.open(bring_back=True)
-            await works(world, past)
-            progress = (await world.hub.rotations())[0]
-            assert [one.repair for one in world.said] == [BROUGHT_BACK]
-            assert list(progress.deliveries.values()).count(Delivery.LEFT_OUT) == 1
+            for step in (Step.DELIVERING, Step.CONFIRMING):
+                past = Past(world, tmp_path / step)
+                await world.reach(step, 2, Way.UNICAST)
+                for member in world.members:
+                    if isinstance(member, ContactSensor):
+                        member.power_off()
+                world.put_back_stick(past.stick)
+                with pytest.raises(RadioError, match="bring_back"):
+                    await world.open()
+                world.said.clear()
+                await world.bury()
+                await world.open(bring_back=True)
+                await works(world, past)
+                progress = (await world.hub.rotations())[0]
+                assert [one.repair for one in world.said] == [BROUGHT_BACK]
+                assert list(progress.deliveries.values()).count(Delivery.LEFT_OUT) == 1
+                await world.close()
 
     shown(tmp_path, main)

@@ -1,4 +1,4 @@
-"""What the tests with hosts in processes of their own share."""
+"""What tests with hosts in processes of their own share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.zigbee.rotation.zygote import Zygote
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def zygote(tmp_path_factory: pytest.TempPathFactory) -> Generator[Zygote]:
     """Forks hosts, in milliseconds each."""
     with Zygote(tmp_path_factory.mktemp("hosts") / "errors") as started:
