@@ -411,6 +411,12 @@ class Rotations:
             await authority.doubt(authority.network_id)
         self._disagree(authority, found.reason, found.repair)
 
+    def _on_disagreement(self, authority: HubAuthority, event: KeysDisagree) -> None:
+        if authority.network_id is not None:
+            self._spawn(self._compare_again(authority))
+        else:  # While it opened: it is said once.
+            self._troubles[event.radio] = f"{event.reason} {event.repair}"
+
     async def _compare_again(self, authority: HubAuthority) -> None:
         """Whether the radio still has the key that it ought to have. Raises nothing."""
         name, radio = authority.radio.name, authority.radio
@@ -611,11 +617,8 @@ class Rotations:
             case Quarantined(device=str(device), enforced=True):
                 if runner is not None:
                     runner.put_out(device)
-            case KeysDisagree(repaired=False) if authority.network_id is None:
-                # While it opened.
-                self._troubles[event.radio] = f"{event.reason} {event.repair}"
-            case KeysDisagree(repaired=False) if runner is None and authority.network_id is not None:
-                self._spawn(self._compare_again(authority))
+            case KeysDisagree(repaired=False) if runner is None:
+                self._on_disagreement(authority, event)
             case KeySent(exposed=True) if runner is not None:
                 runner.exposed()
             case Exposed():

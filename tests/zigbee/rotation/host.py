@@ -198,8 +198,8 @@ async def _rotate(host: Host, line: Line, order: dict[str, Any]) -> None:
 def simulated(main: Any, loop_factory: Any = SimulatedTimeLoop) -> None:
     """Run `main` in a loop whose time jumps, and stands while a database of the store's or zigpy's is at work."""
     with pytest.MonkeyPatch.context() as patched, asyncio.Runner(loop_factory=loop_factory) as runner:
-        patched.setattr(AsyncStore, "_ask", _holding_time(AsyncStore._ask))
-        patched.setattr(AsyncStore, "aclose", _holding_time(AsyncStore.aclose))
+        for name in ("_ask", "record", "append", "aclose"):
+            patched.setattr(AsyncStore, name, _holding_time(getattr(AsyncStore, name)))
         patched.setattr(aiosqlite.Connection, "_execute", _holding_time(aiosqlite.Connection._execute))
         patched.setattr(aiosqlite.Connection, "_connect", _holding_time(aiosqlite.Connection._connect))
         runner.get_loop().set_exception_handler(_checked)

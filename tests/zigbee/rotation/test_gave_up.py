@@ -11,8 +11,8 @@ from hubsec.errors import RadioError
 from hubsec.rotation.shapes import Way
 from hubsec_emulated.devices.sensor import ContactSensor
 from tests.zigbee.guarded import identity
-from tests.zigbee.rotation.crashes import World, a_world, simulated
-from tests.zigbee.rotation.test_crash_table import put_back
+from tests.zigbee.rotation.crashes import World, a_world, shown
+from tests.zigbee.rotation.zygote import Zygote
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
@@ -21,24 +21,24 @@ OLD_KEY_FOR = 600.0
 
 
 async def stragglers(world: World) -> set[str]:
-    assert world.hub is not None
     keys = (await world.hub.posture()).networks[0].keys
     assert keys is not None
     return set(keys.stragglers)
 
 
-def test_a_sleeper_that_gave_the_network_up_is_listed(tmp_path: Path) -> None:
+def test_a_sleeper_that_gave_the_network_up_is_listed(tmp_path: Path, zygote: Zygote) -> None:
     async def main() -> None:
-        async with a_world(tmp_path, seed=9, attached=False) as world:
+        async with a_world(tmp_path, zygote, seed=9, attached=False) as world:
             before, old = world.keys(), copy.deepcopy(world.house.tokens)
+            await world.open()
             await world.rotate(Way.UNICAST)
             await world.check(before)
             assert not await stragglers(world)
-            await world.die()
-            put_back(world, old)
+            await world.close()
+            world.put_back_stick(old)
             with pytest.raises(RadioError, match="bring_back"):
                 await world.open()
-            await world._bury()
+            await world.bury()
             (sleeper,) = [member for member in world.members if isinstance(member, ContactSensor)]
             sleeper.power_off()
             sleeper.power_on()
@@ -66,4 +66,4 @@ def test_a_sleeper_that_gave_the_network_up_is_listed(tmp_path: Path) -> None:
             assert await world.reaches(sleeper)
             assert not await stragglers(world)
 
-    simulated(main)
+    shown(tmp_path, main)
