@@ -43,7 +43,7 @@ from hubsec.events import (
 from hubsec.identity import Identity, Network
 from hubsec.posture import KeyPosture
 from hubsec.radio import Support, answering
-from hubsec.rotation.books import HubBooks
+from hubsec.rotation.books import HubBooks, note_first
 from hubsec.rotation.comparing import compare
 from hubsec.rotation.due import note_eviction, note_return, standing_needs, stragglers
 from hubsec.rotation.giving_up import give_up, mend_ring, remains
@@ -54,7 +54,6 @@ from hubsec.rotation.journal import (
     KeyRing,
     LiveKey,
     Target,
-    pack,
     rounds_of,
     secret_name,
     unpack,
@@ -372,7 +371,7 @@ class Rotations:
                 self._troubles[name] = _NOT_ENDED
             ring = await self._read(authority.network_id, SecretKind.NETWORK_KEY, KeyRing)
             if journal is None and ring is None:
-                await self._note_first(authority, radio)
+                await note_first(self._state, authority, radio)
             elif journal is None and ring is not None and name not in self._troubles:
                 with answering(name):
                     state = await radio.key_state()
@@ -431,17 +430,6 @@ class Rotations:
                     await self._compare(authority, ring, state)
         except HubsecError as error:
             _LOGGER.warning("%s: which key it has could not be found out: %s", name, error)
-
-    async def _note_first(self, authority: HubAuthority, radio: KeyRadio) -> None:
-        """Seal the key of a network that hubsec sees for the first time (rule 7)."""
-        state, name = self._state, secret_name(_network_id(authority))
-        try:
-            with answering(authority.radio.name):
-                live = await radio.key_state()
-            ring = KeyRing().holding(live.key, live.sequence, at=state.now())
-            await state.recorded(state.vault.put(SecretKind.NETWORK_KEY, name, pack(ring)))
-        except HubsecError as error:
-            _LOGGER.warning("%s: its network key was not sealed: %s", authority.radio.name, error)
 
     def _disagree(self, authority: HubAuthority, reason: str, repair: str) -> None:
         trouble = f"{reason} {repair}"

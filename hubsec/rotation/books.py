@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from hubsec.admissions import Admissions
 from hubsec.allowlist import Allowlist
 from hubsec.authority import HubAuthority
+from hubsec.errors import HubsecError
 from hubsec.events import (
     KeyDelivered,
     KeyRotated,
@@ -13,13 +16,16 @@ from hubsec.events import (
     RotationStepped,
 )
 from hubsec.identity import Identity, Standing
+from hubsec.radio import answering
 from hubsec.rotation.journal import Journal, KeyRing, pack, secret_name, unpack
 from hubsec.rotation.planning import is_overheard
-from hubsec.rotation.radio import KeyState
+from hubsec.rotation.radio import KeyRadio, KeyState
 from hubsec.rotation.shapes import Delivery, Outcome, RotationProgress, Step
 from hubsec.rotation.triggers import Need, Trigger
 from hubsec.state import HubState
 from hubsec.store.sealed import SecretKind
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class HubBooks:
@@ -188,6 +194,20 @@ class HubBooks:
         self, kind: type[E], **fields: object
     ) -> None:
         self._state.publish(kind(time=self.utc(), radio=self._authority.radio.name, **fields))  # type: ignore[arg-type]
+
+
+async def note_first(state: HubState, authority: HubAuthority, radio: KeyRadio) -> None:
+    """Seal the key of a network that hubsec sees for the first time. Raises nothing: the network goes on without."""
+    if authority.network_id is None:
+        return
+    try:
+        with answering(authority.radio.name):
+            live = await radio.key_state()
+        ring = KeyRing().holding(live.key, live.sequence, at=state.now())
+        name = secret_name(authority.network_id)
+        await state.recorded(state.vault.put(SecretKind.NETWORK_KEY, name, pack(ring)))
+    except HubsecError as error:
+        _LOGGER.warning("%s: its network key was not sealed: %s", authority.radio.name, error)
 
 
 def left_behind(journal: Journal, *, at: float) -> Need | None:

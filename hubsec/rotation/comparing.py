@@ -21,7 +21,10 @@ _FOREIGN_KEY: Final = (
     "The radio uses a key that hubsec has never seen on this network: something else has changed it, or a backup of "
     "hubsec's folder from before the last rotation was put back."
 )
-_PUT_BACK: Final = "If a backup was put back, the network is well, and hubsec's records are old: put a newer one back, if any. "
+_PUT_BACK: Final = (
+    "If a backup was put back, the network is well, and hubsec's records are old; "
+    "put a newer one back, if there is one. Else: "
+)
 _LOOK_WHO: Final = (
     "Look who did: another program that drives this stick, or another stick in its place. A rotation brings the "
     "network to a key of hubsec's again."
