@@ -19,7 +19,7 @@ from tests.zigbee.rotation.zygote import Zygote
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
-SHARDS, MOMENTS = 4, 50
+SHARDS, MOMENTS = 8, 25
 """Two hundred seeded moments in all."""
 WAYS = (Way.UNICAST, Way.UNICAST, Way.BROADCAST)
 ENTRIES = (0, 1, 2, 2)
