@@ -197,6 +197,8 @@ class Runner:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+            if self._over.done():
+                self._books.release()  # Also what began to hold only then.
 
     async def _look_for_newcomers(self) -> None:
         """Whoever joined and was not written down, since everything ended just then."""

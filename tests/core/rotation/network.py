@@ -298,9 +298,9 @@ class Notes:
         return self.strangers & journal.targets.keys()
 
     async def hold(self) -> None:
+        self.held = True
         if self.admitting:
             await self.admitted.wait()
-        self.held = True
 
     def release(self) -> None:
         self.held = False

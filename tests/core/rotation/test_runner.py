@@ -77,6 +77,21 @@ def test_everybody_gets_the_key(way: Way) -> None:
     assert not scene.notes.held
 
 
+def test_given_up_just_when_admissions_are_to_end_it_lets_them_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(Way.BROADCAST)
+    scene.radio.lamps[SLEEPER].awake = True
+    begin = Runner._begin
+
+    def and_give_up(self: Runner, *what: Any) -> None:
+        begin(self, *what)
+        if what[1].__name__ == "_hold":
+            self.abandon("Enough.")
+
+    monkeypatch.setattr(Runner, "_begin", and_give_up)
+    assert soon(scene.run()).outcome is Outcome.ABANDONED
+    assert not scene.notes.held
+
+
 def test_a_broadcast_waits_until_it_has_faded() -> None:
     scene = Scene(Way.BROADCAST)
     at: dict[str, float] = {}
