@@ -114,7 +114,7 @@ class RotatingKeys(ABC):
         authority = self._authority_for_keys(radio)
         returns = self._rotations.returns
         if not seconds:
-            await returns.close(authority.radio.name, f"{by} ended it.")
+            await returns.close(authority.radio.name, f"{by} ended it.", by=by)
             return ()
         return await returns.open(authority, seconds, by=by)
 

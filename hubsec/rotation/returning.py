@@ -10,7 +10,7 @@ A radio enforces it (:class:`hubsec.rotation.radio.ReturnRadio`). Here is said w
 4. The record of it is durable before anything is erased or opened; it names everybody.
 5. It ends when everybody is back, at its time, and whenever somebody is put out or quarantined, or a rotation begins;
    at the latest when an entry of somebody expected runs out. What would end it while it is being opened keeps it shut.
-6. That it was not opened after all is recorded, too.
+6. That it was not opened after all is recorded, too; and by whom and why it was closed.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ TAKING_BACK: Final = 900.0
 """Seconds of a window by default. Judgement: long enough for the few tries that a device makes at first, a minute and
 then a few apart, and for somebody to switch it off and on."""
 _RULE: Final = "taking-back"
+_US: Final = "hubsec"
 
 
 class Candidates(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,6 +131,7 @@ class Returns:
         self._state = state
         self._rotates = rotates
         self._open: dict[str, _Window] = {}
+        self._closed_by: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self, authority: HubAuthority, seconds: float, *, by: str) -> tuple[Identity, ...]:
@@ -245,7 +247,7 @@ class Returns:
                 )
             )
 
-    async def close(self, name: str, reason: str) -> None:
+    async def close(self, name: str, reason: str, *, by: str = _US) -> None:
         """Shut it on that radio, if it is open, or being opened or shut. Raises :class:`~hubsec.errors.RadioError`."""
         shutting = [task for task in self._tasks if task.get_name() == name]
         if shutting:
@@ -255,11 +257,26 @@ class Returns:
             return
         radio = found.authority.radio
         if isinstance(radio, ReturnRadio):
-            with answering(name):
-                await radio.take_nobody_back(reason)
+            self._closed_by[name] = by
+            try:
+                with answering(name):
+                    await radio.take_nobody_back(reason)
+            finally:
+                self._closed_by.pop(name, None)
 
     def on_event(self, event: Event) -> None:
-        """What any radio, or the hub, says (rule 5)."""
+        """What any radio, or the hub, says (rules 5 and 6)."""
+        if isinstance(event, TakingBackClosed):
+            by = self._closed_by.pop(event.radio, _US)
+            self._state.recorder.closing(
+                Act(
+                    act="taking-back-closed",
+                    by=by,
+                    radio=event.radio,
+                    correlation=event.correlation,
+                    reason=event.reason,
+                )
+            )
         found = self._open.get(event.radio)
         if found is None:
             return

@@ -418,3 +418,24 @@ async def test_who_is_found_to_be_there_is_awaited_no_more(hub: Hub, radio: Taki
     radio.tell(KeyDelivered(time=0, radio="fake", device=SLEEPER, delivery="confirmed"))
     await comes(lambda: radio.ended)
     assert radio.ended == ["Everybody is back."]
+
+
+async def test_by_whom_and_why_it_was_closed_is_recorded(hub: Hub, radio: TakingBackRadio) -> None:
+    await hub.take_back()
+    await hub.take_back(0, by="anna")
+    await hub.take_back()
+    radio.tell(TakingBackClosed(time=0, radio="fake", reason="The time is over."))
+    await hub.take_back()
+    await hub.evict(TWO, by="bert")
+    await comes(lambda: len(radio.ended) == 2)
+    for _ in range(1000):
+        records = [record.fields() for record in await hub.store.audit(limit=1000)]
+        closed = [(one["by"], one["reason"]) for one in records if one.get("act") == "taking-back-closed"]
+        if len(closed) == 3:
+            break
+        await asyncio.sleep(0.005)
+    assert closed == [
+        ("anna", "anna ended it."),
+        ("hubsec", "The time is over."),
+        ("hubsec", f"{TWO} may not come back any more."),
+    ]
