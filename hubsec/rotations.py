@@ -379,7 +379,8 @@ class Rotations:
         except HubsecError as error:
             self._disagree(authority, str(error), _UNREADABLE)
         self._spawn(self._keep_looking(authority))
-        if self._under_way(name) is None:
+        if self._under_way(name) is None and name not in self._troubles:
+            # Under a key that it ought not to have an answer proves nothing.
             self._look_for_the_missing(authority)
 
     def _look_for_the_missing(self, authority: HubAuthority) -> None:
@@ -406,6 +407,7 @@ class Rotations:
         found = compare(ring, state)
         if found is None:
             return
+        self._look_for_nobody(authority.radio.name)
         if found.retired and authority.network_id is not None:
             await authority.doubt(authority.network_id)
         self._disagree(authority, found.reason, found.repair)

@@ -131,3 +131,21 @@ async def test_a_rotation_that_is_under_way_asks_everybody_again(keyed: KeyedRad
         after = await journal()
         assert Delivery.CONFIRMED not in {target.delivery for target in after.targets.values()}
         assert msgspec.structs.replace(after, targets=before.targets) == before
+
+
+async def test_under_a_retired_key_an_answer_proves_nothing(keyed: KeyedRadio, tmp_path: Path) -> None:
+    home, old = tmp_path / "hub", (keyed.key, keyed.sequence)
+    async with Hub(keyed, home=home, rotating=QUICK) as hub:
+        await list_all(hub, keyed)
+        ended = await (await hub.rotate(way=Way.BROADCAST, anyway=True)).ended()
+        assert ended.stragglers == (SLEEPER,)
+    new, (keyed.key, keyed.sequence) = (keyed.key, keyed.sequence), old  # Somebody restores an old backup.
+    async with Hub(keyed, home=home, rotating=QUICK) as hub:
+        keyed.wakes(SLEEPER)
+        assert await keyed.answers(SLEEPER)
+        await asyncio.sleep(5 * FAST.again)
+        assert await stragglers(hub) == {ONE, TWO, THREE, SLEEPER}
+    keyed.key, keyed.sequence = new
+    keyed.sleeps(SLEEPER)
+    async with Hub(keyed, home=home, rotating=QUICK) as hub:
+        await become(hub, {SLEEPER})
