@@ -42,7 +42,7 @@ def plan(
     `dsks`: whose whole DSK is there. `smart_start`: who is to come back by itself. `refusal`: why it can't be done
     here."""
     devices = tuple(
-        _outlook(place, entries.get(place.device), now=now, dsks=dsks, smart_start=smart_start)
+        _outlook(place, entries, now=now, dsks=dsks, smart_start=smart_start)
         for place in sorted(places, key=lambda one: (one.name.casefold(), one.place))
     )
     if not any(one.fate is Fate.REINCLUDED for one in devices):
@@ -59,17 +59,19 @@ def plan(
 
 def _outlook(
     place: Place,
-    entry: Entry | None,
+    entries: Mapping[Identity, Entry],
     *,
     now: float,
     dsks: Collection[Identity],
     smart_start: Collection[Identity],
 ) -> DeviceOutlook:
     holder = next((one for one in (place.device, place.proved) if one is not None and one in dsks), None)
-    name = entry.label if entry is not None else place.name
+    # An adopted device may have an entry by its DSK besides, which its admission will go by.
+    known = [entries[one] for one in (place.device, holder) if one is not None and one in entries]
+    name = known[0].label if known else place.name
     manner: Manner | None = None
     seconds = 0.0
-    if entry is not None and entry.quarantined is not None:
+    if any(entry.quarantined is not None for entry in known):
         fate = Fate.LEFT_OUT
         todo = "It is quarantined and stays so, without the new keys: have it leave, by hub.evict()."
     elif place.security is SecurityClass.NONE:
@@ -77,7 +79,7 @@ def _outlook(
         todo = (
             "It talks in the clear, which no key changes. If it has S2, exclude it and admit it by its DSK."
         )
-    elif entry is not None and entry.expires_at is not None and entry.expires_at <= now:
+    elif any(entry.expires_at is not None and entry.expires_at <= now for entry in known):
         fate = Fate.LOST
         todo = "Its entry has expired: admit it by its sticker when this is over."
     elif holder is None:

@@ -20,7 +20,6 @@ from hubsec.reinclusion.shapes import Proof
 from hubsec.secret import Secret
 from hubsec_zwave.nodes import Node
 from hubsec_zwave.station import Station
-from hubsec_zwave.wire import Status
 
 KEY_NAMES: Final = (
     "S0_Legacy",
@@ -131,7 +130,7 @@ class Reincluding:
                     return self._settled(place, Proof.KEYED)
             elif not node.interviewed and not self._has_waited(place):
                 # What it can is not known yet.
-                return await self._nothing(node) if node.status == Status.DEAD else Proof.SILENT
+                return await self._nothing(node) if node.dead else Proof.SILENT
             # It has no Powerlevel, or does not supervise it.
             answer = await self._call(node.node_id, SECURITY_2, "getSupportedCommands")
         except RadioError as error:

@@ -146,3 +146,13 @@ def test_each_one_that_is_lost_is_named_and_a_refusal_is_passed_on() -> None:
     assert [text.partition(" would")[0] for text in made.why_not] == ["the e01:3", "the e01:4"]
     assert made.refusal == "Nobody owns the server."
     assert [device.device for device in made.of(Fate.REINCLUDED)] == [identity(2)]
+
+
+@pytest.mark.parametrize(("how", "fate"), [("quarantined", Fate.LEFT_OUT), ("expired", Fate.LOST)])
+def test_an_adopted_device_goes_by_its_own_entry_too(how: str, fate: Fate) -> None:
+    """By which it is to be let in again: one that would be refused is not begun with."""
+    changed = {"quarantined": "It was stolen."} if how == "quarantined" else {"expires_at": NOW}
+    found = planned(
+        [there(2, known=False)], [entry(place(2), ADOPTED), entry(identity(2), **changed)], refusal="no"
+    )
+    assert [one.fate for one in found.devices] == [fate]
