@@ -174,7 +174,9 @@ class Issues:
     def _wrong(self) -> Iterator[Issue]:
         yield from self._with_the_guard()
         yield from self._with_the_baseline()
-        if self._alarm is not None:
+        if self._alarm is not None and self._hub is not None and self._alarm == self._hub.store.fault:
+            yield Issue(Kind.LOG_DAMAGED, None, {"problem": plain(self._alarm)}, self._alarm)
+        elif self._alarm is not None:
             yield Issue(Kind.STORE_ALARM, None, {"problem": plain(self._alarm)})
         yield from self._on_the_network()
         yield from self._at_the_door()

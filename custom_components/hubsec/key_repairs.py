@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+import voluptuous as vol
 from homeassistant.config_entries import ConfigEntryState, OperationNotAllowed
 from homeassistant.data_entry_flow import FlowResult
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.selector import TextSelector
 
 from hubsec import HubsecError
 from hubsec.rotation.shapes import DeviceOutlook, Outlook, RotationPlan
@@ -18,6 +20,7 @@ from .choices import plain
 from .const import DOMAIN
 from .keys import under_way, why_not
 from .mending import Flow, Input
+from .naming import in_one_line
 from .sentences import WAYS
 from .telling import called
 
@@ -33,6 +36,8 @@ _LINES: Final = {
 _HEALS: Final = "Nothing speaks against it."
 _AGAINST: Final = "What speaks against it:\n\n{}"
 _REASON: Final = "It was overdue."
+CONF_REASON: Final = "reason"
+_WHY: Final = vol.Schema({vol.Required(CONF_REASON): TextSelector()})
 
 
 class OverdueFlow(Flow):
@@ -148,6 +153,25 @@ class InterruptedFlow(Flow):
         progress = under_way(network)
         if progress is not None and progress.trouble:
             return self._page("resume", failure=progress.trouble)
+        return self._mended()
+
+
+class DamagedFlow(Flow):
+    """The end of the audit log is damaged, and nobody is let in: go on behind it, on somebody's word."""
+
+    async def async_step_init(self, _: Input = None) -> FlowResult:
+        """Begin."""
+        return await self.async_step_accept()
+
+    async def async_step_accept(self, user_input: Input = None) -> FlowResult:
+        """What was found, and what it may mean; and go on."""
+        if user_input is None:
+            return self._page("accept", _WHY)
+        reason = in_one_line(user_input[CONF_REASON])
+        try:
+            await self._network.guarded().accept_log(by=page_user(), reason=reason)
+        except HubsecError as error:
+            return self._page("accept", _WHY, failure=str(error))
         return self._mended()
 
 

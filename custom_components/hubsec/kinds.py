@@ -33,6 +33,7 @@ class Kind(enum.StrEnum):
     REINCLUSION_HALTED = "reinclusion_halted"
     STALE_DATABASE = "stale_database"
     AUDIT_BROKEN = "audit_broken"
+    LOG_DAMAGED = "log_damaged"
     PLAINTEXT_BACKUPS = "plaintext_backups"
     ZHA_DIAGNOSTICS = "zha_diagnostics"
 
@@ -45,6 +46,7 @@ SEVERITY: Final = dict.fromkeys(
         Kind.OTHER_NETWORK,
         Kind.CANNOT_ENFORCE,
         Kind.STORE_ALARM,
+        Kind.LOG_DAMAGED,
         Kind.KEYS_DISAGREE,
         Kind.STALE_DATABASE,
         Kind.AUDIT_BROKEN,

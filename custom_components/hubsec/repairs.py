@@ -18,7 +18,7 @@ from .asking import page_context, page_user
 from .choices import plain, which_devices
 from .const import CONF_ADOPT, CONF_MODE, CONF_UNDERSTOOD
 from .issues import DEVICE, ENTRY, KIND
-from .key_repairs import InterruptedFlow, OverdueFlow, StaleFlow
+from .key_repairs import DamagedFlow, InterruptedFlow, OverdueFlow, StaleFlow
 from .kinds import Kind
 from .mending import Flow, Input
 from .network import ProtectedNetwork, Standing
@@ -233,6 +233,7 @@ _FLOWS: Mapping[Kind, type[Flow]] = {
     Kind.ROTATION_OVERDUE: OverdueFlow,
     Kind.ROTATION_INTERRUPTED: InterruptedFlow,
     Kind.STALE_DATABASE: StaleFlow,
+    Kind.LOG_DAMAGED: DamagedFlow,
 }
 
 

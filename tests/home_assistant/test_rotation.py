@@ -261,6 +261,20 @@ async def test_an_old_database_that_was_put_back_is_brought_to_the_key(zha: Zha,
     await home.works(lamp)
 
 
+def tamper(home: GuardedZha, record: int | None = None) -> None:
+    """Change that record of the audit log, or the newest one, as somebody does who can write to the disk."""
+    with sqlite3.connect(home.network.home / "hubsec.db") as changed:
+        triggers = changed.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            changed.execute(f"DROP TRIGGER {name}")
+        changed.execute(
+            "UPDATE audit SET at = at + 1 WHERE seq = ifnull(?, (SELECT max(seq) FROM audit))", (record,)
+        )
+        for _, again in triggers:
+            changed.execute(again)
+    changed.close()
+
+
 async def test_the_audit_log_is_exported_and_verified_until_somebody_changes_it(
     zha: Zha, frontend: Frontend, tmp_path: Path
 ) -> None:
@@ -297,14 +311,7 @@ async def test_the_audit_log_is_exported_and_verified_until_somebody_changes_it(
             await home.call("export_audit", path=wrong)
     assert len(path.read_bytes().splitlines()) == len(lines)
 
-    with sqlite3.connect(home.network.home / "hubsec.db") as changed:
-        triggers = changed.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for name, _ in triggers:
-            changed.execute(f"DROP TRIGGER {name}")
-        changed.execute("UPDATE audit SET at = at + 1 WHERE seq = 2")
-        for _, again in triggers:
-            changed.execute(again)
-    changed.close()
+    tamper(home, 2)
     broken = await home.call("verify_audit")
     assert (broken["whole"], broken["record"], broken["fault"]) == (False, 2, "changed")
     await shown(home, "audit_broken")
@@ -313,3 +320,25 @@ async def test_the_audit_log_is_exported_and_verified_until_somebody_changes_it(
     repair = (await frontend.repairs())["audit_broken"]
     assert not repair["is_fixable"]
     assert "Record 2 was changed" in repair["text"]
+
+
+async def test_with_a_damaged_log_nobody_is_let_in_until_somebody_has_looked(
+    zha: Zha, frontend: Frontend
+) -> None:
+    home = await guarded(zha)
+    await home.unload()
+    tamper(home)
+    await home.set_up()
+    await home.is_now("stands")
+    await shown(home, "log_damaged")
+    lamp = zha.house.lamp()
+    with pytest.raises(HomeAssistantError, match="damaged"):
+        await home.call("admit", sticker=lamp.sticker, name="Hall lamp")
+    page = await frontend.mend("log_damaged")
+    assert (page.type, page.step) == (FORM, "accept")
+    assert (await page.submit(reason="The disk was dying.")).type == CREATED
+    await until(lambda: "log_damaged" not in kinds(zha), "The repair's end")
+    await home.admitted(lamp, "Hall lamp")
+    exported = await home.call("export_audit")
+    (accepted,) = [line for line in exported["lines"] if "log-accepted" in str(line)]
+    assert "The disk was dying." in str(accepted)
