@@ -95,11 +95,17 @@ class Log:
     """
 
     def __init__(
-        self, name: str, signer: Callable[[], Signer | None], mark: Callable[[int, bytes], object]
+        self,
+        name: str,
+        signer: Callable[[], Signer | None],
+        mark: Callable[[int, bytes], object],
+        is_marked: Callable[[sqlite3.Connection], bool | None],
     ) -> None:
         self._name = name
         self._signer = signer
         self._mark = mark
+        self._is_marked = is_marked
+        self._marked = False
         self._tail: tuple[int, bytes] | None = None
         self._signed: int | None = None
         self.policy = ""
@@ -108,6 +114,11 @@ class Log:
     def forget(self) -> None:
         """A transaction was undone: what is remembered of the log's end may not be so."""
         self._tail = self._signed = None
+        self._marked = False
+
+    def forget_mark(self) -> None:
+        """The vault has none any more."""
+        self._marked = False
 
     @property
     def end(self) -> int | None:
@@ -159,8 +170,13 @@ class Log:
     # Signatures and retention
 
     def keep_up(self, connection: sqlite3.Connection) -> None:
-        """Sign, and drop the oldest, when it is time to."""
-        last, _ = self.tail(connection)
+        """Sign, and drop the oldest, when it is time to. The vault knows of the log from the first secret on."""
+        last, digest = self.tail(connection)
+        if not self._marked:
+            marked = self._is_marked(connection)
+            if marked is False:
+                self._mark(last, digest)
+            self._marked = marked is not None
         if self._signed is None:
             self._signed = newest_checkpoint(connection) or 0
         if last - self._signed >= CHECKPOINT_EVERY:

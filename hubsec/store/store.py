@@ -78,7 +78,7 @@ class Store:
             self._database = Database(self._folder / DATABASE, read_only=read_only)
             stack.callback(self._database.close)
             self._name = self._introduce()
-            self.log = audited.Log(self._name, self._signer, self._set_mark)
+            self.log = audited.Log(self._name, self._signer, self._set_mark, self._is_marked)
             self._database.ending = self.log.keep_up
             self._database.undone = self._undone
             self._new_key: Secret | None = None
@@ -278,6 +278,7 @@ class Store:
             if self._seal is None:
                 connection.execute("DELETE FROM data_key")
             self._new_key = None
+            self.log.forget_mark()
             now = time.time()
             act = Act(act=SECRETS_FORGOTTEN, by=by, details={"credentials": len(devices)})
             self._done(connection, act, now)
@@ -406,11 +407,18 @@ class Store:
         `key`, only where the vault has no word on it."""
         kept = sealed.get(connection, SecretKind.LOG_MARK, SIGNING_KEY)
         if kept is None:
-            if sealed.get(connection, SecretKind.SIGNING_KEY, SIGNING_KEY) is not None:
+            if sealed.names(connection):  # The mark came with the first of them.
                 raise AuditError("The vault's mark of the log's end was taken out.", fault="forged")
         elif key is not None:
             mark = key.open(kept, sealed.place(self._name, SecretKind.LOG_MARK, SIGNING_KEY))
             watched.held_to(connection, watched.mark_of(mark))
+
+    def _is_marked(self, connection: sqlite3.Connection) -> bool | None:
+        """Whether the vault has a mark of the log's end; None where it has none, and needs none yet: nothing is sealed,
+        or nobody can seal."""
+        if sealed.get(connection, SecretKind.LOG_MARK, SIGNING_KEY) is not None:
+            return True
+        return False if self._seal is not None and sealed.names(connection) else None
 
     def _set_mark(self, seq: int, digest: bytes) -> None:
         mark = watched.Mark(seq, digest)
@@ -432,6 +440,7 @@ class Store:
             found = audited.verify(connection, self._name, known=known, key=key, progress=progress)
             signer = self._signer(make=False)
             if signer is None:
+                self._hold_to_mark(connection, None)
                 return found
             if found.keys and found.keys[-1] != signer.key:
                 raise AuditError(

@@ -1,8 +1,9 @@
 """What an opening looks at of the audit log: its end, and what the vault knows of it.
 
-The vault has a *mark*: number and hash of the newest checkpoint, sealed anew with each. Who cuts the log off before
-that, or writes it anew, would have to change the mark too, and can't without the vault's key. Who puts an older copy of
-the whole database in place changes both, and nothing in it can tell.
+The vault has a *mark*: number and hash of the newest checkpoint, sealed anew with each. The first is made with the first
+secret, so that who takes it out would have to take out all of them. Who cuts the log off before that record, or writes
+it anew, would have to change the mark too, and can't without the vault's key. Who puts an older copy of the whole
+database in place changes both, and nothing in it can tell.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ def mark_of(kept: Secret) -> Mark:
 
 def held_to(connection: sqlite3.Connection, mark: Mark) -> None:
     """Raises :class:`~hubsec.errors.AuditError` where the log does not have the record that the vault knows."""
+    if not mark.seq:  # It was made before the first record.
+        return
     row = connection.execute("SELECT hash FROM audit WHERE seq = ?", (mark.seq,)).fetchone()
     if row is None:
         last = connection.execute("SELECT ifnull(max(seq), 0) FROM audit").fetchone()[0]

@@ -14,6 +14,7 @@ from hubsec.audit.records import Act, Draft
 from hubsec.errors import AuditError, StoreError
 from hubsec.secret import Secret
 from hubsec.store import Store, watched
+from hubsec.store.sealed import SecretKind
 from tests.core.audit.test_verify import rehash
 from tests.core.store.made import KEY, LAMP, entry
 
@@ -48,7 +49,7 @@ def change(folder: Path, *statements: str, again: int | None = None) -> None:
     for trigger in ("audit_stands", "audit_goes_from_its_beginning"):
         connection.execute(f"DROP TRIGGER IF EXISTS {trigger}")
     for statement in statements:
-        connection.execute(statement)
+        connection.executescript(statement)
     if again is not None:
         rehash(connection, again)
     connection.close()
@@ -63,6 +64,11 @@ DAMAGE = {
     "all of it": ("DELETE FROM audit", False, "there are 0, and the vault knows"),
     "one, and every hash behind it": (ANEW, True, "Record 12 is not the one that the vault knows"),
     "the mark": ("DELETE FROM sealed WHERE kind = 'log-mark'", False, "mark of the log's end was taken out"),
+    "the mark, the key that signs, and the end": (
+        "DELETE FROM audit WHERE seq > 3; DELETE FROM sealed WHERE kind IN ('log-mark', 'signing-key')",
+        False,
+        "mark of the log's end was taken out",
+    ),
     "the mark's text": (
         "UPDATE sealed SET secret = randomblob(80) WHERE kind = 'log-mark'",
         False,
@@ -204,3 +210,31 @@ def test_where_it_can_not_be_written_down_it_is_known_all_the_same(
     with Store(folder) as store:
         assert store.fault is not None
         assert store.tail()[0] == RECORDS + 1
+
+
+def test_the_first_secret_brings_the_mark(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    with Store(folder) as store:
+        store.append(*acts(store, 2))
+        assert store.sealed_names(SecretKind.LOG_MARK) == ()
+        store.put(entry(), KEY, by="Ada", at=0.0)
+        assert store.sealed_names(SecretKind.LOG_MARK)
+        store.append(*acts(store, 2))
+        store.forget_secrets()
+        assert store.sealed_names(SecretKind.LOG_MARK) == ()
+    with Store(folder) as store:
+        assert store.fault is None, "nothing is sealed, and nothing amiss"
+        store.put(entry(), KEY, by="Ada", at=0.0)
+    with Store(folder) as store:
+        assert store.fault is None
+    change(folder, "DELETE FROM audit WHERE seq > 4")
+    with Store(folder) as store:
+        assert store.fault is not None, "a log that has no checkpoint yet is held to it as well"
+
+
+def test_a_secret_before_any_record_is_no_damage(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    with Store(folder) as store:
+        store.seal(SecretKind.CREDENTIAL, LAMP, KEY, at=0.0)
+    with Store(folder) as store:
+        assert store.fault is None
