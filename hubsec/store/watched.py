@@ -1,6 +1,6 @@
 """What an opening looks at of the audit log: its end, and what the vault knows of it.
 
-The vault has a *mark*: number and hash of the newest checkpoint, sealed anew with each. The first is made with the first
+The vault has a *mark*: number and hash of the newest checkpoint, sealed anew with each. The first comes with the first
 secret, so that who takes it out would have to take out all of them. Who cuts the log off before that record, or writes
 it anew, would have to change the mark too, and can't without the vault's key. Who puts an older copy of the whole
 database in place changes both, and nothing in it can tell.

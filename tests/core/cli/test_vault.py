@@ -68,7 +68,7 @@ def test_status_needs_no_key(home: Path, *, running: bool) -> None:
     assert told.exit_code == 0, told.stderr
     found = json.loads(told.stdout)
     assert found.pop("since") > 1.7e9
-    assert found == {"way": "file", "left": None, "sealed": {"backup": 1}}
+    assert found == {"way": "file", "left": None, "sealed": {"backup": 1, "log-mark": 1}}
     shown = run(home, "status").stdout
     assert "key file" in shown
     assert "backup 1" in shown
