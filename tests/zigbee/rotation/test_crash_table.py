@@ -19,10 +19,10 @@ from tests.zigbee.rotation.zygote import Zygote
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
-SHARDS, MOMENTS = 8, 25
+SHARDS, MOMENTS = 4, 50
 """Two hundred seeded moments in all."""
 WAYS = (Way.UNICAST, Way.UNICAST, Way.BROADCAST)
-ENTRIES = (0, 1, 2, 2)
+ENTRIES = (0, 1, 1, 2)
 """How many entries of the journal a host sees before it is killed, the one that it finds among them: none in its
 start."""
 START, BACKUP, STEP = 145, 390, 12
