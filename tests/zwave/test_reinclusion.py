@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 QUICK: Final = msgspec.structs.replace(
-    SHORT, look=0.3, mirror=5.0, again=0.25, watch=0.1, restart=60.0, idle=20.0
+    SHORT, look=0.3, mirror=5.0, again=0.6, watch=0.1, restart=60.0, idle=20.0
 )
 STILL: Final = 120.0
 """Seconds without anything new, after which nothing new comes: far beyond whatever is waited for anywhere (20 s)."""
@@ -140,7 +140,7 @@ async def pressing(device: ZWaveDevice) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-_LOOK: Final = 0.03
+_LOOK: Final = 0.05
 _PRESSED_AGAIN: Final = 3.0
 """Seconds. A button counts for ten."""
 
@@ -218,7 +218,7 @@ async def test_twenty_devices_come_back_into_their_places_whatever_crashes(
     through and the next one is just being given its keys."""
     seeded = random.Random(SEED)
     server_dies, client_dies, hub_dies = seeded.randint(1, 2), seeded.randint(3, 4), seeded.randint(6, 8)
-    async with ZWaveHouse(seed=SEED, nodes=TWENTY, quick=True) as house:
+    async with ZWaveHouse(seed=SEED, nodes=TWENTY, quick=True, scale=20) as house:
         owner, places = Owner(house), {device.name: device.node_id for device in house.devices}
         old = dict(house.keys)
         async with owned(house, tmp_path, owner) as guarded, Person(guarded):
