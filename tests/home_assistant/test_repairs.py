@@ -18,10 +18,12 @@ from pytest_homeassistant_custom_component.common import (
 )
 from zha_house import Zha, ieee, until
 
+import hubsec_zigbee.bellows
 from hubsec import StoreError
 from hubsec.events import Knocked
 from hubsec_emulated.devices.onoff import Lamp, Plug
 from hubsec_emulated.wire.crypto import WELL_KNOWN_KEY, hashed_tclk
+from hubsec_zigbee.limits import Limits
 
 pytestmark = pytest.mark.usefixtures("enable_custom_integrations")
 
@@ -104,7 +106,11 @@ async def test_an_unapproved_device_is_made_to_leave(frontend: Frontend, zha: Zh
     assert "unapproved_device" not in await frontend.repairs()
 
 
-async def test_one_that_does_not_say_that_it_left_may_still_be_there(frontend: Frontend, zha: Zha) -> None:
+async def test_one_that_does_not_say_that_it_left_may_still_be_there(
+    frontend: Frontend, zha: Zha, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = Limits(evict_wait=1.0)  # Twenty seconds in this house.
+    monkeypatch.setattr(hubsec_zigbee.bellows, "Limits", lambda: limits)
     _, plug = await with_stranger(frontend, zha, "enforce")
     page = await (await frontend.mend("unapproved_device")).choose("evict")
     plug.power_off()
