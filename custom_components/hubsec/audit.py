@@ -68,9 +68,11 @@ async def verify(network: ProtectedNetwork, known: Sequence[Checkpoint] = ()) ->
 
 
 async def sign(network: ProtectedNetwork) -> Checkpoint:
-    """A signature over the log as it is now, to be kept elsewhere. Raises :class:`hubsec.HubsecError`: the key that
-    signs is made when a hub signs for the first time, after a thousand records or when it is closed."""
+    """A signature over the log as it is now, to be kept elsewhere. Raises :class:`hubsec.HubsecError`: without a hub
+    nobody makes the key that signs, if there is none yet."""
     now = time.time()
+    if network.hub is not None:
+        return await network.hub.store.checkpoint(at=now)
     signed: Checkpoint = await network.hass.async_add_executor_job(
         _read, network.home, lambda store: store.checkpoint(at=now)
     )
