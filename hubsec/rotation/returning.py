@@ -65,9 +65,12 @@ def candidates(
     entries: Mapping[Identity, Entry],
     members: Iterable[Identity],
     may: Callable[[Identity], bool],
+    *,
+    now: float,
 ) -> Candidates:
     """From the rotations of a network, newest first (rules 1 to 3). `members` have an entry on it; `may` is whether the
-    policy would give that one the key again. Raises :class:`~hubsec.errors.Refused`."""
+    policy would give that one the key again; `now` is in seconds since the epoch. Raises
+    :class:`~hubsec.errors.Refused`."""
     switched = [one for one in past if _may_have_switched(one)]
     if not switched or switched[0].way is not Way.UNICAST:
         raise Refused("Nobody is taken back but after a rotation by unicast.", rule=_RULE)
@@ -81,7 +84,7 @@ def candidates(
         device
         for ended in switched
         for device, delivery in ended.deliveries.items()
-        if delivery is Delivery.LEFT_OUT and not _let_in_since(entries.get(device), ended)
+        if delivery is Delivery.LEFT_OUT and not _let_in_since(entries.get(device), ended, now)
     }
     missed = stragglers(last, entries)
     awaited = {device for device in missed if device not in left_out and may(device)}
@@ -106,12 +109,12 @@ def _may_have_switched(one: RotationProgress) -> bool:
     return one.outcome is Outcome.ROTATED or not early
 
 
-def _let_in_since(entry: Entry | None, ended: RotationProgress) -> bool:
-    """Whether it joined after that rotation; a clock that was set back makes it one that has not, and is to be let in
-    once more."""
+def _let_in_since(entry: Entry | None, ended: RotationProgress, now: float) -> bool:
+    """Whether it joined after that rotation. Where a clock was wrong it has not, and is to be let in once more: one
+    that was set back shows a joining before that, or one that is yet to come."""
     if entry is None or entry.joined_at is None or ended.ended_at is None:
         return False
-    return entry.joined_at > ended.ended_at
+    return ended.ended_at < entry.joined_at <= now
 
 
 class _Window:
@@ -172,7 +175,7 @@ class Returns:
         state, authority, name = self._state, window.authority, window.authority.radio.name
         past = await state.store.run(lambda store: store.rotations(network_id), writes=False)
         members = (entry.device for entry in authority.entries())
-        who = candidates(past, state.allowlist, members, authority.would_give_again)
+        who = candidates(past, state.allowlist, members, authority.would_give_again, now=state.now())
         seconds = min(seconds, self._left(who.expected))
         window.awaited.update(who.awaited)
         order = ReturnOrder(

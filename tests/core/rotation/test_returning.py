@@ -71,6 +71,7 @@ def entries(**joined_at: float) -> dict[Identity, Entry]:
     }
 
 
+NOW = 1_000.0
 MISSED, OUT, GOT = Delivery.MISSED, Delivery.LEFT_OUT, Delivery.CONFIRMED
 
 
@@ -102,6 +103,14 @@ MISSED, OUT, GOT = Delivery.MISSED, Delivery.LEFT_OUT, Delivery.CONFIRMED
             {ONE},
             set(),
         ),
+        # Let in before, by a clock that was far ahead then.
+        (
+            [rotation(200, one=MISSED, sleeper=MISSED), rotation(100, one=OUT)],
+            {"one": NOW + 1, "sleeper": 1},
+            (),
+            {SLEEPER},
+            {ONE},
+        ),
         # Whom the policy would not give it.
         ([rotation(100, one=MISSED, two=MISSED)], {"one": 1, "two": 1}, (TWO,), {ONE}, set()),
     ],
@@ -114,7 +123,7 @@ def test_who_is_awaited_and_who_is_erased(
     left_out: set[Identity],
 ) -> None:
     known = entries(**listed)
-    found = candidates(past, known, known, lambda device: device not in may_not)
+    found = candidates(past, known, known, lambda device: device not in may_not, now=NOW)
     assert found.awaited == awaited
     assert found.left_out == left_out
     assert found.expected == known.keys() - left_out - set(may_not)
@@ -133,7 +142,7 @@ def test_who_is_awaited_and_who_is_erased(
 def test_where_nobody_is_nothing_opens(past: Sequence[RotationProgress], says: str) -> None:
     known = entries(one=1, two=1)
     with pytest.raises(Refused, match=says):
-        candidates(past, known, known, lambda device: device != TWO)
+        candidates(past, known, known, lambda device: device != TWO, now=NOW)
 
 
 # With a hub
@@ -348,15 +357,17 @@ def test_who_was_left_out_of_a_rotation_that_was_given_up(
 ) -> None:
     known = entries(one=1, two=1, sleeper=1)
     lost = given_up(100, step, round_, one=OUT)
-    found = candidates([rotation(200, one=MISSED, sleeper=MISSED), lost], known, known, lambda _: True)
+    found = candidates(
+        [rotation(200, one=MISSED, sleeper=MISSED), lost], known, known, lambda _: True, now=NOW
+    )
     assert found.left_out == ({ONE} if may_have_switched else set())
     assert (ONE in found.awaited) is not may_have_switched
     past = [lost, rotation(50, one=GOT, sleeper=MISSED)]
     if may_have_switched:
         with pytest.raises(Refused, match="rotate again"):
-            candidates(past, known, known, lambda _: True)
+            candidates(past, known, known, lambda _: True, now=NOW)
     else:
-        assert candidates(past, known, known, lambda _: True).awaited == {SLEEPER}
+        assert candidates(past, known, known, lambda _: True, now=NOW).awaited == {SLEEPER}
 
 
 @pytest.mark.parametrize("what", ["evict", "quarantine", "rotate", "again"])
