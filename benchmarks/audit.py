@@ -2,8 +2,9 @@
 
 Taken in turns, on the same disk and in the same run: `fdatasync` after each record's bytes, in a file that grows;
 SQLite in WAL mode with ``synchronous=FULL``, in groups from 64 coroutines, each of which waits for its own row; and
-the hub's store, which also makes the JSON, chains the hashes and signs. SQLite is given the same rows, ready-made,
-and the same two indexes, for a log in which nothing is found is not the same; what it does with a row of nothing but
+the hub's store, which also makes the JSON, chains the hashes and signs. No two records are the same, for a row that is
+written again and again never leaves the processor's cache. SQLite is given the same rows, ready-made, and the same two
+indexes, for a log in which nothing is found is not the same; what it does with a row of nothing but
 the text is shown beside it. The indexes name one column each, as the hub's do: SQLite puts the row's number behind it
 of itself. What a virtual machine's `fdatasync` takes says nothing about an SD card's: the ratios do.
 
@@ -19,7 +20,7 @@ change where a rate, on a disk that others use, does not.
 from __future__ import annotations
 
 import asyncio
-import functools
+import itertools
 import os
 import queue
 import random
@@ -29,9 +30,11 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Self
+
+import msgspec
 
 from benchmarks.harness import Row, ratio
 from hubsec.decisions import Deny
@@ -73,6 +76,8 @@ RECORD = Record(
     by="bellows",
 )
 MADE = decided(RECORD)
+DIFFERENT = 2 * PRODUCERS * RECORDS
+"""Records, each of another time, story and attempt; after so many they come again."""
 NAMES = {"bare": "SQLite alone, the text only", "same": "SQLite alone", "ours": "audit log"}
 BARE = "CREATE TABLE record (seq INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT"
 SAME = """
@@ -84,21 +89,23 @@ CREATE INDEX by_device ON record (device);
 CREATE INDEX by_correlation ON record (correlation);
 """
 
+type Values = tuple[object, ...]
 type Write = Callable[[], Awaitable[object]]
 
 
 class Alone:
     """SQLite, one writer thread, and groups by one statement each: nothing but rows, and who waits for them."""
 
-    def __init__(self, folder: Path, schema: str, insert: str, row: tuple[object, ...]) -> None:
-        self._row, self._insert = row, insert
+    def __init__(self, folder: Path, schema: str, insert: str, rows: list[Values]) -> None:
+        self._rows, self._insert = itertools.cycle(rows), insert
+        self._marks = f"({', '.join('?' * len(rows[0]))})"
         self._connection = sqlite3.connect(
-            folder / f"{len(row)}.db", isolation_level=None, check_same_thread=False
+            folder / f"{len(rows[0])}.db", isolation_level=None, check_same_thread=False
         )
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.executescript(schema)
-        self._queue: queue.SimpleQueue[asyncio.Future[None] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Values, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work)
 
     def __enter__(self) -> Self:
@@ -113,25 +120,26 @@ class Alone:
     async def write(self) -> None:
         """One row, durable when this returns."""
         future = asyncio.get_running_loop().create_future()
-        self._queue.put(future)
+        self._queue.put((next(self._rows), future))
         await future
 
     def _work(self) -> None:
-        marks = f"({', '.join('?' * len(self._row))})"
-        while (future := self._queue.get()) is not None:
-            group = [future]
+        while (first := self._queue.get()) is not None:
+            group = [first]
             while len(group) < PRODUCERS and not self._queue.empty():
                 another = self._queue.get()
                 if another is None:
                     self._queue.put(None)
                     break
                 group.append(another)
+            values: list[object] = []
+            for row, _ in group:
+                values += row
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.execute(
-                self._insert + ", ".join([marks] * len(group)), [*self._row] * len(group)
-            )
+            self._connection.execute(self._insert + ", ".join([self._marks] * len(group)), values)
             self._connection.execute("COMMIT")
-            future.get_loop().call_soon_threadsafe(_finish, group)
+            futures = [future for _, future in group]
+            futures[0].get_loop().call_soon_threadsafe(_finish, futures)
 
 
 def _finish(futures: list[asyncio.Future[None]]) -> None:
@@ -160,6 +168,20 @@ async def produce(
     return producers * records / (time.perf_counter() - started)
 
 
+def _different(number: int) -> Record:
+    request = msgspec.structs.replace(RECORD.request, attempt=number + 1)
+    return msgspec.structs.replace(
+        RECORD, at=RECORD.at + number, correlation=f"admission-{number:08x}", request=request
+    )
+
+
+def _recording(store: AsyncStore, records: Iterator[Record]) -> Write:
+    async def write() -> None:
+        await store.record(next(records))
+
+    return write
+
+
 def cpu() -> float:
     """Seconds that this process has taken so far, on all of its threads."""
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -184,19 +206,24 @@ async def measured(folder: Path) -> dict[str, list[float]]:
     def note(case: str, value: float) -> None:
         values.setdefault(case, []).append(value)
 
-    row = (MADE.at, MADE.kind, MADE.device, MADE.correlation, MADE.body, bytes(32))
+    records = [_different(number) for number in range(DIFFERENT)]
+    drafts = [decided(record) for record in records]
+    rows: list[Values] = [
+        (one.at, one.kind, one.device, one.correlation, one.body, bytes([number % 256]) * 32)
+        for number, one in enumerate(drafts)
+    ]
     file = os.open(folder / "synced", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     with (
         Alone(
-            folder, SAME, "INSERT INTO record (at, kind, device, correlation, body, hash) VALUES ", row
+            folder, SAME, "INSERT INTO record (at, kind, device, correlation, body, hash) VALUES ", rows
         ) as same,
-        Alone(folder, BARE, "INSERT INTO record (body) VALUES ", (MADE.body,)) as bare,
+        Alone(folder, BARE, "INSERT INTO record (body) VALUES ", [(one.body,) for one in drafts]) as bare,
     ):
         async with AsyncStore(folder / "store") as store:
             ways: dict[str, Write] = {
                 "bare": bare.write,
                 "same": same.write,
-                "ours": functools.partial(store.record, RECORD),
+                "ours": _recording(store, itertools.cycle(records)),
             }
             for write in ways.values():
                 await produce(write, PRODUCERS, RECORDS)
