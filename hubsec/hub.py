@@ -23,7 +23,7 @@ from hubsec.admission import Admission
 from hubsec.admissions import Admissions
 from hubsec.adoption import confirm, meet, present
 from hubsec.allowlist import Allowlist
-from hubsec.audit.records import Channel
+from hubsec.audit.records import OPERATOR, Channel
 from hubsec.authority import HubAuthority
 from hubsec.bus import STREAM_CAPACITY, Bus, EventStream, Overflow, SubscriptionError
 from hubsec.device import Device, device_of
@@ -45,11 +45,10 @@ from hubsec.policy import Policy, load_policy
 from hubsec.policy.classes import DeviceClass
 from hubsec.posture import NetworkPosture, Posture
 from hubsec.radio import Eviction, Radio, answering
-from hubsec.reinclusion.offered import Reincluding
 from hubsec.reinclusions import Reinclusions
+from hubsec.rekeying import Reincluding, RotatingKeys
 from hubsec.replay import Replay
 from hubsec.rotation.due import note_eviction
-from hubsec.rotation.offered import RotatingKeys
 from hubsec.rotation.triggers import Rotating
 from hubsec.rotations import Rotations
 from hubsec.secret import Secret
@@ -59,7 +58,6 @@ from hubsec.store import AsyncStore
 from hubsec.store.ways import Unlock
 
 HOME_VARIABLE: Final = "HUBSEC_HOME"
-OPERATOR: Final = "operator"
 BY_OPERATOR: Final = "by-operator"
 """The rule that an operator's own word stands for, where an event names one."""
 # Zigbee specification R23, 4.4.3 and 2.2.3: "ZigBeeAlliance09", the default global trust center link key. Known to

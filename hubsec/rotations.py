@@ -24,6 +24,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from hubsec.admissions import Admissions
+from hubsec.audit.records import OPERATOR
 from hubsec.authority import HubAuthority
 from hubsec.errors import HubsecError, NotEnforceable, Refused, StoreError
 from hubsec.events import (
@@ -99,11 +100,10 @@ class Rotation:
         :class:`~hubsec.errors.HubsecError` when the hub was closed before: it goes on when that is opened again."""
         return await self._runner.ended()
 
-    async def abandon(self, *, by: str = "operator") -> None:
-        """Give it up: the key stays the one from before. Devices that have the next one already keep it, and whoever
-        holds the network key can order them to use it, until another rotation overwrites it: the posture says so, as
-        overdue. Raises :class:`~hubsec.errors.Refused` once the order to
-        switch may be out, unless it has stopped: then the key is whatever the radio has."""
+    async def abandon(self, *, by: str = OPERATOR) -> None:
+        """Give it up: the key stays the one from before. Until another rotation, which is overdue from then on, whoever
+        holds the network key can order devices that have the next one to use it. Raises
+        :class:`~hubsec.errors.Refused` once the order may be out, unless it has stopped: the radio's key stays then."""
         await self._abandon(f"{by} abandoned it.")
 
 
@@ -491,7 +491,7 @@ class Rotations:
         self._look_for_the_missing(authority)
 
     async def abandon(self, authority: HubAuthority, *, by: str) -> None:
-        """Give up what is under way; see :meth:`hubsec.rotation.offered.RotatingKeys.abandon_rotation`."""
+        """Give up what is under way; see :meth:`hubsec.rekeying.RotatingKeys.abandon_rotation`."""
         state, name, network_id = self._state, authority.radio.name, _network_id(authority)
         if not state.enforcing:
             raise Refused("This hub only observes: it gives up no rotation.", rule="mode")

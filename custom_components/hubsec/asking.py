@@ -10,7 +10,7 @@ from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.exceptions import Unauthorized, UnknownUser
 from homeassistant.helpers.http import current_request
 
-from hubsec.hub import OPERATOR
+from hubsec.audit.records import OPERATOR
 
 HOME_ASSISTANT: Final = "Home Assistant"
 """Whoever is no user: an automation, a script, Home Assistant itself."""

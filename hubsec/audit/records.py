@@ -19,6 +19,8 @@ from hubsec.audit.chain import packed
 from hubsec.errors import StoreError
 from hubsec.identity import Identity
 
+OPERATOR: Final = "operator"
+"""Who asks, where nobody says who."""
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 

@@ -24,10 +24,10 @@ from rich.text import Text
 from hubsec._sanitize import clean
 from hubsec.audit.checkpoints import CHECKPOINT_BYTES, Checkpoint, read_checkpoint
 from hubsec.audit.exporting import LINE_BYTES, verify_export
-from hubsec.audit.records import Kind
+from hubsec.audit.records import OPERATOR, Kind
 from hubsec.audit.verifying import Verified
 from hubsec.errors import AuditError, HubsecError, SealError
-from hubsec.hub import OPERATOR, default_home
+from hubsec.hub import default_home
 from hubsec.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Look at the audit log, verify and export it.")

@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hubsec.audit.records import Channel
+from hubsec.audit.records import OPERATOR, Channel
 from hubsec.errors import SealError
-from hubsec.hub import OPERATOR, default_home
+from hubsec.hub import default_home
 from hubsec.store import AsyncStore
 from hubsec.store.sealed import SecretKind
 from hubsec.store.ways import (

@@ -6,7 +6,8 @@
 - :mod:`hubsec.reinclusion.journal`: what is durable of one.
 - :mod:`hubsec.reinclusion.machine`: what is done when, without any I/O.
 - :mod:`hubsec.reinclusion.running`: the thin shell around it.
-- :mod:`hubsec.reinclusion.offered`: what a hub offers of it; all of a hub's are kept by :mod:`hubsec.reinclusions`.
+
+All of a hub's are kept by :mod:`hubsec.reinclusions`; :mod:`hubsec.rekeying` is what a hub offers of it.
 
 docs/adr/0009 says why it is built so.
 """

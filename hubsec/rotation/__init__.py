@@ -8,9 +8,10 @@
 - :mod:`hubsec.rotation.comparing`: whether the radio has the key that it ought to have.
 - :mod:`hubsec.rotation.giving_up`: the way out where its records can't be read.
 - :mod:`hubsec.rotation.missing`: looking for who may be without the network.
-- :mod:`hubsec.rotation.offered`: what a hub offers of it.
 - :mod:`hubsec.rotation.runner`: drives the machine; :mod:`hubsec.rotation.books`, :mod:`hubsec.rotation.due`: the
   hub's side, in the store.
+
+All of a hub's are kept by :mod:`hubsec.rotations`; :mod:`hubsec.rekeying` is what a hub offers of it.
 
 docs/adr/0008 says why it is built so.
 """

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self, cast
 
 from hubsec.audit.checkpoints import Checkpoint
-from hubsec.audit.records import Act, AuditRecord, Channel, Draft, Kind
+from hubsec.audit.records import OPERATOR, Act, AuditRecord, Channel, Draft, Kind
 from hubsec.errors import StoreError
 from hubsec.identity import Identity, Network
 from hubsec.store.audited import decided
@@ -337,7 +337,7 @@ class AsyncStore:
         """How the key is opened; None while there is none. Needs no key."""
         return await self.run(lambda store: store.wrapping, writes=False)
 
-    async def rewrap(self, unlock: Unlock, *, at: float, by: str = "operator") -> Wrapping:
+    async def rewrap(self, unlock: Unlock, *, at: float, by: str = OPERATOR) -> Wrapping:
         """Let `unlock` open the store from now on, and nothing else any more; see `Store`."""
         # Alone, for it has more than one transaction, and cuts the log between them.
         return await self.run(lambda store: store.rewrap(unlock, by=by, at=at), writes=False)

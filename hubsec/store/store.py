@@ -17,7 +17,7 @@ import msgspec
 
 from hubsec.audit.checkpoints import KEY_BYTES as SIGNING_BYTES
 from hubsec.audit.checkpoints import Checkpoint, Signer
-from hubsec.audit.records import Act, AuditRecord, Draft, Kind
+from hubsec.audit.records import OPERATOR, Act, AuditRecord, Draft, Kind
 from hubsec.audit.verifying import SECRETS_FORGOTTEN, Verified
 from hubsec.entries import Entry
 from hubsec.errors import AuditError, SealError, StoreError
@@ -150,7 +150,7 @@ class Store:
         """How the key is opened; None while there is none. Needs no key."""
         return self._data_key.wrapping()
 
-    def rewrap(self, unlock: Unlock, *, at: float, by: str = "operator") -> Wrapping:
+    def rewrap(self, unlock: Unlock, *, at: float, by: str = OPERATOR) -> Wrapping:
         """Let `unlock` open the store from now on, and nothing else any more. No sealed row is touched.
 
         That it was asked for is on record before. Killed at any moment, the store opens as before or as it shall.
@@ -266,7 +266,7 @@ class Store:
         with self._database.transaction() as connection:
             sealed.discard(connection, kind, name)
 
-    def forget_secrets(self, *, by: str = "operator") -> tuple[Identity, ...]:
+    def forget_secrets(self, *, by: str = OPERATOR) -> tuple[Identity, ...]:
         """Drop every sealed secret, and say whose credentials were among them: the way on after the key was lost for
         good. A rotation that was under way has ended by that.
 
